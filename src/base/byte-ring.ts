@@ -1,0 +1,110 @@
+// A window onto a byte stream: bytes addressed by their offset from a head that only moves forward.
+// One shape serves both sides of TCP: the send buffer appends at its end and is released from its head as acknowledgements
+// come; the receive buffer may be written anywhere inside its window and is read from its head.
+//
+//        head                        extent
+//          |--- bytes, maybe with holes ---|            capacity grows by doubling, is borrowed from a pool,
+//          0                             extent         and goes back to it when the ring is empty
+//
+// Does not own: which bytes are holes (base/ranges), how much may be stored (the window).
+
+import { assert } from './assert.ts'
+
+const EMPTY = new Uint8Array(0)
+const SMALLEST_LOG2 = 9
+const LARGEST_LOG2 = 26
+/** Idle buffers of each size that are kept for reuse, so that a connection which fills and empties makes no garbage. */
+const POOLED_BYTES_PER_SIZE = 4 << 20
+const pool: Uint8Array[][] = Array.from({ length: LARGEST_LOG2 + 1 }, () => [])
+
+function borrow(log2: number): Uint8Array {
+  return pool[log2].pop() ?? new Uint8Array(1 << log2)
+}
+
+function giveBack(bytes: Uint8Array): void {
+  const log2 = 31 - Math.clz32(bytes.length)
+  const shelf = pool[log2]
+  if ((shelf.length + 1) << log2 <= POOLED_BYTES_PER_SIZE) shelf.push(bytes)
+}
+
+/** A growing ring of bytes addressed from its head. Holds at most 64 MiB. */
+export class ByteRing {
+  #bytes: Uint8Array = EMPTY
+  #head = 0
+  #extent = 0
+
+  /** Offset one past the last byte ever put and not yet dropped. */
+  get extent(): number {
+    return this.#extent
+  }
+
+  /** Bytes of memory held now. */
+  get capacity(): number {
+    return this.#bytes.length
+  }
+
+  /** Stores `source[start, end)` at `offset` from the head. */
+  put(offset: number, source: Uint8Array, start: number, end: number): void {
+    const length = end - start
+    if (length === 0) return
+    assert(length > 0 && offset >= 0, 'byte ring: put outside the ring')
+    this.#reserve(offset + length)
+    const bytes = this.#bytes
+    const at = (this.#head + offset) & (bytes.length - 1)
+    const first = Math.min(length, bytes.length - at)
+    copyBytes(source, start, bytes, at, first)
+    if (first < length) copyBytes(source, start + first, bytes, 0, length - first)
+    if (offset + length > this.#extent) this.#extent = offset + length
+  }
+
+  /** Copies `length` bytes from `offset` to `out` at `at`. The bytes must lie below `extent`. */
+  copy(offset: number, out: Uint8Array, at: number, length: number): void {
+    if (length === 0) return
+    assert(offset >= 0 && offset + length <= this.#extent, 'byte ring: copy outside the ring')
+    const bytes = this.#bytes
+    const from = (this.#head + offset) & (bytes.length - 1)
+    const first = Math.min(length, bytes.length - from)
+    copyBytes(bytes, from, out, at, first)
+    if (first < length) copyBytes(bytes, 0, out, at + first, length - first)
+  }
+
+  /** Drops `length` bytes from the head. */
+  advance(length: number): void {
+    assert(length >= 0 && length <= this.#extent, 'byte ring: advance past its extent')
+    this.#extent -= length
+    if (this.#extent === 0) this.clear()
+    else this.#head = (this.#head + length) & (this.#bytes.length - 1)
+  }
+
+  /** Forgets everything and gives the memory back. */
+  clear(): void {
+    if (this.#bytes.length > 0) giveBack(this.#bytes)
+    this.#bytes = EMPTY
+    this.#head = 0
+    this.#extent = 0
+  }
+
+  #reserve(needed: number): void {
+    const old = this.#bytes
+    if (needed <= old.length) return
+    const log2 = Math.max(SMALLEST_LOG2, 32 - Math.clz32(needed - 1))
+    assert(log2 <= LARGEST_LOG2, 'byte ring: more than 64 MiB')
+    const bytes = borrow(log2)
+    if (this.#extent > 0) {
+      const first = Math.min(this.#extent, old.length - this.#head)
+      copyBytes(old, this.#head, bytes, 0, first)
+      if (first < this.#extent) copyBytes(old, 0, bytes, first, this.#extent - first)
+    }
+    if (old.length > 0) giveBack(old)
+    this.#bytes = bytes
+    this.#head = 0
+  }
+}
+
+function copyBytes(source: Uint8Array, from: number, out: Uint8Array, at: number, length: number): void {
+  if (length < 32) {
+    for (let i = 0; i < length; i++) out[at + i] = source[from + i]
+  } else {
+    out.set(source.subarray(from, from + length), at)
+  }
+}

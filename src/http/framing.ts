@@ -1,0 +1,78 @@
+// How long a message's body is: RFC 9112 §6.3 as one decision list.
+// Owns: the list, for requests and responses, received or sent; whether a message lets the connection persist. Does not own:
+// reading or writing the body (chunked.ts, reader.ts, writer.ts).
+// Read first: RFC 9112 §6 (message body), §11.2 (request smuggling), §9.3 (persistence).
+import { ProtocolError, type ProtocolReason } from './errors.ts'
+import type { HttpVersion, InformationalResponse, RequestHead, ResponseHead } from './events.ts'
+import type { HeaderList } from './headers.ts'
+import { isBodyless } from './status.ts'
+
+/** Where a body ends: there is none, after `length` bytes, at the last chunk, or with the connection. */
+export type BodyFraming = 'none' | 'chunked' | 'until-close' | { readonly length: number }
+
+/**
+ * The framing of a message's body.
+ * @param requestMethod for a response: the method that it answers, null when unknown
+ * @param side who made the message, for the blame
+ * @throws {ProtocolError} 400, 413 or 501 when the length is ambiguous, invalid or not understood
+ */
+export function bodyFraming(
+  message: RequestHead | ResponseHead | InformationalResponse,
+  requestMethod: string | null,
+  side: 'local' | 'remote',
+): BodyFraming {
+  const fail = (status: number, reason: ProtocolReason, text: string): never => {
+    throw new ProtocolError(side, side === 'local' ? 500 : status, reason, text)
+  }
+  if (message.type !== 'request') {
+    // RFC 9112 §6.3 (1): an answer to HEAD, 1xx, 204 and 304 end at the empty line, whatever the fields say.
+    if (requestMethod === 'HEAD' || isBodyless(message.status)) return 'none'
+    // RFC 9112 §6.3 (2): 2xx to CONNECT begins a tunnel.
+    if (requestMethod === 'CONNECT' && message.status < 300) return 'none'
+  }
+  const lengths = message.headers.getAll('content-length')
+  // RFC 9112 §6.3 (3): both is an attempt at smuggling. §6.1: HTTP/1.0 has no transfer codings.
+  if (message.headers.has('transfer-encoding')) {
+    if (lengths.length > 0) fail(400, 'length-and-encoding', 'both Content-Length and Transfer-Encoding')
+    if (message.version === '1.0') fail(400, 'bad-transfer-encoding', 'Transfer-Encoding in an HTTP/1.0 message')
+    // RFC 9112 §6.3 (4): chunked, once, last; a coding that we do not know is 501 (§6.1).
+    return transferFraming(message, fail)
+  }
+  // RFC 9112 §6.3 (5): an invalid length. DEVIATION: equal values, too, are refused when they come twice, which §6.3 allows.
+  if (lengths.length > 1) fail(400, 'duplicate-content-length', 'more than one Content-Length')
+  if (lengths.length === 1) {
+    if (lengths[0].includes(',')) fail(400, 'duplicate-content-length', `Content-Length: ${lengths[0]}`)
+    if (!/^[0-9]+$/.test(lengths[0])) fail(400, 'bad-content-length', `Content-Length: ${JSON.stringify(lengths[0])}`)
+    const length = Number(lengths[0])
+    if (!Number.isSafeInteger(length)) fail(413, 'bad-content-length', `Content-Length: ${lengths[0]} is out of range`)
+    // RFC 9112 §6.3 (6): so many bytes.
+    return { length }
+  }
+  // RFC 9112 §6.3 (7): a request without either has no body. (8): a response without either ends with the connection.
+  return message.type === 'request' ? 'none' : 'until-close'
+}
+
+function transferFraming(
+  message: RequestHead | ResponseHead | InformationalResponse,
+  fail: (status: number, reason: ProtocolReason, text: string) => never,
+): BodyFraming {
+  const codings = message.headers.tokens('transfer-encoding')
+  const text = `Transfer-Encoding: ${message.headers.get('transfer-encoding')}`
+  const chunkedAt = codings.indexOf('chunked')
+  if (chunkedAt === -1 || chunkedAt !== codings.length - 1) {
+    // A request whose last coding is not chunked has no end; a response's would be its connection's, in a coding unknown to us.
+    return fail(400, 'bad-transfer-encoding', text)
+  }
+  if (codings.length > 1) return fail(501, 'unsupported-transfer-coding', text)
+  return 'chunked'
+}
+
+/**
+ * Whether a message, by itself, lets the connection persist (RFC 9112 §9.3).
+ * @param peerVersion the version of the other message of the exchange: with HTTP/1.0 on either side only `keep-alive` persists
+ */
+export function messagePersists(headers: HeaderList, version: HttpVersion, peerVersion: HttpVersion): boolean {
+  const options = headers.tokens('connection')
+  if (options.includes('close')) return false
+  return (version === '1.1' && peerVersion === '1.1') || options.includes('keep-alive')
+}

@@ -1,0 +1,59 @@
+// One request and its answer, as a server's connection keeps them while they last.
+// Owns: the record of an exchange, the text of an error answer. Does not own: what happens when (server-connection.ts).
+import type { Micros } from '../base/time.ts'
+import { type BodyHooks, IncomingBody, toBytes } from './body.ts'
+import type { ProtocolError } from './errors.ts'
+import type { HttpVersion, RequestHead, ResponseHead } from './events.ts'
+import type { RequestTarget } from './grammar.ts'
+import { HeaderList } from './headers.ts'
+import { type ConnectionInfo, type ResponseSink, ServerRequest, ServerResponse } from './server-message.ts'
+import type { ExchangeRecord } from './server-options.ts'
+import { reasonPhrase } from './status.ts'
+
+/** An exchange in progress; its numbers belong to the connection. */
+export class Exchange {
+  readonly head: RequestHead
+  readonly request: ServerRequest
+  readonly response: ServerResponse
+  readonly body: IncomingBody
+  /** Aborts the request's signal. */
+  readonly abort = new AbortController()
+  startUs: Micros = 0
+  /** When the body must be complete; moved on by the time that the handler let it wait. */
+  deadlineUs: Micros = Infinity
+  /** Bytes that the connection had written before this exchange. */
+  startBytes = 0
+  /** Bytes of the body thrown away after the answer. */
+  drainedBytes = 0
+  /** Status of the answer; 0 before there is one. */
+  status = 0
+
+  constructor(head: RequestHead, target: RequestTarget, info: ConnectionInfo, sink: ResponseSink, hooks: BodyHooks) {
+    this.head = head
+    this.body = new IncomingBody(hooks)
+    this.request = new ServerRequest(head, target, this.body, info, this.abort.signal)
+    this.response = new ServerResponse(sink, head.method)
+  }
+
+  /** What a log keeps of the exchange. */
+  record(responseBytes: number, endUs: Micros, aborted: boolean, sequence: number): ExchangeRecord {
+    const { method, target, version } = this.head
+    const requestBodyBytes = this.body.receivedBytes
+    const { startUs, status } = this
+    const { connection } = this.request
+    const counts = { status, requestBodyBytes, responseBytes, startUs, endUs, aborted, sequence }
+    return { method, target, httpVersion: version, ...counts, connection }
+  }
+}
+
+/** An error answer in plain text; says what was wrong with the request, but nothing of a handler's failure (`error` null). */
+export function errorResponse(
+  status: number,
+  error: ProtocolError | null,
+  version: HttpVersion,
+): { head: ResponseHead; text: Uint8Array } {
+  const reason = reasonPhrase(status)
+  const text = toBytes(`${status} ${reason}${error === null ? '' : `: ${error.message}`}\n`)
+  const headers = new HeaderList({ 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': text.length })
+  return { head: { type: 'response', status, reason, version, headers }, text }
+}

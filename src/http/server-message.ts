@@ -1,0 +1,278 @@
+// What a handler is given: the request with its body to iterate, the response to fill in.
+// Owns: ServerRequest, ServerResponse, the handler's type. Does not own: the connection (server-connection.ts), framing (outgoing.ts).
+// Read first: RFC 9110 §6 (message abstraction), §9.3.2 (HEAD), §10.1.1 (Expect).
+import { type BodySource, gatherBytes, type IncomingBody, toBytes, toText } from './body.ts'
+import {
+  type Data,
+  dataEvent,
+  type EndOfMessage,
+  endEvent,
+  type HttpVersion,
+  type InformationalResponse,
+  type RequestHead,
+  type ResponseHead,
+} from './events.ts'
+import type { RequestTarget } from './grammar.ts'
+import { HeaderList, type HeadersInit } from './headers.ts'
+import { quiet } from './output.ts'
+import { isBodyless, reasonPhrase } from './status.ts'
+
+/** Most bytes that `bytes()` and `text()` gather when not told otherwise. */
+export const DEFAULT_GATHER_BYTES = 16 * 1024 * 1024
+
+/** What the server was told about a connection. */
+export interface ConnectionInfo {
+  readonly remoteAddress?: string
+  readonly remotePort?: number
+  readonly localAddress?: string
+  readonly localPort?: number
+  /** Whether TLS lies below. */
+  readonly secure?: boolean
+}
+
+/** A response as a plain object, which a handler may return instead of using `response`. */
+export interface PlainResponse {
+  /** 200 unless given. */
+  readonly status?: number
+  readonly headers?: HeadersInit
+  readonly body?: BodySource
+}
+
+/** Answers one request: fills in `response`, or returns a plain response. Throwing answers 500 (or the `status` of a ProtocolError). */
+// biome-ignore lint/suspicious/noConfusingVoidType: a handler that returns nothing is the common case
+export type Handler = (
+  request: ServerRequest,
+  response: ServerResponse,
+) => void | PlainResponse | Promise<void | PlainResponse>
+
+/** A request as the server received it. */
+export class ServerRequest {
+  readonly method: string
+  /** The request target exactly as sent. */
+  readonly target: string
+  /** Its path, still percent-encoded; `*` for OPTIONS *, `''` for CONNECT. */
+  readonly path: string
+  /** What follows `?`, still encoded; `''` when there is none. */
+  readonly query: string
+  /** Host and port that the request is for: of an absolute target, else of Host (RFC 9112 §3.3). May be `''`. */
+  readonly authority: string
+  readonly httpVersion: HttpVersion
+  readonly headers: HeaderList
+  /** The parts of the target, see `parseRequestTarget`. */
+  readonly parsedTarget: RequestTarget
+  /** Who asks. */
+  readonly connection: ConnectionInfo
+  /** The body; reading it answers `Expect: 100-continue`, and unread parts hold the sender back. It can be iterated once. */
+  readonly body: AsyncIterable<Uint8Array>
+  /** Aborted when the connection is lost before the answer is complete. */
+  readonly signal: AbortSignal
+  /** Fields after a chunked body; null until the body has been read to its end. */
+  trailers: HeaderList | null = null
+
+  constructor(
+    head: RequestHead,
+    target: RequestTarget,
+    body: IncomingBody,
+    connection: ConnectionInfo,
+    signal: AbortSignal,
+  ) {
+    this.method = head.method
+    this.target = head.target
+    this.path = target.path
+    this.query = target.query
+    this.authority = target.authority === '' ? (head.headers.get('host') ?? '') : target.authority
+    this.httpVersion = head.version
+    this.headers = head.headers
+    this.parsedTarget = target
+    this.connection = connection
+    this.body = body
+    this.signal = signal
+  }
+
+  /** The query taken apart as a form. */
+  get params(): URLSearchParams {
+    return new URLSearchParams(this.query)
+  }
+
+  /**
+   * The whole body.
+   * @param limit most bytes to take
+   * @throws {ProtocolError} 413 beyond `limit`; the server answers it when the handler lets it pass
+   */
+  bytes(limit = DEFAULT_GATHER_BYTES): Promise<Uint8Array> {
+    return gatherBytes(this.body, limit)
+  }
+
+  /** The whole body as UTF-8 text. @throws {ProtocolError} 413 beyond `limit` bytes */
+  async text(limit = DEFAULT_GATHER_BYTES): Promise<string> {
+    return toText(await this.bytes(limit))
+  }
+}
+
+/** Where a response goes; the connection implements it. */
+export interface ResponseSink {
+  /** @throws what `HttpConnection.send` throws */
+  sendEvent(event: ResponseHead | InformationalResponse | Data | EndOfMessage): void
+  flush(): void
+  ready(): Promise<void>
+  /** The version that responses carry. */
+  readonly version: HttpVersion
+}
+
+/** The answer to one request. Its head leaves together with the first part of the body. */
+export class ServerResponse {
+  /** The status code that the head will carry. */
+  status = 200
+  /** The reason phrase; the usual one unless set. */
+  reason: string | null = null
+  /** The fields that the head will carry. */
+  readonly headers = new HeaderList()
+  readonly #sink: ResponseSink
+  readonly #method: string
+  #headSent = false
+  #ended = false
+  #failure: Error | null = null
+
+  constructor(sink: ResponseSink, method: string) {
+    this.#sink = sink
+    this.#method = method
+  }
+
+  /** Whether the head has left; status and headers can then no longer change. */
+  get headSent(): boolean {
+    return this.#headSent
+  }
+
+  /** Whether the response is complete, or given up. */
+  get ended(): boolean {
+    return this.#ended || this.#failure !== null
+  }
+
+  /**
+   * Sets status and headers; nothing is sent yet.
+   * @throws {TypeError} when the head has been sent, or a field is not valid
+   */
+  writeHead(status: number, headers?: HeadersInit): this {
+    this.#mustBeOpen(true)
+    this.status = status
+    if (headers !== undefined) this.headers.setAll(headers)
+    return this
+  }
+
+  /**
+   * Sends an informational response at once, such as 103 (Early Hints); not to HTTP/1.0 clients, which do not know them (RFC 9110 §15.2).
+   * @throws {TypeError} when the head has been sent, or a field is not valid
+   * @throws {RangeError} when the status is not 1xx
+   */
+  informational(status: number, headers?: HeadersInit): void {
+    this.#mustBeOpen(true)
+    if (this.#failure !== null) return
+    const list = new HeaderList(headers)
+    this.#sink.sendEvent({ type: 'informational', status, reason: reasonPhrase(status), version: '1.1', headers: list })
+    this.#sink.flush()
+  }
+
+  /**
+   * Sends the head now and alone. Seldom wanted: head and body in two writes are what Nagle's algorithm delays.
+   * @throws {TypeError} when a field is not valid
+   */
+  flushHead(): void {
+    this.#mustBeOpen(false)
+    this.#sendHead()
+    this.#sink.flush()
+  }
+
+  /** Hands what was written in this turn to the connection at once, instead of at the turn's end. */
+  flush(): void {
+    if (this.#failure === null) this.#sink.flush()
+  }
+
+  /**
+   * Sends a part of the body, the head with the first. To HEAD and with 204 and 304 the part is dropped.
+   * @param chunk belongs to the response from now on
+   * @returns resolves when the connection takes more; rejects when it is gone (need not be awaited)
+   * @throws {TypeError} when the response has ended, or a field of the head is not valid
+   * @throws {ProtocolError} local, when it is more than Content-Length announced
+   */
+  write(chunk: string | Uint8Array): Promise<void> {
+    this.#mustBeOpen(false)
+    if (this.#failure !== null) return quiet(Promise.reject(this.#failure))
+    this.#sendHead()
+    const bytes = toBytes(chunk)
+    if (bytes.length > 0 && !this.#bodyless()) this.#sink.sendEvent(dataEvent(bytes))
+    return this.#sink.ready()
+  }
+
+  /**
+   * Ends the response, with a last part if given. When nothing was sent before, Content-Length is set.
+   * @param trailers fields behind a chunked body; dropped otherwise
+   * @returns resolves when the connection takes more; rejects when it is gone (need not be awaited)
+   * @throws {TypeError} when the response has ended already
+   * @throws {ProtocolError} local, when the body is not as long as Content-Length announced
+   */
+  end(chunk?: string | Uint8Array, trailers?: HeaderList): Promise<void> {
+    this.#mustBeOpen(false)
+    if (this.#failure !== null) return quiet(Promise.reject(this.#failure))
+    const bytes = chunk === undefined ? null : toBytes(chunk)
+    if (!this.#headSent) this.#announce(bytes)
+    this.#sendHead()
+    if (bytes !== null && bytes.length > 0 && !this.#bodyless()) this.#sink.sendEvent(dataEvent(bytes))
+    this.#ended = true
+    try {
+      this.#sink.sendEvent(endEvent(trailers))
+    } catch (error) {
+      this.#ended = false
+      throw error
+    }
+    return this.#sink.ready()
+  }
+
+  /**
+   * Sends a whole response. A string is UTF-8 `text/plain` unless a Content-Type is given; an iterable is sent as it comes, with
+   * back-pressure, and not read at all when the response has no body.
+   * @throws what `writeHead`, `write` and `end` throw, and what the iterable throws
+   */
+  async send(status: number, headers?: HeadersInit, body: BodySource = ''): Promise<void> {
+    this.writeHead(status, headers)
+    if (typeof body === 'string' || body instanceof Uint8Array) {
+      if (typeof body === 'string' && body !== '') this.headers.setDefault('Content-Type', 'text/plain; charset=utf-8')
+      return this.end(body)
+    }
+    if (!this.#bodyless()) for await (const chunk of body) await this.write(chunk)
+    return this.end()
+  }
+
+  /** Whether it has been ended, and not given up. */
+  get complete(): boolean {
+    return this.#ended
+  }
+
+  /** Connection's side: nothing more of this response can be sent. */
+  fail(error: Error): void {
+    if (!this.#ended) this.#failure ??= error
+  }
+
+  #bodyless(): boolean {
+    return this.#method === 'HEAD' || isBodyless(this.status) || (this.#method === 'CONNECT' && this.status < 300)
+  }
+
+  // RFC 9110 §8.6: a length when it is known. With HEAD it says what GET would send; a bare end() does not know that.
+  #announce(bytes: Uint8Array | null): void {
+    if (isBodyless(this.status) || this.headers.has('transfer-encoding')) return
+    if (bytes !== null || this.#method !== 'HEAD') this.headers.setDefault('Content-Length', bytes?.length ?? 0)
+  }
+
+  #sendHead(): void {
+    if (this.#headSent || this.#failure !== null) return
+    const reason = this.reason ?? reasonPhrase(this.status)
+    const { status, headers } = this
+    this.#sink.sendEvent({ type: 'response', status, reason, version: this.#sink.version, headers })
+    this.#headSent = true
+  }
+
+  #mustBeOpen(head: boolean): void {
+    if (this.#ended) throw new TypeError('the response has ended; nothing more can be written to it')
+    if (head && this.#headSent)
+      throw new TypeError('the head has been sent; set status and headers before the first write')
+  }
+}

@@ -1,0 +1,66 @@
+// An HTTP/1.1 server over byte streams that somebody else has accepted.
+// Owns: the set of connections, graceful close. Does not own: listening (net's Server hands streams over), one connection's life
+// (server-connection.ts), options (server-options.ts), files (files.ts).
+// Read first: RFC 9112 §9 (connection management); src/http/stream.ts.
+import { ServerConnection } from './server-connection.ts'
+import type { ConnectionInfo } from './server-message.ts'
+import { type HttpServerOptions, type ServerContext, type ServerCounters, serverContext } from './server-options.ts'
+import type { ByteStream } from './stream.ts'
+
+/** Serves HTTP/1.1 (and 1.0) on the streams it is given. */
+export class HttpServer {
+  /** Counted since the beginning. */
+  readonly counters: Readonly<ServerCounters>
+  readonly #context: ServerContext
+  readonly #connections = new Set<ServerConnection>()
+  #closing = false
+  #whenEmpty: (() => void)[] = []
+
+  /** @throws {RangeError} for a limit or timeout out of range @throws {TypeError} for a `serverName` that is no field value */
+  constructor(options: HttpServerOptions) {
+    this.#context = serverContext(
+      options,
+      () => this.#closing,
+      (connection) => this.#removed(connection),
+    )
+    this.counters = this.#context.counters
+  }
+
+  /** Connections that are open now. */
+  get connectionCount(): number {
+    return this.#connections.size
+  }
+
+  /** Serves a connection; the stream belongs to the server from now on. A server that is closing destroys it. */
+  handleConnection(stream: ByteStream, info: ConnectionInfo = {}): void {
+    if (this.#closing) {
+      stream.on('error', () => undefined)
+      stream.destroy()
+      return
+    }
+    this.#context.counters.connections++
+    this.#connections.add(new ServerConnection(stream, info, this.#context))
+  }
+
+  /**
+   * Closes gracefully: idle connections end now, busy ones finish their answer with `Connection: close`.
+   * @returns resolves when no connection is left
+   */
+  close(): Promise<void> {
+    this.#closing = true
+    for (const connection of this.#connections) connection.closeWhenIdle()
+    if (this.#connections.size === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#whenEmpty.push(resolve))
+  }
+
+  /** Destroys every connection at once, whatever it is doing, and takes no more. */
+  closeAll(): void {
+    this.#closing = true
+    for (const connection of [...this.#connections]) connection.destroy()
+  }
+
+  #removed(connection: object): void {
+    this.#connections.delete(connection as ServerConnection)
+    if (this.#connections.size === 0) for (const resolve of this.#whenEmpty.splice(0)) resolve()
+  }
+}

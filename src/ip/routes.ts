@@ -1,0 +1,69 @@
+// Routes: which way a packet to an address would go, and which of our addresses it should come from.
+// Owns: the table and the longest-prefix match. Does not own: which of our addresses to use when a route names none
+// (layer.ts).
+// On a TUN device every route leads into the same wire, so a route says three things: whether there is a way at all,
+// which gateway is meant (for devices that have link addresses), and the preferred source.
+// Read first: RFC 1122 §3.3.1.
+
+import type { IpAddress } from './address.ts'
+
+/** A route to the addresses in `destination/prefixLength`. */
+export interface Route {
+  readonly destination: IpAddress
+  /** 0-32 for IPv4, 0-128 for IPv6; 0 is a default route. */
+  readonly prefixLength: number
+  /** The router to send through; absent when the destination is on the link itself. */
+  readonly gateway?: IpAddress
+  /** The own address that packets should come from. */
+  readonly source?: IpAddress
+  /** Of two routes with the same prefix length the one with the smaller metric is used. Default 0. */
+  readonly metric?: number
+}
+
+/** Routes of both families. A lookup walks the table, which is short on a host. */
+export class RouteTable {
+  // Longest prefix first, then smallest metric, then the order in which they were added.
+  readonly #routes: Route[] = []
+
+  /** @param routes the first entries, as by `add` */
+  constructor(routes: readonly Route[] = []) {
+    for (const route of routes) this.add(route)
+  }
+
+  /**
+   * Adds a route. Bits of the destination beyond the prefix are not looked at.
+   * @throws {RangeError} when the prefix length does not fit the family
+   * @throws {TypeError} when gateway or source are of another family than the destination
+   */
+  add(route: Route): void {
+    const { destination, prefixLength, gateway, source } = route
+    const most = destination.family === 4 ? 32 : 128
+    if (!Number.isInteger(prefixLength) || prefixLength < 0 || prefixLength > most) {
+      throw new RangeError(`the prefix length of a route to ${destination} is a whole number from 0 to ${most}`)
+    }
+    if (gateway !== undefined && gateway.family !== destination.family) {
+      throw new TypeError(`the gateway of a route to ${destination} must be an IPv${destination.family} address`)
+    }
+    if (source !== undefined && source.family !== destination.family) {
+      throw new TypeError(`the source of a route to ${destination} must be an IPv${destination.family} address`)
+    }
+    const at = this.#routes.findIndex((other) => isBetter(route, other))
+    this.#routes.splice(at < 0 ? this.#routes.length : at, 0, route)
+  }
+
+  /** The route with the longest prefix that holds `dst`, or null when there is none. */
+  lookup(dst: IpAddress): Route | null {
+    for (const route of this.#routes) if (dst.inPrefix(route.destination, route.prefixLength)) return route
+    return null
+  }
+
+  /** The routes in the order in which they are tried. */
+  get entries(): readonly Route[] {
+    return this.#routes
+  }
+}
+
+function isBetter(a: Route, b: Route): boolean {
+  if (a.prefixLength !== b.prefixLength) return a.prefixLength > b.prefixLength
+  return (a.metric ?? 0) < (b.metric ?? 0)
+}

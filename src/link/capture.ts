@@ -1,0 +1,104 @@
+// A look at every packet that passes a device, in both directions, without changing any.
+// Owns: the wrapper and the finishing of offloaded checksums for the observer. Does not own: file formats (src/trace/pcapng.ts).
+
+import type { Micros } from '../base/time.ts'
+import { completeChecksum } from './checksum-offload.ts'
+import { type DeviceCounters, type Offload, Packet, type PacketDevice, type PacketSink } from './device.ts'
+
+/** Which way a packet passes, seen from the stack above the device. */
+export type Direction = 'in' | 'out'
+
+/** Is told of one packet; `packet` is borrowed until it returns and must not be changed. */
+export type PacketObserver = (packet: Packet, direction: Direction, at: Micros) => void
+
+/** Options of capture. */
+export interface CaptureOptions {
+  /** The clock that stamps the packets: a Scheduler, or anything else with a `now`. */
+  readonly scheduler: { now(): Micros }
+  readonly onPacket: PacketObserver
+}
+
+/**
+ * Wraps a device so that `onPacket` sees each packet handed up, and each packet that the device below took (a packet that it
+ * dropped at once is not shown, as tcpdump does not see what the queue of an interface drops). Packets whose checksum is left to
+ * an offload are shown with the finished checksum, in a copy; super-segments are shown whole, as tcpdump shows them.
+ */
+export function capture(device: PacketDevice, options: CaptureOptions): PacketDevice {
+  return new CapturingDevice(device, options)
+}
+
+class CapturingDevice implements PacketDevice {
+  readonly #device: PacketDevice
+  readonly #clock: { now(): Micros }
+  readonly #onPacket: PacketObserver
+  readonly #scratch = new Packet(new Uint8Array(2048))
+
+  constructor(device: PacketDevice, options: CaptureOptions) {
+    this.#device = device
+    this.#clock = options.scheduler
+    this.#onPacket = options.onPacket
+  }
+
+  get name(): string {
+    return this.#device.name
+  }
+
+  get mtu(): number {
+    return this.#device.mtu
+  }
+
+  get offload(): Offload {
+    return this.#device.offload
+  }
+
+  get counters(): Readonly<DeviceCounters> {
+    return this.#device.counters
+  }
+
+  onReadable(listener: (() => void) | null): void {
+    this.#device.onReadable(listener)
+  }
+
+  onClose(listener: ((error: Error | null) => void) | null): void {
+    this.#device.onClose(listener)
+  }
+
+  receive(sink: PacketSink, limit: number): number {
+    return this.#device.receive((packet) => {
+      this.#show(packet, 'in')
+      sink(packet)
+    }, limit)
+  }
+
+  send(packet: Packet): boolean {
+    const taken = this.#device.send(packet)
+    if (taken) this.#show(packet, 'out')
+    return taken
+  }
+
+  flush(): void {
+    this.#device.flush()
+  }
+
+  ref(): void {
+    this.#device.ref()
+  }
+
+  unref(): void {
+    this.#device.unref()
+  }
+
+  close(): void {
+    this.#device.close()
+  }
+
+  #show(packet: Packet, direction: Direction): void {
+    let shown = packet
+    if (packet.checksum === 'partial') {
+      shown = this.#scratch
+      shown.copyFrom(packet)
+      completeChecksum(shown)
+    }
+    this.#onPacket(shown, direction, this.#clock.now())
+  }
+}

@@ -1,0 +1,126 @@
+// What a network device is to the stack: a place that gives and takes IP packets in batches. A TUN device, a cable in memory,
+// an impairment or a capture around another device: all are a PacketDevice, so they nest in any order.
+// Owns: the Packet record and the contract. Does not own: what the bytes mean (src/ip), when to read (src/stack/driver).
+
+/** Bytes that every outgoing Packet leaves free before `start`, so that a device can put its own header there in place. */
+export const HEADROOM = 32
+
+/** The largest IP packet, and so the largest super-segment. */
+export const MAX_PACKET = 65535
+
+/**
+ * How far the transport checksum in a packet is done:
+ * - `'complete'`: the packet carries its final checksum; whoever receives it must verify it.
+ * - `'partial'`: only the pseudo-header is summed; the device finishes it (out), or a trusted sender on this machine never did (in).
+ * - `'verified'`: the device has verified it already (in only).
+ */
+export type ChecksumState = 'complete' | 'partial' | 'verified'
+
+/**
+ * One IP packet inside a buffer, `bytes[start, end)`. Reused by its owner: whoever is handed one may read it until the call
+ * returns and copies what it keeps.
+ */
+export class Packet {
+  /** The buffer; replaced, never resized, by a device that reads elsewhere. */
+  bytes: Uint8Array
+  /** Index of the first byte of the IP header. */
+  start = HEADROOM
+  /** Index one past the last byte. */
+  end = HEADROOM
+  checksum: ChecksumState = 'complete'
+  /** For a super-segment: the TCP payload bytes that each packet on the wire carries. 0 for an ordinary packet. */
+  segmentBytes = 0
+  /** Bytes from `start` to the transport header; read only when `checksum` is `'partial'` or `segmentBytes` is set. */
+  transportOffset = 0
+  /** Bytes from `start` to the TCP payload; read only when `segmentBytes` is set. */
+  payloadOffset = 0
+
+  /** @param bytes the buffer to use; by default a new one that holds the largest packet and the headroom. */
+  constructor(bytes: Uint8Array = new Uint8Array(HEADROOM + MAX_PACKET + 1)) {
+    this.bytes = bytes
+  }
+
+  /** Length of the packet in bytes. */
+  get length(): number {
+    return this.end - this.start
+  }
+
+  /** Copies another packet's bytes and marks into this one; the buffer is kept when it is large enough. */
+  copyFrom(other: Packet): void {
+    const length = other.end - other.start
+    if (this.bytes.length < HEADROOM + length) this.bytes = new Uint8Array(HEADROOM + length)
+    this.bytes.set(other.bytes.subarray(other.start, other.end), HEADROOM)
+    this.start = HEADROOM
+    this.end = HEADROOM + length
+    this.checksum = other.checksum
+    this.segmentBytes = other.segmentBytes
+    this.transportOffset = other.transportOffset
+    this.payloadOffset = other.payloadOffset
+  }
+
+  /** A packet of its own with the same contents, in a buffer just large enough. */
+  clone(): Packet {
+    const copy = new Packet(new Uint8Array(HEADROOM + (this.end - this.start)))
+    copy.copyFrom(this)
+    return copy
+  }
+}
+
+/** What a device does for the stack that it would otherwise do itself. */
+export interface Offload {
+  /** Finishes a `'partial'` TCP or UDP checksum on the way out, and may hand up packets marked `'partial'` or `'verified'`. */
+  readonly checksum: boolean
+  /** Largest TCP super-segment it takes (bytes of the IP packet), for IPv4 and IPv6; 0 when it takes only packets of `mtu`. */
+  readonly superSegmentBytes: number
+}
+
+/** A device without any offload: every packet is at most `mtu` long and carries its own checksum, in both directions. */
+export const NO_OFFLOAD: Offload = Object.freeze({ checksum: false, superSegmentBytes: 0 })
+
+/** Counters that every device keeps, named as `ip -s link` names them. */
+export interface DeviceCounters {
+  rxPackets: number
+  rxBytes: number
+  rxDropped: number
+  txPackets: number
+  txBytes: number
+  txDropped: number
+}
+
+/** Takes one received packet; borrowed until it returns. */
+export type PacketSink = (packet: Packet) => void
+
+/**
+ * A device that gives and takes IP packets.
+ *
+ * The driver calls `onReadable` once, then `receive` whenever the callback said that packets may be there, until `receive`
+ * returns less than its limit. It sends with `send` and ends each batch with `flush`.
+ */
+export interface PacketDevice {
+  readonly name: string
+  /** Largest IP packet on the link in bytes. */
+  readonly mtu: number
+  readonly offload: Offload
+  readonly counters: Readonly<DeviceCounters>
+  /** Sets who is told (from the event loop, never from within `send`) that packets may be there. One listener; `null` stops it. */
+  onReadable(listener: (() => void) | null): void
+  /** Sets who is told that the device failed or was closed from outside; `error` is null after `close()`. One listener. */
+  onClose(listener: ((error: Error | null) => void) | null): void
+  /** Hands up to `limit` waiting packets to `sink`, each borrowed until the sink returns. Returns how many it handed over. */
+  receive(sink: PacketSink, limit: number): number
+  /** Sends a copy of `packet`. Returns false when the device has dropped it (queue full, link down); that is counted, not thrown. */
+  send(packet: Packet): boolean
+  /** Ends a batch of `send` calls; a device that gathers writes sends them now. */
+  flush(): void
+  /** Keeps the event loop alive while the device is open (the default). No effect in virtual time. */
+  ref(): void
+  /** Lets the program end although the device is open. */
+  unref(): void
+  /** Releases the device; harmless when repeated. Afterwards `receive` returns 0 and `send` false. */
+  close(): void
+}
+
+/** Fresh counters, all zero. */
+export function deviceCounters(): DeviceCounters {
+  return { rxPackets: 0, rxBytes: 0, rxDropped: 0, txPackets: 0, txBytes: 0, txDropped: 0 }
+}

@@ -1,0 +1,80 @@
+// A bounded first-in-first-out queue of packet copies, without garbage in the steady state.
+// Owns: the ring and the free list of Packet buffers. Does not own: when packets leave (pair.ts, impair.ts, tuntap2.ts).
+
+import { MAX_PACKET, Packet } from './device.ts'
+
+/** How many packets a free list keeps: bounds the memory that one burst leaves behind. */
+const MAX_FREE = 256
+
+/** A free list of packets, so that a copy costs no allocation once the list has filled. */
+export class PacketPool {
+  readonly #free: Packet[] = []
+
+  /** A copy of `packet`, owned by the caller until it is given back. */
+  copy(packet: Packet): Packet {
+    const own = this.#free.pop()
+    if (own === undefined) return packet.clone()
+    own.copyFrom(packet)
+    return own
+  }
+
+  /** Takes a packet back for reuse; the caller must not touch it again. */
+  recycle(packet: Packet): void {
+    if (this.#free.length < MAX_FREE) this.#free.push(packet)
+  }
+}
+
+/** A bounded queue of copies of packets. */
+export class PacketQueue {
+  readonly #pool = new PacketPool()
+  readonly #limit: number
+  #ring: (Packet | null)[] = new Array<Packet | null>(16).fill(null)
+  #head = 0
+  #size = 0
+
+  /** @param limit how many packets may wait; further ones are refused. */
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  /** How many packets wait. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** Queues a copy. Returns false when the queue is full. */
+  push(packet: Packet): boolean {
+    if (this.#size >= this.#limit || packet.length > MAX_PACKET) return false
+    if (this.#size === this.#ring.length) this.#grow()
+    this.#ring[(this.#head + this.#size) & (this.#ring.length - 1)] = this.#pool.copy(packet)
+    this.#size++
+    return true
+  }
+
+  /** Takes the oldest packet out, or null when the queue is empty. Give it back with `recycle` after use. */
+  shift(): Packet | null {
+    if (this.#size === 0) return null
+    const packet = this.#ring[this.#head]
+    this.#ring[this.#head] = null
+    this.#head = (this.#head + 1) & (this.#ring.length - 1)
+    this.#size--
+    return packet
+  }
+
+  /** Takes a packet that `shift` gave back for reuse. */
+  recycle(packet: Packet): void {
+    this.#pool.recycle(packet)
+  }
+
+  /** Forgets all packets that wait. */
+  clear(): void {
+    while (this.shift() !== null);
+  }
+
+  #grow(): void {
+    const larger = new Array<Packet | null>(this.#ring.length * 2).fill(null)
+    for (let i = 0; i < this.#size; i++) larger[i] = this.#ring[(this.#head + i) & (this.#ring.length - 1)]
+    this.#ring = larger
+    this.#head = 0
+  }
+}

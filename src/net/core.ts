@@ -1,0 +1,264 @@
+// What the sockets and servers of one host share: the stack, its driver, the clock, and the count of those that keep the
+// program alive.
+// Owns: handing events to their owners, device ref/unref, connections that outlive their socket, the orderly end of everything.
+// Does not own: any socket's state (socket.ts, server.ts), the public face (host.ts).
+// Invariant: nothing that a listener throws reaches the driver; it becomes an uncaught exception of its own.
+
+import type { LookupFunction } from 'node:net'
+import { MILLISECOND, type ScheduledTask, type Scheduler } from '../base/time.ts'
+import type { PacketDevice } from '../link/device.ts'
+import { type Connection, Driver, EVENT, type Listener, type Stack } from '../stack/index.ts'
+import { callError } from './socket-errors.ts'
+
+/** The method under which a socket or a server takes the event bits of its connection or listener. */
+export const ON_EVENTS = Symbol('tunstack.onEvents')
+
+/** An owner of a connection or a listener, found through its `user` field. */
+export interface EventSink {
+  [ON_EVENTS](events: number): void
+}
+
+/** What the core needs of a socket in order to end it. */
+export interface CoreSocket {
+  readonly connecting: boolean
+  end(): unknown
+  resume(): unknown
+  destroy(error?: Error): unknown
+}
+
+/** What the core needs of a server in order to end it. */
+export interface CoreServer {
+  close(): unknown
+}
+
+/** Between two looks at connections that outlive their socket: doubled from the first to the second, in milliseconds. */
+const LINGER_CHECK_MS = { first: 10, last: 200 } as const
+
+/** Runs a listener's code; what it throws becomes an uncaught exception after the current turn, as if it had been called by itself. */
+export function safely(task: () => void): void {
+  try {
+    task()
+  } catch (error) {
+    process.nextTick(() => {
+      throw error
+    })
+  }
+}
+
+/** The shared inside of a Host. */
+export class HostCore {
+  readonly stack: Stack
+  readonly device: PacketDevice
+  readonly scheduler: Scheduler
+  readonly lookup: LookupFunction | null
+  readonly sockets = new Set<CoreSocket>()
+  readonly servers = new Set<CoreServer>()
+  /** True from the call of `shutDown`, or when the device is gone: nothing new is opened. */
+  closing = false
+  /** Called once, when the device is closed; with the error when it failed. */
+  onClosed: ((error: Error | null) => void) | null = null
+
+  readonly #driver: Driver
+  readonly #lingering = new Set<Lingering>()
+  #holds = 0
+  #closed = false
+  #check: ScheduledTask | null = null
+  #checkDelayMs: number = LINGER_CHECK_MS.first
+  #quiet: (() => void) | null = null
+
+  constructor(stack: Stack, device: PacketDevice, scheduler: Scheduler, lookup: LookupFunction | null) {
+    this.stack = stack
+    this.device = device
+    this.scheduler = scheduler
+    this.lookup = lookup
+    this.#driver = new Driver({
+      stack,
+      device,
+      scheduler,
+      onEvent: (source: Connection | Listener, events: number) => {
+        const owner = source.user as EventSink | null
+        if (owner !== null && owner !== undefined) safely(() => owner[ON_EVENTS](events))
+      },
+      onDeviceClose: (error?: Error | null) => safely(() => this.#deviceClosed(error ?? null)),
+    })
+    device.unref()
+  }
+
+  /** Sends what the stack has to send once the current turn is over. To be called after any change to a connection. */
+  wake(): void {
+    if (!this.#closed) this.#driver.wake()
+  }
+
+  /** Something needs the program to go on: the first hold refs the device. */
+  retain(): void {
+    if (this.#holds++ === 0 && !this.#closed) this.device.ref()
+  }
+
+  /** Gives one hold back: the last one unrefs the device. */
+  release(): void {
+    if (--this.#holds === 0 && !this.#closed) this.device.unref()
+  }
+
+  /**
+   * Takes over a connection whose socket is gone and which may still have bytes or a FIN to deliver.
+   * @param held whether the socket kept the program alive; then its connection does until the peer has everything
+   */
+  linger(connection: Connection, held: boolean): void {
+    if (this.#closed || isOver(connection)) {
+      connection.user = null
+      return
+    }
+    const lingering = new Lingering(connection, held, () => this.#settle())
+    connection.user = lingering
+    this.#lingering.add(lingering)
+    if (held) this.retain()
+    this.#checkDelayMs = LINGER_CHECK_MS.first
+    this.#armCheck()
+  }
+
+  /** A socket or a server is gone. */
+  forget(what: CoreSocket | CoreServer): void {
+    this.sockets.delete(what as CoreSocket)
+    this.servers.delete(what as CoreServer)
+    this.#settle()
+  }
+
+  /**
+   * Ends everything: servers close, sockets send what they have and their FIN; whatever is left after `graceMs` is reset.
+   * Resolves when the device is closed.
+   */
+  async shutDown(graceMs: number): Promise<void> {
+    if (this.#closed) return
+    this.closing = true
+    this.retain()
+    for (const server of [...this.servers]) server.close()
+    for (const socket of [...this.sockets]) endSocket(socket)
+    await this.#untilQuiet(graceMs)
+    for (const socket of [...this.sockets]) socket.destroy(callError('ECONNABORTED', 'read'))
+    for (const { connection } of this.#lingering) connection.abort()
+    this.wake()
+    // The flush that wake() has deferred comes before this: resets leave before the device closes.
+    await new Promise<void>((resolve) => this.scheduler.defer(resolve))
+    this.#finish(null)
+  }
+
+  #untilQuiet(graceMs: number): Promise<void> {
+    return new Promise<void>((resolve) => {
+      const deadline = this.scheduler.schedule(this.scheduler.now() + graceMs * MILLISECOND, () => this.#quiet?.())
+      this.#quiet = () => {
+        this.#quiet = null
+        deadline.cancel()
+        resolve()
+      }
+      this.#settle()
+    })
+  }
+
+  /** Looks at what lingers, and tells a waiting `shutDown` when nothing is left. */
+  #settle(): void {
+    for (const lingering of this.#lingering) {
+      if (lingering.held && isDelivered(lingering.connection)) {
+        lingering.held = false
+        this.release()
+      }
+      if (isOver(lingering.connection)) {
+        lingering.connection.user = null
+        this.#lingering.delete(lingering)
+      }
+    }
+    if (this.sockets.size + this.#lingering.size === 0) this.#quiet?.()
+    this.#armCheck()
+  }
+
+  /** TCP tells when a connection is gone but not when its last byte was acknowledged, so that is looked at from time to time. */
+  #armCheck(): void {
+    if (this.#check !== null || this.#closed || this.#lingering.size === 0) return
+    if (this.#quiet === null && ![...this.#lingering].some(({ held }) => held)) return
+    const at = this.scheduler.now() + this.#checkDelayMs * MILLISECOND
+    this.#checkDelayMs = Math.min(this.#checkDelayMs * 2, LINGER_CHECK_MS.last)
+    this.#check = this.scheduler.schedule(at, () => {
+      this.#check = null
+      this.#settle()
+    })
+  }
+
+  #deviceClosed(error: Error | null): void {
+    if (this.#closed) return
+    this.closing = true
+    for (const server of [...this.servers]) server.close()
+    for (const socket of [...this.sockets]) socket.destroy(callError('ENETDOWN', 'read'))
+    this.#finish(error)
+  }
+
+  #finish(error: Error | null): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#check?.cancel()
+    for (const { connection } of this.#lingering) connection.user = null
+    this.#lingering.clear()
+    this.#quiet?.()
+    this.#driver.close()
+    this.device.close()
+    const told = this.onClosed
+    if (told !== null) process.nextTick(() => told(error))
+  }
+}
+
+/** One owner's share in keeping the program alive, for `ref` and `unref`: counts once however often it is asked for. */
+export class Hold {
+  held = false
+  readonly #core: HostCore
+
+  constructor(core: HostCore) {
+    this.#core = core
+  }
+
+  /** Takes the hold, or gives it back. */
+  settle(wanted: boolean): void {
+    if (wanted === this.held) return
+    this.held = wanted
+    if (wanted) this.#core.retain()
+    else this.#core.release()
+  }
+}
+
+/** The owner of a connection whose socket is gone. */
+class Lingering implements EventSink {
+  readonly connection: Connection
+  held: boolean
+  readonly #changed: () => void
+
+  constructor(connection: Connection, held: boolean, changed: () => void) {
+    this.connection = connection
+    this.held = held
+    this.#changed = changed
+  }
+
+  [ON_EVENTS](events: number): void {
+    if ((events & (EVENT.closed | EVENT.error)) !== 0) this.#changed()
+  }
+}
+
+function endSocket(socket: CoreSocket): void {
+  if (socket.connecting) {
+    socket.destroy(callError('ECONNABORTED', 'read'))
+    return
+  }
+  socket.end()
+  socket.resume()
+}
+
+/** Whether the peer has acknowledged everything, our FIN included. */
+function isDelivered(connection: Connection): boolean {
+  return isOver(connection) || connection.state === 'FIN-WAIT-2'
+}
+
+/** Whether both sides are done, or the connection is broken. */
+function isOver(connection: Connection): boolean {
+  return connection.state === 'CLOSED' || connection.state === 'TIME-WAIT' || connection.error !== null
+}
+
+/** Whether nothing more will happen on a connection, but for what is still to be read. */
+export function isLost(connection: Connection): boolean {
+  return connection.error !== null || connection.state === 'CLOSED'
+}

@@ -1,0 +1,230 @@
+// One host on a network: a stack on a device, with sockets and servers as Node has them, and promises beside.
+// Owns: the public face. Does not own: what its sockets share (core.ts), TCP and IP (src/tcp, src/ip), the device's kind.
+// Read first: socket.ts, server.ts.
+
+import { EventEmitter } from 'node:events'
+import type http from 'node:http'
+import type https from 'node:https'
+import type { LookupFunction } from 'node:net'
+import type { Random } from '../base/random.ts'
+import { MILLISECOND, type Micros, type Scheduler } from '../base/time.ts'
+import type { PacketDevice } from '../link/device.ts'
+import { Stack } from '../stack/index.ts'
+import type { TcpConfig } from '../tcp/config.ts'
+import { TunAgent, TunHttpsAgent } from './agent.ts'
+import { attachServer } from './attach.ts'
+import { Hold, HostCore } from './core.ts'
+import {
+  type ConnectArguments,
+  type CreateConnectionOptions,
+  checkMilliseconds,
+  connectArguments,
+  type DialOptions,
+  type HostListenOptions,
+  type ServerOptions,
+  type SocketOptions,
+} from './options.ts'
+import { Pinger, type PingOptions } from './ping.ts'
+import { realTime, systemRandom } from './real-time.ts'
+import { TunServer } from './server.ts'
+import { TunSocket } from './socket.ts'
+import { abortError, connectError } from './socket-errors.ts'
+import { type UndiciConnector, type UndiciConnectorOptions, undiciConnector } from './undici.ts'
+
+/** How long `host.close` lets connections end before it resets them, in milliseconds. */
+const CLOSE_GRACE_MS = 2_000
+
+/** How a host is set up. */
+export interface HostOptions {
+  /** The host owns it from now on: `close` closes it. */
+  readonly device: PacketDevice
+  /** Own addresses with prefix lengths: '10.77.0.2/24', 'fd77::2/64'. */
+  readonly address: string | readonly string[]
+  /** The clock. Default: real time, with timers that do not keep the program alive. */
+  readonly scheduler?: Scheduler
+  /** Default: the operating system's. */
+  readonly random?: Random
+  /** TCP settings of all connections. */
+  readonly tcp?: Partial<TcpConfig>
+  /** IPv4 time to live, IPv6 hop limit: 1 to 255. Default 64. */
+  readonly hopLimit?: number
+  /** Resolves names for `connect`, as node:dns's `lookup` does. Without it only addresses can be connected to. */
+  readonly lookup?: LookupFunction
+}
+
+/** A host. Made by `createHost`. Event: close(error | null), once the device is closed. */
+export class Host extends EventEmitter {
+  /** The sans-I/O stack below, for counters and for looking in. */
+  readonly stack: Stack
+  readonly #core: HostCore
+  readonly #hold: Hold
+  readonly #pinger: Pinger
+  #closing: Promise<void> | null = null
+
+  /** @throws {TypeError | RangeError} for an address that is none, or a setting out of its bounds */
+  constructor(options: HostOptions) {
+    super()
+    const { device, address, scheduler = realTime(), random = systemRandom() } = options
+    this.stack = new Stack({
+      addresses: typeof address === 'string' ? [address] : address,
+      mtu: device.mtu,
+      offload: device.offload,
+      random,
+      tcp: options.tcp,
+      hopLimit: options.hopLimit,
+    })
+    this.#core = new HostCore(this.stack, device, scheduler, options.lookup ?? null)
+    this.#core.onClosed = (error) => this.emit('close', error)
+    this.#hold = new Hold(this.#core)
+    this.#pinger = new Pinger(this.#core, random)
+  }
+
+  /** Own addresses, without prefix lengths. */
+  get addresses(): string[] {
+    return this.stack.ip.addresses.map(({ address }) => address.toString())
+  }
+
+  /** The clock that timeouts of this host's sockets follow. */
+  get scheduler(): Scheduler {
+    return this.#core.scheduler
+  }
+
+  /** A socket that is not connected yet, for libraries that call `connect` themselves. */
+  socket(options: SocketOptions = {}): TunSocket {
+    return new TunSocket(this.#core, options)
+  }
+
+  /**
+   * As net.createConnection: returns a socket at once; 'connect' or 'error' follows. A `signal` destroys it at any time.
+   * @throws {TypeError | RangeError} for options that cannot be meant
+   */
+  createConnection(...args: ConnectArguments): TunSocket {
+    const { options, callback } = connectArguments(args)
+    const all: CreateConnectionOptions = options
+    const socket = new TunSocket(this.#core, all)
+    if (all.timeout) socket.setTimeout(all.timeout)
+    return socket.connect(options, callback)
+  }
+
+  /**
+   * Opens a connection and waits for it. Rejects with Node's errors (ECONNREFUSED, ETIMEDOUT, ...), with ENOTFOUND for a
+   * name that cannot be resolved, with an AbortError when `signal` aborts. `signal` and `timeoutMs` end with the attempt.
+   * The socket has a listener for 'error': a later failure that nobody listens for destroys it but not the program.
+   */
+  async connect(options: DialOptions): Promise<TunSocket> {
+    const { signal, timeoutMs, ...rest } = options
+    if (timeoutMs !== undefined) checkMilliseconds(timeoutMs, 'timeoutMs')
+    if (signal?.aborted) throw abortError(signal)
+    const socket = this.createConnection(rest)
+    const abort = (): void => {
+      if (signal !== undefined) socket.destroy(abortError(signal))
+    }
+    const late = (): void => {
+      socket.destroy(connectError('ETIMEDOUT', { address: rest.host ?? 'localhost', port: Number(rest.port) }))
+    }
+    const { scheduler } = this.#core
+    const deadline =
+      timeoutMs === undefined ? null : scheduler.schedule(scheduler.now() + timeoutMs * MILLISECOND, late)
+    signal?.addEventListener('abort', abort, { once: true })
+    try {
+      await new Promise<void>((resolve, reject) => {
+        socket.once('connect', resolve)
+        socket.on('error', reject)
+      })
+      return socket
+    } finally {
+      deadline?.cancel()
+      signal?.removeEventListener('abort', abort)
+    }
+  }
+
+  /** As net.createServer: a server that does not listen yet. */
+  createServer(
+    options?: ServerOptions | ((socket: TunSocket) => void),
+    listener?: (socket: TunSocket) => void,
+  ): TunServer {
+    if (typeof options === 'function') return new TunServer(this.#core, {}, options)
+    return new TunServer(this.#core, options ?? {}, listener)
+  }
+
+  /** Opens a port and waits for it; connections come by `for await` or by 'connection'. Rejects with EADDRINUSE and its like. */
+  async listen(options: HostListenOptions): Promise<TunServer> {
+    if (options.signal?.aborted) throw abortError(options.signal)
+    const server = new TunServer(this.#core, options)
+    await new Promise<void>((resolve, reject) => {
+      server.once('listening', resolve)
+      server.once('error', reject)
+      server.once('close', () => reject(options.signal?.aborted ? abortError(options.signal) : listenClosed()))
+      server.listen(options)
+    })
+    return server
+  }
+
+  /**
+   * Opens a port for a server of Node's (http, https, http2, net) or of a framework, which gets the connections as if they
+   * were its own. The port closes when that server closes.
+   */
+  async serve(server: http.Server | https.Server | EventEmitter, options: HostListenOptions): Promise<TunServer> {
+    return attachServer(server, options, (all) => this.listen(all))
+  }
+
+  /**
+   * Sends an echo request to an address and resolves with the time to the reply, in microseconds. Rejects with ETIMEDOUT
+   * (1 s unless told otherwise), ENETUNREACH, ENOTFOUND for a name, or an AbortError.
+   */
+  async ping(address: string, options: PingOptions = {}): Promise<Micros> {
+    return this.#pinger.ping(address, options)
+  }
+
+  /** An agent for http.request, whose connections are this host's. */
+  agent(options?: http.AgentOptions): TunAgent {
+    return new TunAgent((all) => this.createConnection(all), options)
+  }
+
+  /** An agent for https.request, whose connections are this host's. */
+  httpsAgent(options?: https.AgentOptions): TunHttpsAgent {
+    return new TunHttpsAgent((all) => this.createConnection(all), options)
+  }
+
+  /** The `connect` option of undici's Client, Pool and Agent. */
+  undiciConnector(options?: UndiciConnectorOptions): UndiciConnector {
+    return undiciConnector((all) => this.connect(all), options)
+  }
+
+  /** Keeps the program alive, to answer pings, although there is no connection or server. */
+  ref(): this {
+    this.#hold.settle(true)
+    return this
+  }
+
+  /** Takes `ref` back (the default): the program lives as long as connections and servers that are not unref'd. */
+  unref(): this {
+    this.#hold.settle(false)
+    return this
+  }
+
+  /**
+   * Closes servers, ends connections, waits until the peers have everything and have ended too, at most `graceMs`, resets
+   * what is left, and closes the device. Harmless when repeated.
+   */
+  close(options: { readonly graceMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#core.shutDown(checkMilliseconds(options.graceMs ?? CLOSE_GRACE_MS, 'graceMs'))
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+/**
+ * Makes a host on a device: `createHost({ device, address: '10.77.0.2/24' })`.
+ * @throws {TypeError | RangeError} for an address that is none, or a setting out of its bounds
+ */
+export function createHost(options: HostOptions): Host {
+  return new Host(options)
+}
+
+function listenClosed(): Error {
+  return new Error('the server was closed before it listened')
+}

@@ -1,0 +1,29 @@
+// The public face of the Node floor (`tunstack/net`): hosts, sockets and servers in real time.
+// Owns: nothing but the list.
+
+export { TunAgent, TunHttpsAgent } from './agent.ts'
+export { createHost, Host, type HostOptions } from './host.ts'
+export type {
+  ConnectArguments,
+  ConnectOptions,
+  CreateConnectionOptions,
+  DialOptions,
+  HostListenOptions,
+  ListenArguments,
+  ListenOptions,
+  ServerOptions,
+  SocketAddress,
+  SocketOptions,
+} from './options.ts'
+export type { PingOptions } from './ping.ts'
+export { type RealTimeOptions, realTime, systemRandom } from './real-time.ts'
+export { type DropArgument, TunServer } from './server.ts'
+export { TunSocket } from './socket.ts'
+export type { SocketError } from './socket-errors.ts'
+export { nameTlsSocket } from './tls-names.ts'
+export type {
+  UndiciConnectCallback,
+  UndiciConnectOptions,
+  UndiciConnector,
+  UndiciConnectorOptions,
+} from './undici.ts'

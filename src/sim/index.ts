@@ -1,0 +1,3 @@
+// Virtual time and networks in it.
+
+export * from './virtual-time.ts'

@@ -1,0 +1,135 @@
+// Joins a stack, a device and a clock: read a batch, handle it, send what came of it, arm one timer, tell the owners (RFC 9293 §3.10.7.4
+// [MUST-58] [MUST-59]: acknowledgements are made once a batch is handled). The same driver serves real and virtual time.
+// Owns: the order of these steps, the one timer. Does not own: what a packet means, what the owners do.
+//
+// Invariant: an owner is never called from within the handling of a packet, only after the batch; what it writes goes out at the end.
+
+import type { ScheduledTask, Scheduler } from '../base/time.ts'
+import { Packet, type PacketDevice } from '../link/device.ts'
+import type { Connection } from '../tcp/connection.ts'
+import type { Listener } from '../tcp/listener.ts'
+import type { Stack } from './stack.ts'
+
+/** Packets handled before output and owners get their turn. */
+export const BATCH_PACKETS = 64
+
+/** What a driver is made from. */
+export interface DriverOptions {
+  readonly stack: Stack
+  readonly device: PacketDevice
+  readonly scheduler: Scheduler
+  /** Told of events, after the batch that brought them. Must not throw. */
+  readonly onEvent: (source: Connection | Listener, events: number) => void
+  /** Told when the device is gone: with the error when it failed, null when it was closed. */
+  readonly onDeviceClose?: (error: Error | null) => void
+}
+
+/** Runs a stack over a device. */
+export class Driver {
+  readonly #options: DriverOptions
+  readonly #packet = new Packet()
+  readonly #onPacket: (packet: Packet) => void
+  readonly #onDeferred: () => void
+  #timer: ScheduledTask | null = null
+  #timerAt = Number.POSITIVE_INFINITY
+  #now = 0
+  #isDeferred = false
+  #isRunning = false
+  #isClosed = false
+
+  constructor(options: DriverOptions) {
+    this.#options = options
+    const { device, stack } = options
+    this.#onPacket = (packet) => stack.handlePacket(packet, this.#now)
+    this.#onDeferred = () => {
+      this.#isDeferred = false
+      this.#finish()
+    }
+    device.onReadable(() => this.#read())
+    device.onClose((error) => {
+      if (this.#isClosed) return
+      this.#stop()
+      options.onDeviceClose?.(error)
+    })
+  }
+
+  /** To be called after every call on a connection or the stack: what came of it is sent once the current turn is over. */
+  wake(): void {
+    if (this.#isDeferred || this.#isRunning || this.#isClosed) return
+    this.#isDeferred = true
+    this.#options.scheduler.defer(this.#onDeferred)
+  }
+
+  /** Sends what waits, then leaves the device alone. The device stays open: it is its owner's. */
+  close(): void {
+    if (this.#isClosed) return
+    this.#transmit()
+    this.#stop()
+  }
+
+  #stop(): void {
+    this.#isClosed = true
+    this.#timer?.cancel()
+    this.#timer = null
+    this.#options.device.onReadable(null)
+  }
+
+  #read(): void {
+    if (this.#isClosed) return
+    const { device, scheduler } = this.#options
+    this.#now = scheduler.now()
+    const count = device.receive(this.#onPacket, BATCH_PACKETS)
+    this.#finish()
+    // More may wait: it gets its turn after whatever else the program has to do.
+    if (count === BATCH_PACKETS && !this.#isClosed) scheduler.schedule(scheduler.now(), () => this.#read())
+  }
+
+  /** Output, events, output of what the owners did, timer. */
+  #finish(): void {
+    if (this.#isClosed || this.#isRunning) return
+    this.#isRunning = true
+    const { stack, onEvent } = this.#options
+    this.#transmit()
+    for (let source = stack.pollEvent(); source !== null; source = stack.pollEvent()) {
+      const events = source.takeEvents()
+      if (events !== 0) onEvent(source, events)
+    }
+    this.#isRunning = false
+    if (this.#isClosed) return
+    this.#transmit()
+    this.#arm()
+  }
+
+  #transmit(): void {
+    const { device, scheduler, stack } = this.#options
+    const packet = this.#packet
+    const now = scheduler.now()
+    let sent = false
+    while (stack.pollTransmit(packet, now)) {
+      device.send(packet)
+      sent = true
+    }
+    if (sent) device.flush()
+  }
+
+  #arm(): void {
+    const { scheduler, stack } = this.#options
+    const at = stack.nextDeadline()
+    if (at === this.#timerAt && this.#timer !== null) return
+    // A timer that is due earlier than needed is left: it finds nothing and is armed anew.
+    if (this.#timer !== null && this.#timerAt <= at) return
+    this.#timer?.cancel()
+    this.#timer = null
+    this.#timerAt = at
+    if (at === Number.POSITIVE_INFINITY) return
+    this.#timer = scheduler.schedule(at, () => this.#onTimer())
+  }
+
+  #onTimer(): void {
+    this.#timer = null
+    if (this.#isClosed) return
+    const { scheduler, stack } = this.#options
+    stack.handleTimeout(scheduler.now())
+    this.#finish()
+  }
+}

@@ -1,0 +1,5 @@
+// A whole host without I/O, and what drives it over a device.
+
+export { Connection, EVENT, Listener, type State, type TcpConfig, TcpError, type TcpInfo } from '../tcp/index.ts'
+export { BATCH_PACKETS, Driver, type DriverOptions } from './driver.ts'
+export { Stack, type StackConfig } from './stack.ts'

@@ -1,0 +1,110 @@
+// One host, sans-I/O: packets, times and calls go in; packets, events and a deadline come out. It keeps no clock, owns no device and
+// starts nothing by itself, so the same object serves a TUN device, a simulation and a test.
+// Owns: joining IP and TCP. Does not own: reading and writing packets (driver.ts), sockets (src/net).
+
+import type { Random } from '../base/random.ts'
+import type { Micros } from '../base/time.ts'
+import { type InterfaceAddress, parseCidr } from '../ip/address.ts'
+import { DropCounters } from '../ip/drops.ts'
+import { IpHeader, PROTOCOL } from '../ip/header.ts'
+import { IpLayer } from '../ip/layer.ts'
+import type { Route } from '../ip/routes.ts'
+import { NO_OFFLOAD, type Offload, type Packet } from '../link/device.ts'
+import type { TcpConfig } from '../tcp/config.ts'
+import type { Connection } from '../tcp/connection.ts'
+import { type ConnectOptions, type ListenOptions, TcpLayer } from '../tcp/layer.ts'
+import type { Listener } from '../tcp/listener.ts'
+
+/** How a host is set up. */
+export interface StackConfig {
+  /** Own addresses, as `10.77.0.2/24` or parsed. */
+  readonly addresses: readonly (InterfaceAddress | string)[]
+  /** MTU of the link in bytes. */
+  readonly mtu: number
+  /** Keys, ports, identifiers come from here. */
+  readonly random: Random
+  /** What the device does for us; nothing by default. */
+  readonly offload?: Offload
+  /** Defaults of every connection. */
+  readonly tcp?: Partial<TcpConfig>
+  /** IPv4 time to live, IPv6 hop limit of packets without a connection. */
+  readonly hopLimit?: number
+  readonly routes?: readonly Route[]
+  /** Gives initial sequence numbers instead of RFC 6528's; for tests at the wrap and for replays. */
+  readonly isn?: () => number
+}
+
+/** One host. */
+export class Stack {
+  readonly ip: IpLayer
+  readonly tcp: TcpLayer
+  readonly drops = new DropCounters()
+  readonly #header = new IpHeader()
+
+  /** @throws {TypeError} {RangeError} naming the setting that cannot be */
+  constructor(config: StackConfig) {
+    this.ip = new IpLayer({
+      addresses: config.addresses.map((a) => (typeof a === 'string' ? parseCidr(a) : a)),
+      mtu: config.mtu,
+      random: config.random,
+      drops: this.drops,
+      ...(config.hopLimit === undefined ? {} : { hopLimit: config.hopLimit }),
+      ...(config.routes === undefined ? {} : { routes: config.routes }),
+    })
+    this.tcp = new TcpLayer({
+      ip: this.ip,
+      random: config.random,
+      offload: config.offload ?? NO_OFFLOAD,
+      ...(config.tcp === undefined ? {} : { config: config.tcp }),
+      ...(config.isn === undefined ? {} : { isn: config.isn }),
+    })
+  }
+
+  /** A packet has come from the device; borrowed until this returns. */
+  handlePacket(packet: Packet, now: Micros): void {
+    const header = this.#header
+    if (this.ip.receive(packet, header, now) !== 'ok') return
+    switch (header.protocol) {
+      case PROTOCOL.TCP:
+        this.tcp.handleSegment(packet, header, now)
+        break
+      case PROTOCOL.ICMP:
+      case PROTOCOL.ICMPV6:
+        this.ip.handleIcmp(packet, header, now)
+        break
+      default:
+        this.ip.queueUnreachable(packet, header, 'protocol', now)
+    }
+  }
+
+  /** Handles what is due at `now`. */
+  handleTimeout(now: Micros): void {
+    this.tcp.handleTimeout(now)
+  }
+
+  /** Writes the next packet to send into `packet`; false when there is none now. */
+  pollTransmit(packet: Packet, now: Micros): boolean {
+    if (this.ip.pollTransmit(packet)) return true
+    return this.tcp.pollTransmit(packet, now)
+  }
+
+  /** When handleTimeout is to be called next, once there is nothing to transmit; Infinity for never. */
+  nextDeadline(): Micros {
+    return this.tcp.nextDeadline()
+  }
+
+  /** The next connection or listener with events: take them with `takeEvents()`. Null when there is none. */
+  pollEvent(): Connection | Listener | null {
+    return this.tcp.pollEvent()
+  }
+
+  /** Opens a connection: see TcpLayer.connect. */
+  connect(options: ConnectOptions, now: Micros): Connection {
+    return this.tcp.connect(options, now)
+  }
+
+  /** Listens on a port: see TcpLayer.listen. */
+  listen(options: ListenOptions): Listener {
+    return this.tcp.listen(options)
+  }
+}

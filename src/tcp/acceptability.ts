@@ -1,0 +1,45 @@
+// Whether a segment may be looked at at all: the first check of RFC 9293 §3.10.7.4 and PAWS before it (RFC 7323 §5). Pure: judges,
+// changes nothing.
+
+import type { Micros } from '../base/time.ts'
+import { FLAG, type SegmentHeader } from './header.ts'
+import { seqAdd, seqDiff, seqGt, seqLe, seqLt } from './seq.ts'
+import type { Tcb } from './tcb.ts'
+import { receiveWindow } from './window.ts'
+
+/** TS.Recent older than this is no longer believed (RFC 7323 §5.5). */
+export const TIMESTAMP_AGE_US: Micros = 24 * 24 * 3600 * 1_000_000
+
+/** RFC 9293 §3.10.7.4, table 6: the four cases of segment length and receive window. */
+export function isAcceptable(tcb: Tcb, segment: SegmentHeader): boolean {
+  const { nxt } = tcb.rcv
+  const window = receiveWindow(tcb)
+  const length = segment.length
+  const first = seqDiff(segment.seq, nxt)
+  if (length === 0) return window === 0 ? first === 0 : first >= 0 && first < window
+  if (window === 0) return false
+  const last = first + length - 1
+  return (first >= 0 && first < window) || (last >= 0 && last < window) || (first < 0 && last >= window)
+}
+
+/** RFC 7323 §5.3 R1: a segment whose timestamp is older than TS.Recent is an old duplicate. A reset is never judged so. */
+export function isOldDuplicate(tcb: Tcb, segment: SegmentHeader, now: Micros): boolean {
+  if (!tcb.ts.enabled || !segment.hasTimestamps || (segment.flags & FLAG.RST) !== 0) return false
+  if (((segment.tsVal - tcb.ts.recent) | 0) >= 0) return false
+  return now - tcb.ts.recentAt <= TIMESTAMP_AGE_US
+}
+
+/** RFC 5961 §5.2: an acknowledgement older than the largest window ever offered, or of what was never sent, is not believed. */
+export function isAckInRange(tcb: Tcb, segment: SegmentHeader): boolean {
+  const { una, nxt, maxWnd } = tcb.snd
+  return seqLe(segment.ack, nxt) && !seqLt(segment.ack, seqAdd(una, -maxWnd))
+}
+
+/** RFC 7323 §4.3: keeps the timestamp to echo, from a segment that spans Last.ACK.sent. */
+export function takeTimestamp(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
+  const { ts } = tcb
+  if (!ts.enabled || !segment.hasTimestamps) return
+  if (((segment.tsVal - ts.recent) | 0) < 0 || seqGt(segment.seq, ts.lastAckSent)) return
+  ts.recent = segment.tsVal
+  ts.recentAt = now
+}

@@ -1,0 +1,63 @@
+// The end of a connection: entering TIME-WAIT, dropping the record, failing (RFC 9293 §3.6, §3.10.7.4, §3.10.8).
+// Owns: what is cleared when. Does not own: who decides that it ends.
+
+import type { Micros } from '../base/time.ts'
+import { TcpError, type TcpErrorCode } from './errors.ts'
+import { EVENT } from './events.ts'
+import { setState } from './state.ts'
+import type { Tcb } from './tcb.ts'
+
+const NEVER = Number.POSITIVE_INFINITY
+
+function stopTimers(tcb: Tcb): void {
+  const { timers } = tcb
+  timers.retransmit = NEVER
+  timers.persist = NEVER
+  timers.delayedAck = NEVER
+  timers.keepAlive = NEVER
+  timers.linger = NEVER
+}
+
+/** Enters TIME-WAIT, or starts its 2MSL anew (RFC 9293 §3.6.1 [MUST-13], §3.10.7.4): every other timer is off. */
+export function enterTimeWait(tcb: Tcb, now: Micros): void {
+  setState(tcb, 'TIME-WAIT')
+  stopTimers(tcb)
+  tcb.timers.linger = now + 2 * tcb.config.mslUs
+  tcb.snd.buffer.clear()
+  tcb.snd.flight.clear()
+}
+
+/** The record goes away in good order. What was received and not read stays readable. */
+export function closeTcb(tcb: Tcb): void {
+  if (tcb.state === 'CLOSED') return
+  setState(tcb, 'CLOSED')
+  stopTimers(tcb)
+  tcb.snd.buffer.clear()
+  tcb.snd.flight.clear()
+  tcb.rcv.acksOwed = 0
+  tcb.events |= EVENT.closed
+}
+
+/** The record goes away with an error; all queues are flushed (RFC 9293 §3.10.7.4, second check). */
+export function failTcb(tcb: Tcb, code: TcpErrorCode): void {
+  if (tcb.state === 'CLOSED') return
+  tcb.error = new TcpError(code)
+  tcb.rcv.buffer.clear()
+  tcb.rcv.outOfOrder.clear()
+  tcb.rcv.unread = 0
+  tcb.events |= EVENT.error
+  closeTcb(tcb)
+}
+
+/** Sends a reset and drops the record: the ABORT call, and text for an application that is gone (RFC 9293 §3.6.1, §3.10.5). */
+export function abortTcb(tcb: Tcb): void {
+  if (tcb.state === 'CLOSED') return
+  const { state } = tcb
+  // RFC 9293 §3.10.5: in SYN-SENT, CLOSING, LAST-ACK and TIME-WAIT no reset is sent.
+  const silent = state === 'SYN-SENT' || state === 'CLOSING' || state === 'LAST-ACK' || state === 'TIME-WAIT'
+  tcb.resetPending = !silent
+  tcb.rcv.buffer.clear()
+  tcb.rcv.outOfOrder.clear()
+  tcb.rcv.unread = 0
+  closeTcb(tcb)
+}

@@ -1,0 +1,120 @@
+// Every knob of a connection: its default, its bounds, and where it comes from. The table is the documentation; values outside the
+// bounds are refused with a RangeError that names the knob.
+
+import { MILLISECOND, MINUTE, SECOND } from '../base/time.ts'
+
+/** Settings of a connection. All times in microseconds, sizes in bytes. */
+export interface TcpConfig {
+  /** Largest MSS to announce and to use; the link's MTU bounds it too. */
+  mss: number
+  /** Initial congestion window in segments (RFC 6928; the book's slow start has 1). */
+  initialWindowSegments: number
+  /** Congestion controller by name (src/tcp/congestion). */
+  congestion: string
+  sendBufferBytes: number
+  receiveBufferBytes: number
+  /** Offer and accept window scaling (RFC 7323 §2). */
+  windowScale: boolean
+  /** Offer and accept timestamps (RFC 7323 §3). */
+  timestamps: boolean
+  /** Offer, accept and use selective acknowledgements (RFC 2018, RFC 6675). */
+  sack: boolean
+  /** Hold back small segments while data is unacknowledged (RFC 9293 §3.7.4). TCP_NODELAY turns it off. */
+  nagle: boolean
+  /** How long an acknowledgement waits for company (RFC 9293 §3.8.6.3: under 0.5 s). 0 acknowledges every segment at once. */
+  delayedAckUs: number
+  /** Acknowledge at the latest when this many full-sized segments have come (RFC 5681 §4.2: 2). */
+  ackEverySegments: number
+  /** Retransmission timeout before the first measurement (RFC 6298 §2.1). */
+  initialRtoUs: number
+  /** Least contribution of the variance to the timeout. RFC 6298 §2.4 says 1 s for the whole; Linux and we: 200 ms over SRTT. */
+  minRtoUs: number
+  /** Greatest timeout (RFC 6298 §2.5: at least 60 s). */
+  maxRtoUs: number
+  /** Duplicate acknowledgements that mean loss (RFC 5681 §3.2). */
+  dupThresh: number
+  /** R2 for a SYN: give up opening after this long (RFC 9293 §3.8.3 [MUST-23]: at least 3 minutes). */
+  synTimeoutUs: number
+  /** R2 for data: give up when nothing was acknowledged for this long (RFC 9293 §3.8.3 [SHLD-11]: at least 100 s). */
+  retransmitTimeoutUs: number
+  /** Maximum segment lifetime; TIME-WAIT lasts twice as long (RFC 9293 §3.4.2). */
+  mslUs: number
+  /** How long FIN-WAIT-2 waits for the peer's FIN once the application has closed completely. */
+  finWait2TimeoutUs: number
+  /** Send probes on an idle connection (RFC 9293 §3.8.4; off by default [MUST-25]). */
+  keepAlive: boolean
+  /** Idle time before the first keep-alive probe ([MUST-28]: 2 hours by default). */
+  keepAliveIdleUs: number
+  keepAliveIntervalUs: number
+  /** Unanswered probes that end the connection. */
+  keepAliveCount: number
+  /** IPv4 time to live, IPv6 hop limit (RFC 9293 §3.9.2 [MUST-49]). */
+  hopLimit: number
+  /** The byte that carries the Diffserv code point and ECN (RFC 9293 §3.9.2). */
+  trafficClass: number
+}
+
+interface Knob<T> {
+  readonly default: T
+  readonly least?: number
+  readonly most?: number
+}
+
+const number = (value: number, least: number, most: number): Knob<number> => ({ default: value, least, most })
+const flag = (value: boolean): Knob<boolean> => ({ default: value })
+
+/** Defaults and bounds of every setting. */
+export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
+  mss: number(65495, 48, 65495),
+  initialWindowSegments: number(10, 1, 1000),
+  congestion: { default: 'reno' },
+  sendBufferBytes: number(1 << 20, 1, 1 << 26),
+  receiveBufferBytes: number(1 << 20, 1, 1 << 26),
+  windowScale: flag(true),
+  timestamps: flag(true),
+  sack: flag(true),
+  nagle: flag(true),
+  delayedAckUs: number(40 * MILLISECOND, 0, 499 * MILLISECOND),
+  ackEverySegments: number(2, 1, 1000),
+  initialRtoUs: number(SECOND, MILLISECOND, MINUTE),
+  minRtoUs: number(200 * MILLISECOND, 0, MINUTE),
+  maxRtoUs: number(2 * MINUTE, SECOND, 60 * MINUTE),
+  dupThresh: number(3, 1, 1000),
+  synTimeoutUs: number(180 * SECOND, MILLISECOND, Number.POSITIVE_INFINITY),
+  retransmitTimeoutUs: number(15 * MINUTE, MILLISECOND, Number.POSITIVE_INFINITY),
+  mslUs: number(30 * SECOND, 0, 60 * MINUTE),
+  finWait2TimeoutUs: number(60 * SECOND, 0, Number.POSITIVE_INFINITY),
+  keepAlive: flag(false),
+  keepAliveIdleUs: number(120 * MINUTE, MILLISECOND, Number.POSITIVE_INFINITY),
+  keepAliveIntervalUs: number(75 * SECOND, MILLISECOND, Number.POSITIVE_INFINITY),
+  keepAliveCount: number(9, 1, 1000),
+  hopLimit: number(64, 1, 255),
+  trafficClass: number(0, 0, 255),
+}
+
+/** The defaults of all settings. */
+export const DEFAULT_CONFIG: TcpConfig = Object.freeze(
+  Object.fromEntries(Object.entries(KNOBS).map(([name, knob]) => [name, knob.default])),
+) as unknown as TcpConfig
+
+/**
+ * A complete configuration: `overrides` over `base`.
+ * @throws {TypeError} for an unknown name or a value of the wrong type
+ * @throws {RangeError} for a number outside its bounds
+ */
+export function tcpConfig(overrides: Partial<TcpConfig> = {}, base: TcpConfig = DEFAULT_CONFIG): TcpConfig {
+  const result: Record<string, unknown> = { ...base }
+  for (const [name, value] of Object.entries(overrides)) {
+    if (value === undefined) continue
+    const knob = (KNOBS as Record<string, Knob<unknown> | undefined>)[name]
+    if (knob === undefined)
+      throw new TypeError(`unknown TCP setting '${name}'; known: ${Object.keys(KNOBS).join(', ')}`)
+    if (typeof value !== typeof knob.default)
+      throw new TypeError(`TCP setting '${name}' must be a ${typeof knob.default}`)
+    if (typeof value === 'number' && !(value >= (knob.least ?? 0) && value <= (knob.most ?? 0))) {
+      throw new RangeError(`TCP setting '${name}' is ${value}; it must be from ${knob.least} to ${knob.most}`)
+    }
+    result[name] = value
+  }
+  return result as unknown as TcpConfig
+}

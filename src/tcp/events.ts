@@ -1,0 +1,22 @@
+// What a connection or a listener tells its owner, as bits that gather until they are taken: however many segments a batch brings,
+// the owner is called once.
+
+/** Events of connections and listeners. */
+export const EVENT = {
+  /** The handshake is done. */
+  connected: 1,
+  /** Text can be read. */
+  readable: 2,
+  /** The send buffer has room again after a write that did not fit. */
+  writable: 4,
+  /** The peer has closed its side and everything before its FIN has arrived. */
+  end: 8,
+  /** The connection failed; see its `error`. */
+  error: 16,
+  /** The record is gone: nothing more will happen. */
+  closed: 32,
+  /** A listener has a connection to accept. */
+  acceptable: 64,
+  /** Everything written has been acknowledged. */
+  drained: 128,
+} as const

@@ -1,0 +1,98 @@
+// Opening a connection: what a SYN carries, and what arrives in SYN-SENT (RFC 9293 §3.5, §3.10.7.3; options of RFC 7323 and 2018).
+// Owns: agreeing on options, the step into ESTABLISHED. Does not own: LISTEN (listener.ts), sending the SYN (output.ts).
+
+import type { Micros } from '../base/time.ts'
+import { takeTimestamp } from './acceptability.ts'
+import { measure, releaseAcked, restartRetransmitTimer } from './ack.ts'
+import { failTcb } from './closing.ts'
+import { EVENT } from './events.ts'
+import { FLAG, type SegmentHeader } from './header.ts'
+import { seqAdd, seqGt, seqLe } from './seq.ts'
+import { setState } from './state.ts'
+import type { Tcb } from './tcb.ts'
+import { MAX_WINDOW_SCALE, receiveWindow, windowScaleFor } from './window.ts'
+
+/** MSS to assume when a SYN does not tell (RFC 9293 §3.7.1 [MUST-15]). */
+export const DEFAULT_MSS_IPV4 = 536
+export const DEFAULT_MSS_IPV6 = 1220
+/** Bytes that timestamps take in every segment. */
+export const TIMESTAMP_OPTION_BYTES = 12
+
+/** Takes from the peer's SYN what both sides can do; the SYN is acceptable. */
+export function takeSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
+  const { rcv, snd, ts, config } = tcb
+  const promised = receiveWindow(tcb) // by our own SYN, when it went first
+  rcv.irs = segment.seq
+  rcv.nxt = seqAdd(segment.seq, 1)
+  rcv.edge = seqAdd(rcv.nxt, promised)
+  snd.wl1 = segment.seq
+  snd.wl2 = segment.ack
+  snd.wnd = segment.window // RFC 7323 §2.2: the window of a SYN is never scaled
+  snd.maxWnd = snd.wnd
+  tcb.scaleEnabled = config.windowScale && segment.windowScale >= 0
+  snd.scale = tcb.scaleEnabled ? Math.min(segment.windowScale, MAX_WINDOW_SCALE) : 0
+  rcv.scale = tcb.scaleEnabled ? windowScaleFor(config.receiveBufferBytes) : 0
+  ts.enabled = config.timestamps && segment.hasTimestamps
+  if (ts.enabled) {
+    ts.recent = segment.tsVal
+    ts.recentAt = now
+    ts.lastAckSent = rcv.nxt
+  }
+  tcb.sackEnabled = config.sack && segment.sackPermitted
+  const defaultMss = tcb.remote.family === 4 ? DEFAULT_MSS_IPV4 : DEFAULT_MSS_IPV6
+  const peerMss = segment.mss >= 0 ? Math.max(48, segment.mss) : defaultMss
+  setSendMss(tcb, Math.min(peerMss, config.mss))
+}
+
+/** RFC 9293 §3.7.1 [MUST-16]: the peer's MSS, bounded by what the path takes, less the options of every segment. */
+function setSendMss(tcb: Tcb, peerMss: number): void {
+  const options = tcb.ts.enabled ? TIMESTAMP_OPTION_BYTES : 0
+  tcb.snd.mss = Math.min(peerMss, tcb.pathSegmentBytes - 20) - options
+  tcb.cc.mss = tcb.snd.mss
+}
+
+/** Our SYN is acknowledged and the peer's SYN is in: the connection is open. */
+export function establish(tcb: Tcb, synWasResent: boolean, now: Micros): void {
+  setState(tcb, 'ESTABLISHED')
+  // RFC 5681 §3.1: after a lost SYN the initial window is one segment.
+  const segments = synWasResent ? 1 : tcb.config.initialWindowSegments
+  tcb.control.init(tcb.cc, segments * tcb.snd.mss, now)
+  tcb.recovery.point = tcb.snd.una
+  tcb.sentAt = now
+  if (tcb.config.keepAlive) tcb.timers.keepAlive = now + tcb.config.keepAliveIdleUs
+  tcb.events |= EVENT.connected
+  // A CLOSE that came while the handshake was under way takes effect now (RFC 9293 §3.10.4, SYN-RECEIVED).
+  if (tcb.snd.finQueued) setState(tcb, 'FIN-WAIT-1')
+}
+
+/** RFC 9293 §3.10.7.3. Returns `'reset'` when the segment is to be answered with a reset, `'text'` when its text is to be looked at. */
+export function arrivesInSynSent(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' | 'reset' | 'text' {
+  const { snd } = tcb
+  const hasAck = (segment.flags & FLAG.ACK) !== 0
+  // First, the ACK bit.
+  if (hasAck && (seqLe(segment.ack, snd.iss) || seqGt(segment.ack, snd.nxt))) {
+    return (segment.flags & FLAG.RST) !== 0 ? 'done' : 'reset'
+  }
+  // Second, the RST bit: only one that acknowledges our SYN is believed.
+  if ((segment.flags & FLAG.RST) !== 0) {
+    if (hasAck) failTcb(tcb, 'ECONNREFUSED')
+    return 'done'
+  }
+  // Fourth, the SYN bit.
+  if ((segment.flags & FLAG.SYN) === 0) return 'done'
+  takeSyn(tcb, segment, now)
+  tcb.rcv.acksOwed = 1
+  if (!hasAck) {
+    // Simultaneous open [MUST-10]: our SYN goes again, now with an ACK.
+    setState(tcb, 'SYN-RECEIVED')
+    snd.flight.mark(0, 'lost')
+    tcb.recovery.forced = true
+    return 'done'
+  }
+  const resent = snd.flight.at(0).transmissions > 1
+  measure(tcb, releaseAcked(tcb, segment.ack), segment, now)
+  restartRetransmitTimer(tcb, now)
+  establish(tcb, resent, now)
+  takeTimestamp(tcb, segment, now)
+  return 'text'
+}

@@ -1,0 +1,254 @@
+// The TCP header and its options on the wire (RFC 9293 §3.1, §3.2; RFC 7323 §2.2, §3.2; RFC 2018 §2, §3).
+//
+//     0                   1                   2                   3
+//    |          Source Port          |       Destination Port        |
+//    |                        Sequence Number                        |
+//    |                    Acknowledgment Number                      |
+//    | Offset| Rsrvd |C|E|U|A|P|R|S|F|            Window             |
+//    |           Checksum            |         Urgent Pointer        |
+//    |                           [Options]                           |
+//
+// Owns: parsing into a reused record, writing. Does not own: the pseudo-header (src/ip/checksum.ts), what a segment means.
+
+import { get16, get32, put16, put32 } from '../base/bytes.ts'
+import { type Seq, seq } from './seq.ts'
+
+/** The control bits of RFC 9293 §3.1. */
+export const FLAG = { FIN: 1, SYN: 2, RST: 4, PSH: 8, ACK: 16, URG: 32, ECE: 64, CWR: 128 } as const
+
+/** Length of a TCP header without options. */
+export const TCP_HEADER_BYTES = 20
+/** Length of the largest TCP header. */
+export const TCP_HEADER_MAX = 60
+
+/** Option kinds (IANA "TCP Option Kind Numbers"). */
+export const OPTION = { END: 0, NOP: 1, MSS: 2, WINDOW_SCALE: 3, SACK_PERMITTED: 4, SACK: 5, TIMESTAMPS: 8 } as const
+
+/** Why a segment's header cannot be used. */
+export type TcpDropReason = 'tcp-too-short' | 'tcp-bad-data-offset' | 'tcp-bad-checksum' | 'tcp-port-zero'
+
+/** A received segment: header fields, options, and where its text lies. Reused: valid until the next parse. */
+export class SegmentHeader {
+  sourcePort = 0
+  destinationPort = 0
+  /** SEG.SEQ */
+  seq: Seq = seq(0)
+  /** SEG.ACK; meaningful when FLAG.ACK is set. */
+  ack: Seq = seq(0)
+  flags = 0
+  /** SEG.WND as it stands in the header, not yet scaled. */
+  window = 0
+  /** SEG.UP; meaningful when FLAG.URG is set. */
+  urgent = 0
+  headerBytes = TCP_HEADER_BYTES
+  /** The buffer that holds the segment; borrowed. */
+  bytes: Uint8Array = new Uint8Array(0)
+  /** Where its text starts in `bytes`. */
+  textStart = 0
+  /** Length of its text in bytes. */
+  textLength = 0
+  /** MSS option, -1 when absent. */
+  mss = -1
+  /** Window scale option (shift count as sent, 0-255), -1 when absent. */
+  windowScale = -1
+  sackPermitted = false
+  hasTimestamps = false
+  /** TSval as int32. */
+  tsVal = 0
+  /** TSecr as int32. */
+  tsEcr = 0
+  sackCount = 0
+  /** Left and right edges of the SACK blocks in the order sent, int32 pairs. */
+  readonly sackEdges = new Int32Array(8)
+
+  /** SEG.LEN: text, and one for each of SYN and FIN. */
+  get length(): number {
+    return this.textLength + ((this.flags & FLAG.SYN) >> 1) + (this.flags & FLAG.FIN)
+  }
+}
+
+/**
+ * Parses `bytes[start, end)` into `out`. Never throws. Unknown options are skipped [MUST-6]; an option whose length is illegal ends
+ * the options, and those before it count [MUST-7].
+ */
+export function parseTcp(bytes: Uint8Array, start: number, end: number, out: SegmentHeader): 'ok' | TcpDropReason {
+  if (end - start < TCP_HEADER_BYTES) return 'tcp-too-short'
+  const headerBytes = (bytes[start + 12] >>> 4) * 4
+  if (headerBytes < TCP_HEADER_BYTES || start + headerBytes > end) return 'tcp-bad-data-offset'
+  out.sourcePort = get16(bytes, start)
+  out.destinationPort = get16(bytes, start + 2)
+  out.seq = get32(bytes, start + 4) as Seq
+  out.ack = get32(bytes, start + 8) as Seq
+  out.flags = bytes[start + 13]
+  out.window = get16(bytes, start + 14)
+  out.urgent = get16(bytes, start + 18)
+  out.headerBytes = headerBytes
+  out.bytes = bytes
+  out.textStart = start + headerBytes
+  out.textLength = end - start - headerBytes
+  out.mss = -1
+  out.windowScale = -1
+  out.sackPermitted = false
+  out.hasTimestamps = false
+  out.sackCount = 0
+  if (headerBytes > TCP_HEADER_BYTES) parseOptions(bytes, start + TCP_HEADER_BYTES, start + headerBytes, out)
+  return 'ok'
+}
+
+function parseOptions(bytes: Uint8Array, start: number, end: number, out: SegmentHeader): void {
+  let at = start
+  while (at < end) {
+    const kind = bytes[at]
+    if (kind === OPTION.END) return
+    if (kind === OPTION.NOP) {
+      at++
+      continue
+    }
+    const length = at + 1 < end ? bytes[at + 1] : 0
+    if (length < 2 || at + length > end) return
+    parseOption(bytes, at, kind, length, out)
+    at += length
+  }
+}
+
+/** Takes one option; an option of known kind with a wrong length is ignored. */
+function parseOption(bytes: Uint8Array, at: number, kind: number, length: number, out: SegmentHeader): void {
+  const isSyn = (out.flags & FLAG.SYN) !== 0
+  switch (kind) {
+    case OPTION.MSS:
+      if (length === 4 && isSyn) out.mss = get16(bytes, at + 2)
+      break
+    case OPTION.WINDOW_SCALE:
+      if (length === 3 && isSyn) out.windowScale = bytes[at + 2]
+      break
+    case OPTION.SACK_PERMITTED:
+      if (length === 2 && isSyn) out.sackPermitted = true
+      break
+    case OPTION.TIMESTAMPS:
+      if (length === 10) {
+        out.hasTimestamps = true
+        out.tsVal = get32(bytes, at + 2)
+        out.tsEcr = get32(bytes, at + 6)
+      }
+      break
+    case OPTION.SACK:
+      if (length >= 10 && (length - 2) % 8 === 0) {
+        out.sackCount = (length - 2) >> 3
+        for (let i = 0; i < out.sackCount * 2; i++) out.sackEdges[i] = get32(bytes, at + 2 + 4 * i)
+      }
+      break
+  }
+}
+
+/** Everything about a segment that is to be sent but its text. Reused by the connection that fills it in. */
+export class SegmentPlan {
+  sourcePort = 0
+  destinationPort = 0
+  seq: Seq = seq(0)
+  ack: Seq = seq(0)
+  flags = 0
+  /** The 16 bits that go into the window field. */
+  window = 0
+  urgent = 0
+  /** Bytes of text. */
+  textLength = 0
+  /** Where the text starts in the send buffer, as an offset from its head. */
+  textOffset = 0
+  /** For a super-segment the text of each segment on the wire; 0 otherwise. */
+  segmentBytes = 0
+  /** Options to write: -1 or false when absent. */
+  mss = -1
+  windowScale = -1
+  sackPermitted = false
+  hasTimestamps = false
+  tsVal = 0
+  tsEcr = 0
+  sackCount = 0
+  readonly sackEdges = new Int32Array(8)
+
+  /** Empties the plan: an acknowledgement without options. */
+  reset(): void {
+    this.flags = 0
+    this.urgent = 0
+    this.textLength = 0
+    this.textOffset = 0
+    this.segmentBytes = 0
+    this.mss = -1
+    this.windowScale = -1
+    this.sackPermitted = false
+    this.hasTimestamps = false
+    this.sackCount = 0
+  }
+}
+
+/** Bytes that the plan's options will take, a multiple of four. */
+export function optionBytes(plan: SegmentPlan): number {
+  let length = 0
+  if (plan.mss >= 0) length += 4
+  if (plan.sackPermitted && !plan.hasTimestamps) length += 4
+  if (plan.hasTimestamps) length += 12
+  if (plan.windowScale >= 0) length += 4
+  if (plan.sackCount > 0) length += 4 + 8 * plan.sackCount
+  return length
+}
+
+/**
+ * Writes header and options at `at` with a checksum field of zero; returns the header's length. The options stand in Linux's order:
+ * MSS, SACK-permitted (in the place of the timestamps' padding), timestamps, window scale, SACK.
+ */
+export function writeTcp(plan: SegmentPlan, out: Uint8Array, at: number): number {
+  put16(out, at, plan.sourcePort)
+  put16(out, at + 2, plan.destinationPort)
+  put32(out, at + 4, plan.seq)
+  put32(out, at + 8, plan.ack)
+  out[at + 13] = plan.flags
+  put16(out, at + 14, plan.window)
+  put16(out, at + 16, 0)
+  put16(out, at + 18, plan.urgent)
+  const headerBytes = writeOptions(plan, out, at + TCP_HEADER_BYTES) - at
+  out[at + 12] = (headerBytes >> 2) << 4
+  return headerBytes
+}
+
+function writeOptions(plan: SegmentPlan, out: Uint8Array, start: number): number {
+  let at = start
+  if (plan.mss >= 0) {
+    put32(out, at, (OPTION.MSS << 24) | (4 << 16) | plan.mss)
+    at += 4
+  }
+  if (plan.sackPermitted && !plan.hasTimestamps) {
+    put32(out, at, (OPTION.NOP << 24) | (OPTION.NOP << 16) | (OPTION.SACK_PERMITTED << 8) | 2)
+    at += 4
+  }
+  if (plan.hasTimestamps) {
+    put16(out, at, plan.sackPermitted ? (OPTION.SACK_PERMITTED << 8) | 2 : (OPTION.NOP << 8) | OPTION.NOP)
+    put16(out, at + 2, (OPTION.TIMESTAMPS << 8) | 10)
+    put32(out, at + 4, plan.tsVal)
+    put32(out, at + 8, plan.tsEcr)
+    at += 12
+  }
+  if (plan.windowScale >= 0) {
+    put32(out, at, (OPTION.NOP << 24) | (OPTION.WINDOW_SCALE << 16) | (3 << 8) | plan.windowScale)
+    at += 4
+  }
+  if (plan.sackCount > 0) {
+    put32(out, at, (OPTION.NOP << 24) | (OPTION.NOP << 16) | (OPTION.SACK << 8) | (2 + 8 * plan.sackCount))
+    at += 4
+    for (let i = 0; i < plan.sackCount * 2; i++, at += 4) put32(out, at, plan.sackEdges[i])
+  }
+  return at
+}
+
+/** Flags in tcpdump's letters: `S`, `S.`, `P.`, `F.`, `R`, `.`; `none` when no bit is set. */
+export function formatFlags(flags: number): string {
+  let text = ''
+  if (flags & FLAG.FIN) text += 'F'
+  if (flags & FLAG.SYN) text += 'S'
+  if (flags & FLAG.RST) text += 'R'
+  if (flags & FLAG.PSH) text += 'P'
+  if (flags & FLAG.URG) text += 'U'
+  if (flags & FLAG.ECE) text += 'E'
+  if (flags & FLAG.CWR) text += 'W'
+  if (flags & FLAG.ACK) text += '.'
+  return text === '' ? 'none' : text
+}

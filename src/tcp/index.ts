@@ -1,0 +1,15 @@
+// TCP: connections, listeners, codecs, congestion control.
+
+export * from './config.ts'
+export * from './congestion/index.ts'
+export { Connection } from './connection.ts'
+export * from './errors.ts'
+export * from './events.ts'
+export * from './header.ts'
+export type { TcpInfo } from './info.ts'
+export * from './invariants.ts'
+export { type ConnectOptions, type ListenOptions, type TcpCounters, TcpLayer, type TcpLayerOptions } from './layer.ts'
+export { Listener } from './listener.ts'
+export * from './seq.ts'
+export { canTransition, isSynchronized, type State, TRANSITIONS } from './state.ts'
+export type { HoldReason, Tcb } from './tcb.ts'

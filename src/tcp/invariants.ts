@@ -1,0 +1,77 @@
+// What must hold of a connection between any two steps. Run after every step of a test or a simulation; never in production.
+
+import { assert } from '../base/assert.ts'
+import { seqAdd, seqDiff, seqGe, seqLe, seqLt } from './seq.ts'
+import { isSynchronized } from './state.ts'
+import { sendBufferStart, type Tcb, unsentBytes } from './tcb.ts'
+import { nextDeadline } from './timers.ts'
+
+/** Checks a connection's record. @throws {InvariantError} naming what does not hold */
+export function checkInvariants(tcb: Tcb): void {
+  checkSend(tcb)
+  checkFlight(tcb)
+  checkReceive(tcb)
+  checkTimers(tcb)
+}
+
+function checkSend(tcb: Tcb): void {
+  const { snd } = tcb
+  assert(seqLe(snd.iss, snd.una), 'SND.UNA is before ISS')
+  assert(seqLe(snd.una, snd.nxt), 'SND.UNA is after SND.NXT')
+  assert(snd.wnd >= 0 && snd.maxWnd >= snd.wnd, 'MAX.SND.WND is below SND.WND')
+  assert(!snd.finSent || snd.finQueued, 'FIN was sent but not queued')
+  assert(snd.buffer.extent <= tcb.config.sendBufferBytes, 'the send buffer holds more than its bound')
+  if (!isSynchronized(tcb.state) || tcb.state === 'TIME-WAIT') return
+  assert(unsentBytes(tcb) >= 0, 'SND.NXT lies beyond the text that was ever queued')
+  const sentText = seqDiff(snd.nxt, sendBufferStart(tcb)) - (snd.finSent && seqLt(snd.una, snd.nxt) ? 1 : 0)
+  assert(sentText <= snd.buffer.extent || snd.una === snd.nxt, 'text in flight is missing from the send buffer')
+  assert(tcb.cc.cwnd >= 1, 'cwnd is below one byte')
+}
+
+function checkFlight(tcb: Tcb): void {
+  const { snd } = tcb
+  const { flight } = snd
+  if (tcb.state === 'CLOSED' || tcb.state === 'TIME-WAIT') return
+  assert(flight.bytes === seqDiff(snd.nxt, snd.una), 'the flight does not span SND.UNA to SND.NXT')
+  let at = snd.una
+  let sacked = 0
+  let lost = 0
+  for (let i = 0; i < flight.size; i++) {
+    const entry = flight.at(i)
+    assert(entry.start === at, 'the flight has a gap')
+    assert(seqLt(entry.start, entry.end), 'the flight has an empty entry')
+    const length = seqDiff(entry.end, entry.start)
+    if (entry.mark === 'sacked') sacked += length
+    if (entry.mark === 'lost') lost += length
+    at = entry.end
+  }
+  assert(sacked === flight.sackedBytes && lost === flight.lostBytes, 'the counts of the flight are wrong')
+  assert(flight.pipe >= 0, 'pipe is negative')
+}
+
+function checkReceive(tcb: Tcb): void {
+  const { rcv } = tcb
+  if (!isSynchronized(tcb.state)) return
+  assert(seqGe(rcv.edge, rcv.nxt), 'the advertised right edge is left of RCV.NXT')
+  assert(rcv.discard || rcv.unread <= rcv.buffer.extent, 'unread text is missing from the receive buffer')
+  let previous = rcv.nxt
+  for (let i = 0; i < rcv.outOfOrder.size; i++) {
+    const start = seqAdd(rcv.nxt, (rcv.outOfOrder.start(i) - rcv.nxt) | 0)
+    assert(seqLt(previous, start), 'out-of-order text touches RCV.NXT or its neighbour')
+    previous = seqAdd(start, (rcv.outOfOrder.end(i) - start) | 0)
+  }
+  assert(seqLe(previous, rcv.edge), 'out-of-order text lies beyond the window')
+}
+
+function checkTimers(tcb: Tcb): void {
+  const { timers, snd } = tcb
+  if (tcb.state === 'CLOSED') {
+    assert(nextDeadline(tcb) === Number.POSITIVE_INFINITY, 'a closed connection has a timer')
+    return
+  }
+  assert(
+    snd.flight.bytes === 0 || timers.retransmit !== Number.POSITIVE_INFINITY,
+    'something is in flight and no retransmission timer runs',
+  )
+  assert(tcb.state !== 'TIME-WAIT' || timers.linger !== Number.POSITIVE_INFINITY, 'TIME-WAIT without its timer')
+}

@@ -1,0 +1,39 @@
+// Initial sequence numbers (RFC 9293 §3.4.1, RFC 6528 §3): ISN = M + F(localip, localport, remoteip, remoteport, secretkey), where M is
+// a clock that ticks every 4 microseconds [MUST-8] and F is SipHash under a key that outsiders cannot know [MUST-9] [SHLD-1].
+// The same hash, under other keys, gives each connection its timestamp offset (RFC 7323 §5.4) and ephemeral ports (RFC 6056).
+
+import { type SipKey, sipHash } from '../base/siphash.ts'
+import type { Micros } from '../base/time.ts'
+import type { IpAddress } from '../ip/address.ts'
+import { type Seq, seq } from './seq.ts'
+
+/** One tick of the ISN clock in microseconds. */
+export const ISN_TICK_US = 4
+
+const words = new Int32Array(10)
+
+/** A keyed hash of a connection's four values. */
+export function hashFourTuple(
+  key: SipKey,
+  local: IpAddress,
+  localPort: number,
+  remote: IpAddress,
+  remotePort: number,
+): number {
+  words[0] = local.w0
+  words[1] = local.w1
+  words[2] = local.w2
+  words[3] = local.w3
+  words[4] = remote.w0
+  words[5] = remote.w1
+  words[6] = remote.w2
+  words[7] = remote.w3
+  words[8] = (localPort << 16) | remotePort
+  words[9] = 0
+  return sipHash(key, words)
+}
+
+/** The initial sequence number of a connection opened at `now`. */
+export function initialSequenceNumber(hash: number, now: Micros): Seq {
+  return seq((Math.floor(now / ISN_TICK_US) % 4294967296) + hash)
+}

@@ -1,0 +1,402 @@
+// One host's TCP: finds the connection of a segment, makes new ones, asks each for its output, wakes those whose time has come.
+// Owns: connections, listeners, ports, the lists of who has something to send or to tell. Does not own: any rule of a connection, IP.
+// Invariant: nothing here keeps time or sends by itself; `now` comes in, packets are polled.
+
+import { Deadlines } from '../base/deadlines.ts'
+import type { Random } from '../base/random.ts'
+import { type SipKey, sipKey } from '../base/siphash.ts'
+import type { Micros } from '../base/time.ts'
+import type { IpAddress } from '../ip/address.ts'
+import { finishChecksum, pseudoHeaderSum, sumBytes } from '../ip/checksum.ts'
+import type { TransportError } from '../ip/control.ts'
+import type { DropReason } from '../ip/drops.ts'
+import { type IpHeader, PROTOCOL } from '../ip/header.ts'
+import type { IpLayer } from '../ip/layer.ts'
+import type { Offload, Packet } from '../link/device.ts'
+import { type TcpConfig, tcpConfig } from './config.ts'
+import { congestionControl } from './congestion/index.ts'
+import { Connection } from './connection.ts'
+import { Demux } from './demux.ts'
+import { TcpError } from './errors.ts'
+import { EVENT } from './events.ts'
+import { takeSyn } from './handshake.ts'
+import { parseTcp, SegmentHeader, SegmentPlan } from './header.ts'
+import { handleIcmpError } from './icmp-errors.ts'
+import { hashFourTuple, initialSequenceNumber } from './isn.ts'
+import { Listener } from './listener.ts'
+import { nextSegment } from './output.ts'
+import { Ports } from './ports.ts'
+import { ResetQueue } from './reset.ts'
+import { segmentArrives } from './segment-arrives.ts'
+import { seq } from './seq.ts'
+import { setState } from './state.ts'
+import { createTcb, type Tcb } from './tcb.ts'
+import { armAfterCalls, handleTimers, nextDeadline } from './timers.ts'
+import { SegmentWriter } from './writer.ts'
+
+/** How a host's TCP is set up. */
+export interface TcpLayerOptions {
+  readonly ip: IpLayer
+  readonly random: Random
+  readonly offload: Offload
+  /** Defaults of every connection. */
+  readonly config?: Partial<TcpConfig>
+  /** Gives initial sequence numbers instead of RFC 6528's; for tests at the wrap and for replays. */
+  readonly isn?: () => number
+}
+
+/** What an active open needs. */
+export interface ConnectOptions {
+  readonly remote: IpAddress
+  readonly remotePort: number
+  /** Own address; by default the one that IP would use [MUST-44]. */
+  readonly local?: IpAddress
+  /** Own port; by default a free one of the ephemeral range. */
+  readonly localPort?: number
+  readonly config?: Partial<TcpConfig>
+}
+
+/** What a passive open needs. */
+export interface ListenOptions {
+  /** Own address; by default all [MUST-43]. */
+  readonly local?: IpAddress
+  /** 0 for any free one. */
+  readonly port: number
+  /** Default 511, as Node's. */
+  readonly backlog?: number
+  readonly config?: Partial<TcpConfig>
+}
+
+/** Segments counted by what became of them. */
+export interface TcpCounters {
+  segmentsIn: number
+  segmentsOut: number
+  retransmitted: number
+  activeOpens: number
+  passiveOpens: number
+  resetsOut: number
+}
+
+/** One host's TCP. Use it through Stack. */
+export class TcpLayer {
+  readonly counters: TcpCounters = {
+    segmentsIn: 0,
+    segmentsOut: 0,
+    retransmitted: 0,
+    activeOpens: 0,
+    passiveOpens: 0,
+    resetsOut: 0,
+  }
+  /** Told of every change of state of every connection, when set; for traces. */
+  onState: ((tcb: Tcb, from: string, to: string) => void) | null = null
+  /** Told of every connection's record after every step, when set; for tests: see checkInvariants. */
+  onStep: ((tcb: Tcb) => void) | null = null
+
+  readonly #ip: IpLayer
+  readonly #config: TcpConfig
+  readonly #demux: Demux
+  readonly #ports: Ports
+  readonly #isn: (() => number) | null
+  readonly #isnKey: SipKey
+  readonly #timestampKey: SipKey
+  readonly #deadlines = new Deadlines<Connection>()
+  readonly #resets: ResetQueue
+  readonly #writer: SegmentWriter
+  readonly #segment = new SegmentHeader()
+  readonly #plan = new SegmentPlan()
+  readonly #dirty: Connection[] = []
+  #dirtyHead = 0
+  readonly #eventful: (Connection | Listener)[] = []
+
+  constructor(options: TcpLayerOptions) {
+    this.#ip = options.ip
+    this.#config = tcpConfig(options.config)
+    congestionControl(this.#config.congestion)
+    this.#demux = new Demux(options.random)
+    this.#ports = new Ports(this.#demux, options.random)
+    this.#isn = options.isn ?? null
+    this.#isnKey = sipKey(options.random)
+    this.#timestampKey = sipKey(options.random)
+    this.#writer = new SegmentWriter(options.ip, options.offload)
+    this.#resets = new ResetQueue()
+    options.ip.onTransportError = (error) => this.#handleIcmpError(error)
+  }
+
+  /** Number of connections, those in TIME-WAIT included. */
+  get connectionCount(): number {
+    return this.#demux.size
+  }
+
+  /** All connections, those in TIME-WAIT included. */
+  connections(): Iterable<Connection> {
+    return this.#demux
+  }
+
+  /**
+   * OPEN, active (RFC 9293 §3.10.1).
+   * @throws {TcpError} EADDRINUSE, EADDRNOTAVAIL, ENETUNREACH
+   * @throws {RangeError} for a port or a setting out of bounds
+   */
+  connect(options: ConnectOptions, now: Micros): Connection {
+    const { remote, remotePort } = options
+    checkPort(remotePort, 1)
+    if (remote.isMulticast || remote.isUnspecified || this.#ip.isBroadcast(remote)) {
+      throw new TcpError('ENETUNREACH', `${remote} is not the address of one host`) // [MUST-46]
+    }
+    const local = options.local ?? this.#ip.sourceFor(remote)
+    if (local === null) throw new TcpError('ENETUNREACH', `no address of ours can reach ${remote}`)
+    if (!this.#ip.isLocal(local) || local.family !== remote.family) {
+      throw new TcpError('EADDRNOTAVAIL', `${local} is not an address of this host that can reach ${remote}`)
+    }
+    const localPort = options.localPort
+      ? this.#ports.claim(local, checkPort(options.localPort, 1), remote, remotePort)
+      : this.#ports.ephemeral(local, remote, remotePort)
+    const tcb = this.#create(false, local, localPort, remote.clone(), remotePort, this.#configFor(options.config), now)
+    const connection = new Connection(tcb, this, null)
+    setState(tcb, 'SYN-SENT')
+    this.#demux.add(connection)
+    this.counters.activeOpens++
+    this.touch(connection)
+    return connection
+  }
+
+  /**
+   * OPEN, passive (RFC 9293 §3.10.1).
+   * @throws {TcpError} EADDRINUSE, EADDRNOTAVAIL
+   */
+  listen(options: ListenOptions): Listener {
+    const local = options.local === undefined || options.local.isUnspecified ? null : options.local
+    if (local !== null && !this.#ip.isLocal(local)) {
+      throw new TcpError('EADDRNOTAVAIL', `${local} is not an address of this host`)
+    }
+    checkPort(options.port, 0)
+    const port = options.port === 0 ? this.#ports.freeListeningPort(local) : options.port
+    const backlog = Math.max(1, options.backlog ?? 511)
+    const listener = new Listener(this, local, port, backlog, this.#configFor(options.config))
+    this.#ports.addListener(listener)
+    return listener
+  }
+
+  #configFor(overrides: Partial<TcpConfig> | undefined): TcpConfig {
+    if (overrides === undefined) return this.#config
+    const config = tcpConfig(overrides, this.#config)
+    congestionControl(config.congestion)
+    return config
+  }
+
+  #create(
+    passive: boolean,
+    local: IpAddress,
+    localPort: number,
+    remote: IpAddress,
+    remotePort: number,
+    config: TcpConfig,
+    now: Micros,
+  ): Tcb {
+    const hash = hashFourTuple(this.#isnKey, local, localPort, remote, remotePort)
+    const tcb = createTcb({
+      passive,
+      local,
+      localPort,
+      remote,
+      remotePort,
+      config,
+      control: congestionControl(config.congestion),
+      iss: this.#isn === null ? initialSequenceNumber(hash, now) : seq(this.#isn()),
+      timestampOffset: hashFourTuple(this.#timestampKey, local, localPort, remote, remotePort),
+      pathSegmentBytes: this.#ip.mtu - this.#ip.headerBytes(remote),
+      now,
+    })
+    tcb.onState = this.onState
+    return tcb
+  }
+
+  /** A TCP packet for us; `header` is its IP header. Returns 'ok' or why it was dropped, which is counted. */
+  handleSegment(packet: Packet, header: IpHeader, now: Micros): 'ok' | DropReason {
+    const verdict = this.#handle(packet, header, now)
+    if (verdict !== 'ok') this.#ip.drops.count(verdict)
+    return verdict
+  }
+
+  #handle(packet: Packet, header: IpHeader, now: Micros): 'ok' | DropReason {
+    this.counters.segmentsIn++
+    if (!header.toUnicast) return 'tcp-not-unicast' // [MUST-57]
+    const start = packet.start + header.headerBytes
+    if (packet.checksum === 'complete' && !isChecksumRight(packet.bytes, start, packet.end, header)) {
+      return 'tcp-bad-checksum' // [MUST-3]
+    }
+    const segment = this.#segment
+    const parsed = parseTcp(packet.bytes, start, packet.end, segment)
+    if (parsed !== 'ok') return parsed
+    if (segment.sourcePort === 0 || segment.destinationPort === 0) return 'tcp-port-zero'
+    const connection = this.#demux.find(header.dst, segment.destinationPort, header.src, segment.sourcePort)
+    if (connection === null) return this.#handleUnconnected(header, segment, now)
+    const verdict = segmentArrives(connection.tcb, segment, now)
+    if (verdict === 'reopen') return this.#reopen(connection, header, segment, now)
+    if (verdict === 'reset') this.#resets.add(header.dst, header.src, segment)
+    this.touch(connection)
+    this.#notice(connection)
+    return 'ok'
+  }
+
+  #handleUnconnected(header: IpHeader, segment: SegmentHeader, now: Micros): 'ok' | DropReason {
+    const listener = this.#ports.listenerFor(header.dst, segment.destinationPort)
+    const verdict = listener === null ? 'reset' : listener.judge(segment)
+    if (verdict === 'reset') {
+      this.#resets.add(header.dst, header.src, segment)
+      return listener === null ? 'tcp-no-listener' : 'tcp-not-syn'
+    }
+    if (listener === null || verdict === 'drop') return 'tcp-not-accepted'
+    this.#open(listener, header, segment, now)
+    return 'ok'
+  }
+
+  /** RFC 9293 §3.10.7.2, third: a SYN in LISTEN. Its text, if any, is sent again by the peer once the connection is open. */
+  #open(listener: Listener, header: IpHeader, segment: SegmentHeader, now: Micros): void {
+    const { destinationPort, sourcePort } = segment
+    const local = header.dst.clone()
+    const tcb = this.#create(true, local, destinationPort, header.src.clone(), sourcePort, listener.config, now)
+    const connection = new Connection(tcb, this, listener)
+    takeSyn(tcb, segment, now)
+    setState(tcb, 'SYN-RECEIVED')
+    this.#demux.add(connection)
+    listener.adopt(connection)
+    this.counters.passiveOpens++
+    this.touch(connection)
+  }
+
+  #reopen(old: Connection, header: IpHeader, segment: SegmentHeader, now: Micros): 'ok' | DropReason {
+    if (this.#ports.listenerFor(header.dst, segment.destinationPort) === null) return 'tcp-not-accepted'
+    old.close()
+    old.abort() // in TIME-WAIT: silent (RFC 9293 §3.10.5)
+    this.#settle(old)
+    this.#notice(old)
+    return this.#handleUnconnected(header, segment, now)
+  }
+
+  #handleIcmpError(error: TransportError): void {
+    if (error.protocol !== PROTOCOL.TCP) return
+    const connection = this.#demux.find(error.src, error.sourcePort, error.dst, error.destinationPort)
+    if (connection === null) return
+    handleIcmpError(connection.tcb, error, this.#ip.headerBytes(error.dst))
+    this.touch(connection)
+    this.#notice(connection)
+  }
+
+  /** When to call handleTimeout next; Infinity for never. */
+  nextDeadline(): Micros {
+    return this.#deadlines.next()
+  }
+
+  /** Handles every timer that is due at `now`. */
+  handleTimeout(now: Micros): void {
+    for (let c = this.#deadlines.popDue(now); c !== null; c = this.#deadlines.popDue(now)) {
+      handleTimers(c.tcb, now)
+      this.touch(c)
+      this.#notice(c)
+    }
+  }
+
+  /** Writes the next segment that is to be sent into `packet`; false when there is none now. */
+  pollTransmit(packet: Packet, now: Micros): boolean {
+    const plan = this.#plan
+    while (this.#resets.next(plan)) {
+      this.counters.resetsOut++
+      this.counters.segmentsOut++
+      this.#writer.writeReset(this.#resets, plan, packet)
+      return true
+    }
+    while (this.#dirtyHead < this.#dirty.length) {
+      const connection = this.#dirty[this.#dirtyHead]
+      const { tcb } = connection
+      armAfterCalls(tcb, now)
+      const resent = tcb.recovery.retransmits
+      if (nextSegment(tcb, now, this.#writer.superSegment(tcb.remote), plan)) {
+        this.counters.retransmitted += tcb.recovery.retransmits - resent
+        this.counters.segmentsOut++
+        this.#writer.write(tcb, plan, packet)
+        return true
+      }
+      this.#dirtyHead++
+      connection.isDirty = false
+      this.#settle(connection)
+    }
+    this.#dirty.length = 0
+    this.#dirtyHead = 0
+    return false
+  }
+
+  /** A connection or listener with events to take, or null. */
+  pollEvent(): Connection | Listener | null {
+    const next = this.#eventful.shift()
+    if (next === undefined) return null
+    next.isQueued = false
+    return next
+  }
+
+  /** Whether anything waits to be sent. */
+  get hasOutput(): boolean {
+    return this.#dirtyHead < this.#dirty.length || this.#resets.size > 0
+  }
+
+  /** A connection may have something to send, or its deadlines may have moved. */
+  touch(connection: Connection): void {
+    if (connection.isDirty) return
+    connection.isDirty = true
+    this.#dirty.push(connection)
+  }
+
+  /** A listener gave a connection to its owner: what gathered until now can be told. */
+  accepted(connection: Connection): void {
+    this.#notice(connection)
+  }
+
+  /** A listener was closed. */
+  unlisten(listener: Listener): void {
+    this.#ports.removeListener(listener)
+  }
+
+  /** Queues a connection's or its listener's events for the owner. */
+  #notice(connection: Connection): void {
+    const { listener, tcb } = connection
+    if (listener !== null) {
+      if (tcb.state !== 'SYN-RECEIVED') listener.settle(connection)
+      if (listener.events !== 0) this.#queue(listener)
+    } else if (tcb.events !== 0) {
+      this.#queue(connection)
+    }
+  }
+
+  #queue(source: Connection | Listener): void {
+    if (source.isQueued) return
+    source.isQueued = true
+    this.#eventful.push(source)
+  }
+
+  /** The connection has nothing more to send now: its deadline is set, or its record is dropped. */
+  #settle(connection: Connection): void {
+    const { tcb } = connection
+    if (this.onStep !== null) this.onStep(tcb)
+    if (tcb.state !== 'CLOSED') {
+      this.#deadlines.arm(connection, nextDeadline(tcb))
+      return
+    }
+    this.#deadlines.remove(connection)
+    if (this.#demux.remove(connection) && connection.listener === null) {
+      tcb.events |= EVENT.closed
+      this.#queue(connection)
+    }
+  }
+}
+
+function isChecksumRight(bytes: Uint8Array, start: number, end: number, header: IpHeader): boolean {
+  const pseudo = pseudoHeaderSum(header.src, header.dst, PROTOCOL.TCP, end - start)
+  return finishChecksum(sumBytes(bytes, start, end, pseudo)) === 0
+}
+
+function checkPort(port: number, least: number): number {
+  if (!Number.isInteger(port) || port < least || port > 65535) {
+    throw new RangeError(`a port is a whole number from ${least} to 65535, not ${port}`)
+  }
+  return port
+}

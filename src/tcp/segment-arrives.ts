@@ -1,0 +1,147 @@
+// SEGMENT ARRIVES for a connection (RFC 9293 §3.10.7): the eight checks in the RFC's order, with RFC 5961's defence against blind
+// resets, SYNs and acknowledgements, and RFC 7323's PAWS before them.
+// Owns: the order of the checks. Does not own: what each finds (acceptability, ack, receive, handshake), LISTEN (listener.ts), segments
+// without a connection (reset.ts). Nothing is sent here: the result is changed numbers, owed acknowledgements, events.
+
+import type { Micros } from '../base/time.ts'
+import { isAcceptable, isAckInRange, isOldDuplicate, takeTimestamp } from './acceptability.ts'
+import { handleAck, measure, releaseAcked, restartRetransmitTimer } from './ack.ts'
+import { closeTcb, enterTimeWait, failTcb } from './closing.ts'
+import { arrivesInSynSent, establish } from './handshake.ts'
+import { FLAG, type SegmentHeader } from './header.ts'
+import { owesAck, receiveFin, receiveText } from './receive.ts'
+import { seqGt, seqLe } from './seq.ts'
+import { setState } from './state.ts'
+import type { Tcb } from './tcb.ts'
+
+/** What the caller has to do: nothing, answer with a reset (RFC 9293 §3.10.7.3, .4), or look for a listener (TIME-WAIT reuse). */
+export type ArrivalVerdict = 'done' | 'reset' | 'reopen'
+
+/** Handles a segment that belongs to this connection. */
+export function segmentArrives(tcb: Tcb, segment: SegmentHeader, now: Micros): ArrivalVerdict {
+  tcb.heardAt = now
+  if (tcb.state === 'CLOSED') return (segment.flags & FLAG.RST) !== 0 ? 'done' : 'reset'
+  if (tcb.state === 'SYN-SENT') {
+    const verdict = arrivesInSynSent(tcb, segment, now)
+    if (verdict !== 'text') return verdict
+    return receiveRest(tcb, segment, now)
+  }
+  if (tcb.config.keepAlive && tcb.timers.keepAlive !== Number.POSITIVE_INFINITY) {
+    tcb.timers.keepAlive = now + tcb.config.keepAliveIdleUs
+  }
+  if (tcb.state === 'TIME-WAIT' && canReopen(tcb, segment)) return 'reopen'
+
+  // First, the sequence number.
+  if (isOldDuplicate(tcb, segment, now) || !isAcceptable(tcb, segment)) return answerUnacceptable(tcb, segment, now)
+  takeTimestamp(tcb, segment, now)
+  // Second, the RST bit.
+  if ((segment.flags & FLAG.RST) !== 0) return arrivesReset(tcb, segment)
+  // Fourth, the SYN bit (third, security, is not used by anyone).
+  if ((segment.flags & FLAG.SYN) !== 0) return arrivesSyn(tcb)
+  // Fifth, the ACK field.
+  if ((segment.flags & FLAG.ACK) === 0) return 'done'
+  const verdict = tcb.state === 'SYN-RECEIVED' ? ackOfSyn(tcb, segment, now) : ackOfRest(tcb, segment, now)
+  if (verdict !== 'go on') return verdict
+  return receiveRest(tcb, segment, now)
+}
+
+/** Sixth to eighth: URG, text, FIN. */
+function receiveRest(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' {
+  receiveText(tcb, segment, now)
+  receiveFin(tcb, segment, now)
+  return 'done'
+}
+
+function answerUnacceptable(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' {
+  if ((segment.flags & FLAG.RST) !== 0) return 'done'
+  if (tcb.state === 'SYN-RECEIVED' && (segment.flags & FLAG.SYN) !== 0 && segment.seq === tcb.rcv.irs) {
+    // The peer's SYN again: our SYN,ACK was lost. As Linux does, it goes again at once rather than after its timeout.
+    if (tcb.snd.flight.size > 0) tcb.snd.flight.mark(0, 'lost')
+    return 'done'
+  }
+  if (tcb.state === 'TIME-WAIT' && (segment.flags & FLAG.FIN) !== 0) enterTimeWait(tcb, now) // eighth check: restart 2MSL
+  owesAck(tcb)
+  return 'done'
+}
+
+/** RFC 9293 §3.10.7.4, second check, with RFC 5961 §3.2: only a reset at exactly RCV.NXT is believed; elsewhere in the window it is challenged. */
+function arrivesReset(tcb: Tcb, segment: SegmentHeader): 'done' {
+  if (segment.seq !== tcb.rcv.nxt) {
+    owesAck(tcb)
+    return 'done'
+  }
+  switch (tcb.state) {
+    case 'SYN-RECEIVED':
+      if (tcb.passive) closeTcb(tcb)
+      else failTcb(tcb, 'ECONNREFUSED')
+      break
+    case 'CLOSING':
+    case 'LAST-ACK':
+    case 'TIME-WAIT':
+      closeTcb(tcb)
+      break
+    default:
+      failTcb(tcb, 'ECONNRESET')
+  }
+  return 'done'
+}
+
+/** Fourth check: a SYN in the window. From a passive open back to LISTEN; otherwise RFC 5961 §4.2: challenge it. */
+function arrivesSyn(tcb: Tcb): 'done' {
+  if (tcb.state === 'SYN-RECEIVED' && tcb.passive) closeTcb(tcb)
+  else owesAck(tcb)
+  return 'done'
+}
+
+/** RFC 9293 §3.10.7.4 fifth check, TIME-WAIT [MAY-2]: a SYN that is surely newer than the old connection may open a new one. */
+function canReopen(tcb: Tcb, segment: SegmentHeader): boolean {
+  if ((segment.flags & (FLAG.SYN | FLAG.ACK | FLAG.RST | FLAG.FIN)) !== FLAG.SYN) return false
+  if (tcb.ts.enabled && segment.hasTimestamps) return ((segment.tsVal - tcb.ts.recent) | 0) > 0 // RFC 6191 §2
+  return seqGt(segment.seq, tcb.rcv.nxt)
+}
+
+function ackOfSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): 'go on' | ArrivalVerdict {
+  const { snd } = tcb
+  if (seqLe(segment.ack, snd.una) || seqGt(segment.ack, snd.nxt)) return 'reset'
+  const resent = snd.flight.at(0).transmissions > 1
+  measure(tcb, releaseAcked(tcb, segment.ack), segment, now)
+  restartRetransmitTimer(tcb, now)
+  snd.wnd = segment.window * 2 ** snd.scale
+  snd.maxWnd = Math.max(snd.maxWnd, snd.wnd)
+  snd.wl1 = segment.seq
+  snd.wl2 = segment.ack
+  establish(tcb, resent, now)
+  return 'go on'
+}
+
+function ackOfRest(tcb: Tcb, segment: SegmentHeader, now: Micros): 'go on' | 'done' {
+  const { snd } = tcb
+  if (!isAckInRange(tcb, segment)) {
+    owesAck(tcb) // RFC 5961 §5.2 [MAY-12]
+    return 'done'
+  }
+  if (tcb.state === 'TIME-WAIT') {
+    // The only thing that can be new here is the peer's FIN again: acknowledge it and restart 2MSL.
+    if ((segment.flags & FLAG.FIN) !== 0) {
+      enterTimeWait(tcb, now)
+      owesAck(tcb)
+    }
+    return 'done'
+  }
+  handleAck(tcb, segment, now)
+  const finAcked = snd.finSent && snd.una === snd.nxt
+  if (!finAcked) return 'go on'
+  switch (tcb.state) {
+    case 'FIN-WAIT-1':
+      setState(tcb, 'FIN-WAIT-2')
+      return 'go on'
+    case 'CLOSING':
+      enterTimeWait(tcb, now)
+      return 'done'
+    case 'LAST-ACK':
+      closeTcb(tcb)
+      return 'done'
+    default:
+      return 'go on'
+  }
+}

@@ -1,0 +1,280 @@
+// The transmission control block: everything that is known of one connection, as a plain record (RFC 9293 §3.3.1). The rules are free
+// functions in the files around it, one file per section of the RFC.
+//
+//     Send sequence space                          Receive sequence space
+//
+//          1         2          3          4            1          2          3
+//     ----------|----------|----------|----------  ----------|----------|----------
+//            SND.UNA    SND.NXT    SND.UNA               RCV.NXT    RCV.NXT
+//                                 +SND.WND                         +RCV.WND
+//
+//     1 acknowledged   2 sent, not acknowledged    1 received   2 acceptable now
+//     3 may be sent    4 not yet                   3 not yet
+//
+// The send buffer holds text from max(SND.UNA, ISS+1) on: first what is in flight, then what was never sent.
+// The receive buffer holds text that the application has not read, up to RCV.NXT, then what arrived out of order.
+
+import { ByteRing } from '../base/byte-ring.ts'
+import { Ranges } from '../base/ranges.ts'
+import type { Micros } from '../base/time.ts'
+import type { IpAddress } from '../ip/address.ts'
+import type { TcpConfig } from './config.ts'
+import type { CongestionControl, CongestionState } from './congestion/interface.ts'
+import type { TcpError } from './errors.ts'
+import { Flight } from './flight.ts'
+import { createRtt, type RttState } from './rtt.ts'
+import { type Seq, seq, seqAdd } from './seq.ts'
+import type { State } from './state.ts'
+
+/** The send half (RFC 9293 §3.3.1). */
+export interface SendState {
+  /** Oldest unacknowledged sequence number. */
+  una: Seq
+  /** Next sequence number to be sent; never rolled back: what is sent again is known to `flight`. */
+  nxt: Seq
+  /** Send window in bytes, scaled. */
+  wnd: number
+  /** Greatest window the peer ever offered (MAX.SND.WND, RFC 9293 §3.8.6.2.1, RFC 5961 §5.2). */
+  maxWnd: number
+  /** Segment sequence and acknowledgement number used for the last window update. */
+  wl1: Seq
+  wl2: Seq
+  iss: Seq
+  /** Shift count for the windows that the peer sends (RFC 7323 §2.3). */
+  scale: number
+  /** Effective send MSS: most text in one segment that carries the options of every segment (RFC 9293 §3.7.1 [MUST-16]). */
+  mss: number
+  /** Text from max(UNA, ISS+1) on. */
+  readonly buffer: ByteRing
+  readonly flight: Flight
+  /** The application has closed its side: FIN follows the last byte of the buffer. */
+  finQueued: boolean
+  /** FIN is within SND.NXT. */
+  finSent: boolean
+  /** Wants to hear when the buffer has room again. */
+  wantsRoom: boolean
+}
+
+/** The receive half (RFC 9293 §3.3.1). */
+export interface ReceiveState {
+  nxt: Seq
+  irs: Seq
+  /** The right edge of the window last advertised; it never moves left [SHLD-14]. */
+  edge: Seq
+  /** Shift count for the windows that we send. */
+  scale: number
+  /** MSS that we announced. */
+  mss: number
+  /** Largest text seen in one segment: the peer's full-sized segment, for the delayed-ACK rule. */
+  seenMss: number
+  readonly buffer: ByteRing
+  /** Bytes in order and unread at the head of `buffer`. */
+  unread: number
+  /** What lies in `buffer` beyond RCV.NXT, as sequence numbers. */
+  readonly outOfOrder: Ranges
+  /** Start of the range that grew last: it is the first SACK block (RFC 2018 §4). */
+  latestRange: Seq
+  /** The peer's FIN has been seen, maybe ahead of its turn. */
+  finSeen: boolean
+  /** Its sequence number, when seen. */
+  finSeq: Seq
+  /** The application reads no more: text is acknowledged and thrown away. */
+  discard: boolean
+  /** Bytes delivered in order since the last acknowledgement went out. */
+  unacked: number
+  /** Acknowledgements to send as soon as possible; more than one when duplicates are due (RFC 5681 §4.2). */
+  acksOwed: number
+}
+
+/** Timestamps (RFC 7323 §3). */
+export interface TimestampState {
+  enabled: boolean
+  /** TS.Recent: to be echoed. */
+  recent: number
+  /** When TS.Recent was stored, to age it (RFC 7323 §5.5). */
+  recentAt: Micros
+  /** Last.ACK.sent. */
+  lastAckSent: Seq
+  /** Added to the millisecond clock, so that it tells nobody our uptime (RFC 7323 §5.4). */
+  offset: number
+}
+
+/** How loss recovery stands (RFC 5681 §3.2, RFC 6675, RFC 6298 §5). */
+export interface RecoveryState {
+  phase: 'open' | 'recovery' | 'loss'
+  /** Ends when this is acknowledged: SND.NXT when it began. */
+  point: Seq
+  dupAcks: number
+  /** Right edge of the highest SACK block. */
+  highestSacked: Seq
+  /** Everything below has been judged by the SACK rule already. */
+  judged: Seq
+  /** One segment may be sent again whatever the window says (RFC 6675 §5 step 4.3, RFC 6298 §5.4). */
+  forced: boolean
+  /** Retransmissions in all. */
+  retransmits: number
+}
+
+/** Deadlines; Infinity when a timer is off. */
+export interface TimerState {
+  retransmit: Micros
+  persist: Micros
+  delayedAck: Micros
+  keepAlive: Micros
+  /** 2MSL in TIME-WAIT, the limit on FIN-WAIT-2. */
+  linger: Micros
+}
+
+/** Why nothing more was sent when output was last asked; `'nothing'` when there was nothing to send. */
+export type HoldReason = 'nothing' | 'handshake' | 'nagle' | 'window' | 'silly-window' | 'cwnd'
+
+/** One connection. */
+export interface Tcb {
+  state: State
+  /** Opened by a listener (RFC 9293 §3.5 [MUST-11]). */
+  readonly passive: boolean
+  readonly local: IpAddress
+  readonly localPort: number
+  readonly remote: IpAddress
+  readonly remotePort: number
+  /** Shared between connections: replace it, never change it. */
+  config: TcpConfig
+  readonly snd: SendState
+  readonly rcv: ReceiveState
+  readonly ts: TimestampState
+  readonly rtt: RttState
+  readonly recovery: RecoveryState
+  readonly timers: TimerState
+  control: CongestionControl
+  readonly cc: CongestionState
+  /** Largest TCP segment (header and text) that the path takes. */
+  pathSegmentBytes: number
+  sackEnabled: boolean
+  hold: HoldReason
+  /** A reset is to be sent; the record goes away with it. */
+  resetPending: boolean
+  /** A probe is to be sent: of a closed window (persist) or of a silent peer (keep-alive). */
+  probePending: boolean
+  /** Probes sent since the peer was last heard. */
+  probes: number
+  /** When text was last sent: a pause of an RTO restarts slow start (RFC 5681 §4.1). */
+  sentAt: Micros
+  /** When something was last received. */
+  heardAt: Micros
+  /** When the oldest unacknowledged octet was first sent, or the last progress made; bounds retransmission (R2). */
+  progressAt: Micros
+  /** The application has closed completely: what still arrives is refused. */
+  orphaned: boolean
+  /** Window scaling is offered, then agreed on. */
+  scaleEnabled: boolean
+  error: TcpError | null
+  /** EVENT bits that the owner has not taken yet. */
+  events: number
+  /** Told of every change of state, when set. */
+  onState: ((tcb: Tcb, from: State, to: State) => void) | null
+}
+
+/** What a new connection is made from. */
+export interface TcbSeed {
+  passive: boolean
+  local: IpAddress
+  localPort: number
+  remote: IpAddress
+  remotePort: number
+  config: TcpConfig
+  control: CongestionControl
+  iss: Seq
+  timestampOffset: number
+  /** Largest TCP segment (header and text) that the path takes. */
+  pathSegmentBytes: number
+  now: Micros
+}
+
+const NEVER = Number.POSITIVE_INFINITY
+
+/** A connection in CLOSED, ready to be opened. */
+export function createTcb(seed: TcbSeed): Tcb {
+  const { config, iss } = seed
+  return {
+    state: 'CLOSED',
+    passive: seed.passive,
+    local: seed.local,
+    localPort: seed.localPort,
+    remote: seed.remote,
+    remotePort: seed.remotePort,
+    config,
+    snd: createSend(iss),
+    rcv: createReceive(Math.min(config.mss, seed.pathSegmentBytes - 20)),
+    ts: { enabled: config.timestamps, recent: 0, recentAt: 0, lastAckSent: seq(0), offset: seed.timestampOffset },
+    rtt: createRtt(config),
+    recovery: { phase: 'open', point: iss, dupAcks: 0, highestSacked: iss, judged: iss, forced: false, retransmits: 0 },
+    timers: { retransmit: NEVER, persist: NEVER, delayedAck: NEVER, keepAlive: NEVER, linger: NEVER },
+    control: seed.control,
+    cc: { cwnd: 0, ssthresh: NEVER, mss: 0, acked: 0, data: null },
+    pathSegmentBytes: seed.pathSegmentBytes,
+    sackEnabled: config.sack,
+    hold: 'nothing',
+    resetPending: false,
+    probePending: false,
+    probes: 0,
+    sentAt: seed.now,
+    heardAt: seed.now,
+    progressAt: seed.now,
+    orphaned: false,
+    scaleEnabled: config.windowScale,
+    error: null,
+    events: 0,
+    onState: null,
+  }
+}
+
+function createSend(iss: Seq): SendState {
+  return {
+    una: iss,
+    nxt: iss,
+    wnd: 0,
+    maxWnd: 0,
+    wl1: iss,
+    wl2: iss,
+    iss,
+    scale: 0,
+    mss: 0,
+    buffer: new ByteRing(),
+    flight: new Flight(),
+    finQueued: false,
+    finSent: false,
+    wantsRoom: false,
+  }
+}
+
+function createReceive(mss: number): ReceiveState {
+  return {
+    nxt: seq(0),
+    irs: seq(0),
+    edge: seq(0),
+    scale: 0,
+    mss,
+    seenMss: 0,
+    buffer: new ByteRing(),
+    unread: 0,
+    outOfOrder: new Ranges(),
+    latestRange: seq(0),
+    finSeen: false,
+    finSeq: seq(0),
+    discard: false,
+    unacked: 0,
+    acksOwed: 0,
+  }
+}
+
+/** Sequence number of the first byte in the send buffer. */
+export function sendBufferStart(tcb: Tcb): Seq {
+  return tcb.snd.una === tcb.snd.iss ? seqAdd(tcb.snd.iss, 1) : tcb.snd.una
+}
+
+/** Text in the send buffer that was never sent. */
+export function unsentBytes(tcb: Tcb): number {
+  const { snd } = tcb
+  const sentText = (snd.nxt - sendBufferStart(tcb) - (snd.finSent ? 1 : 0)) | 0
+  return snd.buffer.extent - Math.max(0, sentText)
+}

@@ -1,0 +1,54 @@
+// The application's calls on an open connection: SEND, CLOSE, ABORT (RFC 9293 §3.9.1, §3.10.2 to §3.10.5); RECEIVE is takeText in
+// receive.ts. Owns: their effect on the record. Does not own: making connections (layer.ts), errors of misuse (connection.ts).
+
+import { abortTcb, closeTcb } from './closing.ts'
+import { canSend, setState } from './state.ts'
+import type { Tcb } from './tcb.ts'
+
+/** SEND: queues as much of `bytes` as the send buffer takes; returns how much. When it is not all, EVENT.writable will follow. */
+export function queueText(tcb: Tcb, bytes: Uint8Array): number {
+  const { snd } = tcb
+  if (!canSend(tcb.state) || snd.finQueued) return 0
+  const room = tcb.config.sendBufferBytes - snd.buffer.extent
+  const length = Math.min(bytes.length, Math.max(0, room))
+  if (length > 0) snd.buffer.put(snd.buffer.extent, bytes, 0, length)
+  if (length < bytes.length) snd.wantsRoom = true
+  return length
+}
+
+/** CLOSE of the sending side: FIN follows what is queued (RFC 9293 §3.10.4). */
+export function queueFin(tcb: Tcb): void {
+  if (tcb.snd.finQueued) return
+  switch (tcb.state) {
+    case 'SYN-SENT':
+    case 'SYN-RECEIVED':
+      tcb.snd.finQueued = true // takes effect with ESTABLISHED
+      break
+    case 'ESTABLISHED':
+      tcb.snd.finQueued = true
+      setState(tcb, 'FIN-WAIT-1')
+      break
+    case 'CLOSE-WAIT':
+      tcb.snd.finQueued = true
+      setState(tcb, 'LAST-ACK')
+      break
+  }
+}
+
+/**
+ * The application is done with the connection in both directions: a FIN when it has read everything, a reset when text is thrown
+ * away (RFC 9293 §3.6.1 [SHLD-3]). What was written is still delivered in the first case.
+ */
+export function closeFully(tcb: Tcb): void {
+  if (tcb.state === 'CLOSED') return
+  if (tcb.state === 'SYN-SENT') {
+    closeTcb(tcb)
+    return
+  }
+  if (tcb.rcv.unread > 0 || tcb.rcv.outOfOrder.size > 0) {
+    abortTcb(tcb)
+    return
+  }
+  tcb.orphaned = true
+  queueFin(tcb)
+}

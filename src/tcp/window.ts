@@ -1,0 +1,71 @@
+// Windows, both ways (RFC 9293 §3.8.6, RFC 7323 §2). Owns: taking over the peer's window, deciding what we advertise without silly
+// windows [MUST-39] and without moving the right edge left [SHLD-14]. Does not own: when an update is worth a segment of its own
+// beyond the rule below, what the sender does with its window (output.ts).
+
+import type { SegmentHeader } from './header.ts'
+import { seqAdd, seqDiff, seqLe, seqLt } from './seq.ts'
+import type { Tcb } from './tcb.ts'
+
+/** Greatest shift count (RFC 7323 §2.3). */
+export const MAX_WINDOW_SCALE = 14
+
+/** Smallest shift with which the 16-bit field can tell a buffer of that size. */
+export function windowScaleFor(bufferBytes: number): number {
+  let scale = 0
+  while (scale < MAX_WINDOW_SCALE && 65535 * 2 ** scale < bufferBytes) scale++
+  return scale
+}
+
+/** Takes the peer's window from an acceptable segment unless it is older than the one in use (RFC 9293 §3.10.7.4, fifth check). */
+export function updateSendWindow(tcb: Tcb, segment: SegmentHeader): void {
+  const { snd } = tcb
+  const newer = seqLt(snd.wl1, segment.seq) || (snd.wl1 === segment.seq && seqLe(snd.wl2, segment.ack))
+  if (!newer) return
+  snd.wnd = segment.window * 2 ** snd.scale
+  snd.wl1 = segment.seq
+  snd.wl2 = segment.ack
+  if (snd.wnd > snd.maxWnd) snd.maxWnd = snd.wnd
+}
+
+/** RCV.WND: how much more the peer may send now, by what it was last told. */
+export function receiveWindow(tcb: Tcb): number {
+  return Math.max(0, seqDiff(tcb.rcv.edge, tcb.rcv.nxt))
+}
+
+/** Room in the receive buffer. */
+function freeBytes(tcb: Tcb): number {
+  return Math.max(0, tcb.config.receiveBufferBytes - tcb.rcv.unread)
+}
+
+/** Whether moving the right edge to `free` beyond RCV.NXT is a step that RFC 9293 §3.8.6.2.2 allows. */
+function isWorthTelling(tcb: Tcb, free: number): boolean {
+  return free - receiveWindow(tcb) >= Math.min(Math.floor(tcb.config.receiveBufferBytes / 2), tcb.rcv.mss)
+}
+
+/**
+ * The value of the window field for a segment that goes out now, and the right edge moved to match. A window that does not grow is
+ * rounded up to the scale's unit, so that the edge stays where it was promised.
+ */
+export function advertiseWindow(tcb: Tcb, isSyn: boolean): number {
+  const { rcv } = tcb
+  const scale = isSyn ? 0 : rcv.scale
+  const unit = 2 ** scale
+  const free = freeBytes(tcb)
+  const field =
+    isSyn || isWorthTelling(tcb, free)
+      ? Math.max(Math.floor(free / unit), Math.ceil(receiveWindow(tcb) / unit))
+      : Math.ceil(receiveWindow(tcb) / unit)
+  const bounded = Math.min(65535, field)
+  const edge = seqAdd(rcv.nxt, bounded * unit)
+  if (isSyn || seqLt(rcv.edge, edge)) rcv.edge = edge
+  return bounded
+}
+
+/**
+ * After the application has read: whether the window has opened so far that the peer should be told without waiting for text to
+ * acknowledge. As in Linux: at least a segment, and at least twice what the peer may send now.
+ */
+export function windowUpdateDue(tcb: Tcb): boolean {
+  const free = freeBytes(tcb)
+  return isWorthTelling(tcb, free) && free >= 2 * receiveWindow(tcb)
+}

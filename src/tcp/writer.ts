@@ -1,0 +1,73 @@
+// From a planned segment to a packet: header, text gathered from the send buffer, checksum, IP header.
+// Owns: the layout of an outgoing packet, checksum offload. Does not own: what is sent (output.ts), the IP header (src/ip).
+
+import { put16 } from '../base/bytes.ts'
+import type { IpAddress } from '../ip/address.ts'
+import { finishChecksum, foldSum, pseudoHeaderSum, sumBytes } from '../ip/checksum.ts'
+import { PROTOCOL } from '../ip/header.ts'
+import type { IpLayer } from '../ip/layer.ts'
+import { HEADROOM, type Offload, type Packet } from '../link/device.ts'
+import { type SegmentPlan, TCP_HEADER_MAX, writeTcp } from './header.ts'
+import type { ResetQueue } from './reset.ts'
+import type { Tcb } from './tcb.ts'
+
+const CHECKSUM_AT = 16
+
+/** Writes segments into packets for one device. */
+export class SegmentWriter {
+  readonly #ip: IpLayer
+  readonly #offload: Offload
+
+  constructor(ip: IpLayer, offload: Offload) {
+    this.#ip = ip
+    this.#offload = offload
+  }
+
+  /** The most text in one packet to that address; 0 when the device takes no super-segments. */
+  superSegment(remote: IpAddress): number {
+    const { superSegmentBytes } = this.#offload
+    return superSegmentBytes === 0 ? 0 : superSegmentBytes - this.#ip.headerBytes(remote) - TCP_HEADER_MAX
+  }
+
+  /** Writes a segment of a connection. */
+  write(tcb: Tcb, plan: SegmentPlan, packet: Packet): void {
+    const at = HEADROOM + this.#ip.headerBytes(tcb.remote)
+    const textAt = at + writeTcp(plan, packet.bytes, at)
+    tcb.snd.buffer.copy(plan.textOffset, packet.bytes, textAt, plan.textLength)
+    this.#finish(packet, plan, tcb.local, tcb.remote, at, textAt, tcb.config.hopLimit, tcb.config.trafficClass)
+  }
+
+  /** Writes the reset that `resets.next` has just planned. */
+  writeReset(resets: ResetQueue, plan: SegmentPlan, packet: Packet): void {
+    const at = HEADROOM + this.#ip.headerBytes(resets.remote)
+    const textAt = at + writeTcp(plan, packet.bytes, at)
+    this.#finish(packet, plan, resets.local, resets.remote, at, textAt, this.#ip.hopLimit, 0)
+  }
+
+  #finish(
+    packet: Packet,
+    plan: SegmentPlan,
+    local: IpAddress,
+    remote: IpAddress,
+    at: number,
+    textAt: number,
+    hopLimit: number,
+    trafficClass: number,
+  ): void {
+    const end = textAt + plan.textLength
+    packet.start = HEADROOM
+    packet.end = end
+    packet.segmentBytes = plan.segmentBytes
+    packet.transportOffset = at - HEADROOM
+    packet.payloadOffset = textAt - HEADROOM
+    const pseudo = pseudoHeaderSum(local, remote, PROTOCOL.TCP, end - at)
+    if (this.#offload.checksum) {
+      packet.checksum = 'partial'
+      put16(packet.bytes, at + CHECKSUM_AT, foldSum(pseudo))
+    } else {
+      packet.checksum = 'complete'
+      put16(packet.bytes, at + CHECKSUM_AT, finishChecksum(sumBytes(packet.bytes, at, end, pseudo)))
+    }
+    this.#ip.writeHeader(packet, local, remote, PROTOCOL.TCP, hopLimit, trafficClass, true)
+  }
+}

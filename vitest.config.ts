@@ -1,0 +1,21 @@
+import { defineConfig } from 'vitest/config'
+
+// Two projects: `unit` needs nothing but Node; `interop` needs a TUN device and Linux's own tools (curl, nginx, tshark, chromium)
+// and makes the network namespace it runs in.
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/interop/**'], testTimeout: 20_000 } },
+      {
+        test: {
+          name: 'interop',
+          include: ['test/interop/**/*.test.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+    coverage: { provider: 'v8', include: ['src/**'], exclude: ['src/**/index.ts', 'src/cli/**'] },
+  },
+})
