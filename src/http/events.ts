@@ -57,6 +57,9 @@ export interface ConnectionClosed {
 /** Anything that happens on a connection. */
 export type HttpEvent = RequestHead | InformationalResponse | ResponseHead | Data | EndOfMessage | ConnectionClosed
 
+/** What a server sends of an answer. */
+export type ServerEvent = InformationalResponse | ResponseHead | Data | EndOfMessage
+
 /** The tag of each event. */
 export type EventType = HttpEvent['type']
 

@@ -3,28 +3,21 @@
 // messages (connection.ts), what is answered (the handler).
 // Read first: RFC 9112 §9.3 (persistence, pipelining), §9.6 (tear-down: half-close, then read on), RFC 9110 §10.1.1 (Expect).
 import { assert } from '../base/assert.ts'
-import type { Micros, ScheduledTask } from '../base/time.ts'
+import type { Micros } from '../base/time.ts'
 import { BODY_HIGH_WATER_BYTES } from './body.ts'
 import { HttpConnection } from './connection.ts'
 import { HttpError, ProtocolError, remoteError } from './errors.ts'
-import {
-  type Data,
-  dataEvent,
-  type EndOfMessage,
-  endEvent,
-  type HttpEvent,
-  type HttpVersion,
-  type InformationalResponse,
-  type RequestHead,
-  type ResponseHead,
-} from './events.ts'
+import { dataEvent, endEvent, type HttpEvent, type HttpVersion, type RequestHead, type ServerEvent } from './events.ts'
 import { parseRequestTarget } from './grammar.ts'
 import { HeaderList } from './headers.ts'
 import { Output } from './output.ts'
-import { Exchange, errorResponse } from './server-exchange.ts'
+import { Exchange, errorResponse, withOwnFields } from './server-exchange.ts'
 import type { ConnectionInfo, ResponseSink } from './server-message.ts'
 import { httpLimits, type ServerContext } from './server-options.ts'
 import type { ByteStream } from './stream.ts'
+import { KindTimer } from './timer.ts'
+
+type TimerKind = 'headers' | 'idle' | 'request' | 'linger'
 
 /** A connection that an HttpServer serves. */
 export class ServerConnection implements ResponseSink {
@@ -33,13 +26,12 @@ export class ServerConnection implements ResponseSink {
   readonly #context: ServerContext
   readonly #http: HttpConnection
   readonly #output: Output
+  readonly #timer: KindTimer<TimerKind>
   #phase: 'open' | 'closing' | 'closed' = 'open'
   #exchange: Exchange | null = null
   #requests = 0
   #pumping = false
   #pausedAt: Micros = -1
-  #timer: ScheduledTask | null = null
-  #timerKind: 'none' | 'headers' | 'idle' | 'request' | 'linger' = 'none'
   #streamError: Error | undefined
 
   /** @param stream belongs to this connection from now on */
@@ -51,6 +43,7 @@ export class ServerConnection implements ResponseSink {
     this.#output = new Output(stream, context.options.scheduler, context.timeouts.writeUs, () =>
       this.#timedOut('write'),
     )
+    this.#timer = new KindTimer(context.options.scheduler, (kind) => this.#timedOut(kind))
     if (context.options.keepAlive === false) this.#http.disableKeepAlive()
     stream.on('error', (error) => {
       this.#streamError = error
@@ -115,7 +108,7 @@ export class ServerConnection implements ResponseSink {
       return false
     }
     if (event === 'paused') {
-      this.#disarm()
+      this.#timer.disarm()
       if (this.#http.bufferedBytes >= this.#context.limits.pipelineBytes) this.#pause()
       return false
     }
@@ -132,7 +125,7 @@ export class ServerConnection implements ResponseSink {
         if (exchange !== null) this.#bodyData(exchange, event.data)
         break
       case 'end':
-        this.#disarm()
+        this.#timer.disarm()
         if (exchange === null) break
         exchange.request.trailers = event.trailers
         exchange.body.finish()
@@ -148,9 +141,8 @@ export class ServerConnection implements ResponseSink {
     const { finished } = exchange.body
     exchange.body.push(data)
     if (!finished && exchange.body.receivedBytes > this.#context.limits.bodyBytes) {
-      this.#inputFailed(
-        remoteError(413, 'body-too-large', `a body of more than ${this.#context.limits.bodyBytes} bytes`),
-      )
+      const { bodyBytes } = this.#context.limits
+      this.#inputFailed(remoteError(413, 'body-too-large', `a body of more than ${bodyBytes} bytes`))
     } else if (exchange.response.ended) {
       exchange.drainedBytes += data.length
       if (exchange.drainedBytes > this.#context.limits.drainBytes) this.#close()
@@ -172,7 +164,7 @@ export class ServerConnection implements ResponseSink {
   #pause(): void {
     if (this.#pausedAt >= 0) return
     this.#pausedAt = this.#now()
-    this.#disarm()
+    this.#timer.disarm()
     this.#stream.pause()
   }
 
@@ -186,7 +178,7 @@ export class ServerConnection implements ResponseSink {
   // ---- exchanges
 
   #begin(head: RequestHead): void {
-    this.#disarm()
+    this.#timer.disarm()
     const { limits, timeouts, counters } = this.#context
     counters.requests++
     if (++this.#requests >= limits.requestsPerConnection || this.#context.closing()) this.#http.disableKeepAlive()
@@ -203,11 +195,13 @@ export class ServerConnection implements ResponseSink {
     this.#exchange = exchange
     const bodyBytes = this.#http.remainingBodyBytes
     if (bodyBytes !== Infinity && bodyBytes > limits.bodyBytes) {
-      return this.#inputFailed(remoteError(413, 'body-too-large', `a body of ${bodyBytes} bytes`))
+      this.#inputFailed(remoteError(413, 'body-too-large', `a body of ${bodyBytes} bytes`))
+      return
     }
     // RFC 9110 §10.1.1: 417 to an expectation other than 100-continue.
     if (head.version === '1.1' && head.headers.tokens('expect').some((one) => one !== '100-continue')) {
-      return this.#inputFailed(remoteError(417, 'bad-expectation', `Expect: ${head.headers.get('expect')}`))
+      this.#inputFailed(remoteError(417, 'bad-expectation', `Expect: ${head.headers.get('expect')}`))
+      return
     }
     void this.#run(exchange)
   }
@@ -216,21 +210,27 @@ export class ServerConnection implements ResponseSink {
     const { request, response } = exchange
     try {
       const result = await this.#context.options.handler(request, response)
-      if (result !== undefined && !response.ended)
-        await response.send(result.status ?? 200, result.headers, result.body)
+      if (result === undefined || response.ended) return
+      await response.send(result.status ?? 200, result.headers, result.body)
     } catch (error) {
       this.#handlerFailed(exchange, error)
     }
   }
 
   #handlerFailed(exchange: Exchange, error: unknown): void {
+    if (exchange.response.complete) {
+      this.#context.options.onError?.(error, exchange.request)
+      return
+    }
     // A handler that stumbles because its connection or body is gone has done nothing wrong.
-    if (exchange.response.complete) return this.#context.options.onError?.(error, exchange.request)
     if (this.#phase !== 'open' || this.#exchange !== exchange || exchange.response.ended) return
     const known = error instanceof ProtocolError && error.side === 'remote'
     if (!known) this.#context.counters.handlerErrors++
     this.#context.options.onError?.(error, exchange.request)
-    if (!exchange.response.headSent) return this.#refuse(known ? error : null)
+    if (!exchange.response.headSent) {
+      this.#refuse(known ? error : null)
+      return
+    }
     this.#http.sendFailed()
     const reason = new HttpError('ECONNABORTED', 'the handler failed in the middle of its answer', { cause: error })
     exchange.response.fail(reason)
@@ -238,19 +238,15 @@ export class ServerConnection implements ResponseSink {
   }
 
   #sendContinue(exchange: Exchange): void {
-    if (this.#phase !== 'open' || !this.#http.clientWaitsForContinue) return
+    // RFC 9110 §10.1.1: may be left out when some of the body has come already.
+    if (this.#phase !== 'open' || !this.#http.clientWaitsForContinue || this.#http.bufferedBytes > 0) return
     if (this.#exchange !== exchange || exchange.response.headSent) return
-    this.sendEvent({
-      type: 'informational',
-      status: 100,
-      reason: 'Continue',
-      version: '1.1',
-      headers: new HeaderList(),
-    })
+    const headers = new HeaderList()
+    this.sendEvent({ type: 'informational', status: 100, reason: 'Continue', version: '1.1', headers })
     this.#output.flush()
   }
 
-  sendEvent(event: ResponseHead | InformationalResponse | Data | EndOfMessage): void {
+  sendEvent(event: ServerEvent): void {
     if (this.#phase !== 'open') return
     const exchange = this.#exchange
     // RFC 9110 §15.2: a server must not send 1xx to an HTTP/1.0 client.
@@ -260,7 +256,12 @@ export class ServerConnection implements ResponseSink {
       if (exchange !== null && !exchange.body.used && this.#http.remainingBodyBytes !== Infinity) {
         if (this.#http.remainingBodyBytes > this.#context.limits.drainBytes) this.#http.disableKeepAlive()
       }
-      event = this.#withOwnFields(event)
+      event = withOwnFields(event, this.#http.request, this.#context, this.#requests)
+    }
+    if (this.#http.ourState === 'switched') {
+      // A tunnel that nobody has taken over has nothing to carry.
+      if (event.type === 'end') this.#close()
+      return
     }
     this.#output.write(this.#http.send(event))
     if (exchange === null) return
@@ -276,21 +277,6 @@ export class ServerConnection implements ResponseSink {
     return this.#output.ready()
   }
 
-  #withOwnFields(event: ResponseHead): ResponseHead {
-    const headers = event.headers.clone()
-    const date = this.#context.date()
-    const { serverName } = this.#context.options
-    if (serverName !== undefined) headers.setDefault('Server', serverName)
-    if (date !== null) headers.setDefault('Date', date)
-    const request = this.#http.request
-    if (request?.version === '1.0' && request.headers.tokens('connection').includes('keep-alive')) {
-      const { requestsPerConnection } = this.#context.limits
-      const max = requestsPerConnection === Infinity ? '' : `, max=${requestsPerConnection - this.#requests}`
-      headers.setDefault('Keep-Alive', `timeout=${Math.floor(this.#context.timeouts.idleUs / 1e6)}${max}`)
-    }
-    return { ...event, headers }
-  }
-
   /** After the answer or the request has come to its end: what next? */
   #settle(exchange: Exchange): void {
     if (!exchange.response.ended || this.#exchange !== exchange || this.#phase !== 'open') return
@@ -298,13 +284,15 @@ export class ServerConnection implements ResponseSink {
     if (ourState === 'done' && theirState === 'done') {
       this.#endExchange(exchange, false)
       this.#http.startNextCycle()
-      return this.#pump()
+      this.#pump()
+      return
     }
-    const drainable =
-      this.#http.remainingBodyBytes === Infinity || this.#http.remainingBodyBytes <= this.#context.limits.drainBytes
-    if (ourState !== 'done' || theirState !== 'send-body' || !drainable) return this.#close()
-    exchange.body.discard()
-    this.#pump()
+    const left = this.#http.remainingBodyBytes
+    const drainable = left === Infinity || left <= this.#context.limits.drainBytes
+    if (ourState === 'done' && theirState === 'send-body' && drainable) {
+      exchange.body.discard()
+      this.#pump()
+    } else this.#close()
   }
 
   #endExchange(exchange: Exchange, aborted: boolean): void {
@@ -329,7 +317,7 @@ export class ServerConnection implements ResponseSink {
     if (this.#http.ourState === 'idle' || this.#http.ourState === 'send-response') {
       if (exchange !== null) exchange.status = status
       const { head, text } = errorResponse(status, error, this.version)
-      this.#output.write(this.#http.send(this.#withOwnFields(head)))
+      this.#output.write(this.#http.send(withOwnFields(head, this.#http.request, this.#context, this.#requests)))
       if (this.#http.request?.method !== 'HEAD') this.#output.write(this.#http.send(dataEvent(text)))
       this.#output.write(this.#http.send(endEvent()))
     }
@@ -345,11 +333,13 @@ export class ServerConnection implements ResponseSink {
     this.#phase = 'closing'
     exchange?.body.fail(new HttpError('ECONNABORTED', 'the connection is being closed'))
     exchange?.body.discard()
-    this.#disarm()
+    this.#timer.disarm()
     this.#output.flush()
     this.#stream.end()
     if (this.#pausedAt >= 0) this.#stream.resume()
-    const linger = (): void => this.#arm('linger', this.#now() + this.#context.timeouts.lingerUs)
+    const linger = (): void => {
+      if (this.#phase === 'closing') this.#timer.arm('linger', this.#now() + this.#context.timeouts.lingerUs)
+    }
     this.#output.ready().then(linger, () => undefined)
   }
 
@@ -357,7 +347,7 @@ export class ServerConnection implements ResponseSink {
     if (this.#phase === 'closed') return
     const exchange = this.#exchange
     this.#phase = 'closed'
-    this.#disarm()
+    this.#timer.disarm()
     const error = new HttpError('ECONNRESET', 'the connection was lost', { cause: this.#streamError })
     this.#output.fail(error)
     if (exchange !== null) {
@@ -379,28 +369,14 @@ export class ServerConnection implements ResponseSink {
     const { headersUs, idleUs } = this.#context.timeouts
     const state = this.#http.theirState
     const exchange = this.#exchange
-    if (state === 'send-body' && exchange !== null && !exchange.body.finished) this.#arm('request', exchange.deadlineUs)
-    else if (state !== 'idle') this.#disarm()
-    else if (this.#requests > 0 && this.#http.atMessageStart) this.#arm('idle', this.#now() + idleUs)
-    else this.#arm('headers', this.#now() + headersUs)
+    if (state === 'send-body' && exchange !== null && !exchange.body.finished)
+      this.#timer.arm('request', exchange.deadlineUs)
+    else if (state !== 'idle') this.#timer.disarm()
+    else if (this.#requests > 0 && this.#http.atMessageStart) this.#timer.arm('idle', this.#now() + idleUs)
+    else this.#timer.arm('headers', this.#now() + headersUs)
   }
 
-  /** A timer of the same kind keeps its time: it is for the whole of a head, a body, an idle spell. */
-  #arm(kind: 'headers' | 'idle' | 'request' | 'linger', at: Micros): void {
-    if (this.#timerKind === kind || this.#phase === 'closed') return
-    this.#disarm()
-    this.#timerKind = kind
-    if (at !== Infinity) this.#timer = this.#context.options.scheduler.schedule(at, () => this.#timedOut(kind))
-  }
-
-  #disarm(): void {
-    this.#timer?.cancel()
-    this.#timer = null
-    this.#timerKind = 'none'
-  }
-
-  #timedOut(kind: 'headers' | 'idle' | 'request' | 'linger' | 'write'): void {
-    if (kind !== 'write') this.#disarm()
+  #timedOut(kind: TimerKind | 'write'): void {
     if (this.#phase === 'closed') return
     if (kind === 'linger') {
       this.#stream.destroy()
@@ -410,9 +386,6 @@ export class ServerConnection implements ResponseSink {
     if (kind === 'write') this.#stream.destroy(new HttpError('ETIMEDOUT', 'the peer takes nothing of the answer'))
     // RFC 9110 §15.5.9: 408 when a request has begun; a connection on which none has is just closed.
     else if (kind === 'idle' || (kind === 'headers' && this.#http.atMessageStart)) this.#close()
-    else
-      this.#inputFailed(
-        remoteError(408, 'timeout', `the request's ${kind === 'headers' ? 'head' : 'body'} took too long`),
-      )
+    else this.#inputFailed(remoteError(408, 'timeout', `the ${kind === 'headers' ? 'head' : 'body'} took too long`))
   }
 }

@@ -1,13 +1,13 @@
 // One request and its answer, as a server's connection keeps them while they last.
 // Owns: the record of an exchange, the text of an error answer. Does not own: what happens when (server-connection.ts).
-import type { Micros } from '../base/time.ts'
+import { type Micros, SECOND } from '../base/time.ts'
 import { type BodyHooks, IncomingBody, toBytes } from './body.ts'
 import type { ProtocolError } from './errors.ts'
 import type { HttpVersion, RequestHead, ResponseHead } from './events.ts'
 import type { RequestTarget } from './grammar.ts'
 import { HeaderList } from './headers.ts'
 import { type ConnectionInfo, type ResponseSink, ServerRequest, ServerResponse } from './server-message.ts'
-import type { ExchangeRecord } from './server-options.ts'
+import type { ExchangeRecord, ServerContext } from './server-options.ts'
 import { reasonPhrase } from './status.ts'
 
 /** An exchange in progress; its numbers belong to the connection. */
@@ -56,4 +56,29 @@ export function errorResponse(
   const text = toBytes(`${status} ${reason}${error === null ? '' : `: ${error.message}`}\n`)
   const headers = new HeaderList({ 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': text.length })
   return { head: { type: 'response', status, reason, version, headers }, text }
+}
+
+/**
+ * A response head with what the server itself adds: Server, Date, and for an HTTP/1.0 client that asked to stay, Keep-Alive
+ * (taken out again when the connection is not kept).
+ * @param sequence number of the request on its connection
+ */
+export function withOwnFields(
+  event: ResponseHead,
+  request: RequestHead | null,
+  context: ServerContext,
+  sequence: number,
+): ResponseHead {
+  const headers = event.headers.clone()
+  const date = context.date()
+  const { serverName } = context.options
+  if (serverName !== undefined) headers.setDefault('Server', serverName)
+  if (date !== null) headers.setDefault('Date', date)
+  if (request?.version === '1.0' && request.headers.tokens('connection').includes('keep-alive')) {
+    const { requestsPerConnection } = context.limits
+    const max = requestsPerConnection === Infinity ? '' : `, max=${requestsPerConnection - sequence}`
+    const { idleUs } = context.timeouts
+    if (idleUs !== Infinity) headers.setDefault('Keep-Alive', `timeout=${Math.floor(idleUs / SECOND)}${max}`)
+  }
+  return { ...event, headers }
 }

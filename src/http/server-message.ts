@@ -2,16 +2,7 @@
 // Owns: ServerRequest, ServerResponse, the handler's type. Does not own: the connection (server-connection.ts), framing (outgoing.ts).
 // Read first: RFC 9110 §6 (message abstraction), §9.3.2 (HEAD), §10.1.1 (Expect).
 import { type BodySource, gatherBytes, type IncomingBody, toBytes, toText } from './body.ts'
-import {
-  type Data,
-  dataEvent,
-  type EndOfMessage,
-  endEvent,
-  type HttpVersion,
-  type InformationalResponse,
-  type RequestHead,
-  type ResponseHead,
-} from './events.ts'
+import { dataEvent, endEvent, type HttpVersion, type RequestHead, type ServerEvent } from './events.ts'
 import type { RequestTarget } from './grammar.ts'
 import { HeaderList, type HeadersInit } from './headers.ts'
 import { quiet } from './output.ts'
@@ -39,11 +30,10 @@ export interface PlainResponse {
 }
 
 /** Answers one request: fills in `response`, or returns a plain response. Throwing answers 500 (or the `status` of a ProtocolError). */
-// biome-ignore lint/suspicious/noConfusingVoidType: a handler that returns nothing is the common case
 export type Handler = (
   request: ServerRequest,
   response: ServerResponse,
-) => void | PlainResponse | Promise<void | PlainResponse>
+) => void | PlainResponse | Promise<void> | Promise<PlainResponse>
 
 /** A request as the server received it. */
 export class ServerRequest {
@@ -112,7 +102,7 @@ export class ServerRequest {
 /** Where a response goes; the connection implements it. */
 export interface ResponseSink {
   /** @throws what `HttpConnection.send` throws */
-  sendEvent(event: ResponseHead | InformationalResponse | Data | EndOfMessage): void
+  sendEvent(event: ServerEvent): void
   flush(): void
   ready(): Promise<void>
   /** The version that responses carry. */

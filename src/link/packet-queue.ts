@@ -1,26 +1,30 @@
 // A bounded first-in-first-out queue of packet copies, without garbage in the steady state.
 // Owns: the ring and the free list of Packet buffers. Does not own: when packets leave (pair.ts, impair.ts, tuntap2.ts).
 
-import { MAX_PACKET, Packet } from './device.ts'
+import { MAX_PACKET, type Packet } from './device.ts'
 
-/** How many packets a free list keeps: bounds the memory that one burst leaves behind. */
-const MAX_FREE = 256
+/** The buffers that a free list keeps, in bytes: bounds the memory that one burst of super-segments leaves behind. */
+const MAX_FREE_BYTES = 8 << 20
 
-/** A free list of packets, so that a copy costs no allocation once the list has filled. */
+/** A free list of packets, so that a copy costs no new buffer once the list has filled. */
 export class PacketPool {
   readonly #free: Packet[] = []
+  #freeBytes = 0
 
   /** A copy of `packet`, owned by the caller until it is given back. */
   copy(packet: Packet): Packet {
     const own = this.#free.pop()
     if (own === undefined) return packet.clone()
+    this.#freeBytes -= own.bytes.length
     own.copyFrom(packet)
     return own
   }
 
   /** Takes a packet back for reuse; the caller must not touch it again. */
   recycle(packet: Packet): void {
-    if (this.#free.length < MAX_FREE) this.#free.push(packet)
+    if (this.#freeBytes + packet.bytes.length > MAX_FREE_BYTES) return
+    this.#freeBytes += packet.bytes.length
+    this.#free.push(packet)
   }
 }
 

@@ -3,7 +3,6 @@
 // Invariant: delivery is never reentrant. `send` only queues; the other end is told through `scheduler.defer`.
 
 import type { Scheduler } from '../base/time.ts'
-import { PacketQueue } from './packet-queue.ts'
 import {
   type DeviceCounters,
   deviceCounters,
@@ -14,6 +13,7 @@ import {
   type PacketDevice,
   type PacketSink,
 } from './device.ts'
+import { PacketQueue } from './packet-queue.ts'
 
 /** Options of memoryPair. */
 export interface MemoryPairOptions {

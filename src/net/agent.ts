@@ -37,7 +37,8 @@ export class TunHttpsAgent extends https.Agent {
   }
 
   override createConnection(options: https.RequestOptions): Duplex {
-    const socket = this.#open(openOptions(options))
+    // TLS over a Duplex ends our side itself, when it has nothing more to send.
+    const socket = this.#open({ ...openOptions(options), allowHalfOpen: true })
     const secure = super.createConnection({ ...options, socket } as https.RequestOptions)
     return nameTlsSocket(secure as TLSSocket, socket)
   }

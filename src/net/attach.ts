@@ -27,10 +27,13 @@ export async function attachServer(
   options: HostListenOptions,
   listen: (options: HostListenOptions) => Promise<TunServer>,
 ): Promise<TunServer> {
-  const { allowHalfOpen, pauseOnConnect, noDelay, keepAlive, keepAliveInitialDelay, highWaterMark } = server
+  const isTls = server instanceof tls.Server
+  const { pauseOnConnect, noDelay, keepAlive, keepAliveInitialDelay, highWaterMark } = server
+  // Over a Duplex, TLS may still have bytes to send when the peer has ended: only it knows when our side is to end.
+  const allowHalfOpen = isTls || server.allowHalfOpen
   const own = { allowHalfOpen, pauseOnConnect, noDelay, keepAlive, keepAliveInitialDelay, highWaterMark }
   const ours = await listen({ ...own, ...options })
-  if (server instanceof tls.Server) server.prependListener('secureConnection', nameAcceptedTlsSocket)
+  if (isTls) server.prependListener('secureConnection', nameAcceptedTlsSocket)
   ours.on('connection', (socket) => server.emit('connection', socket))
   const closed = (): void => {
     ours.close()

@@ -5,9 +5,9 @@
 // Invariant: nothing that a listener throws reaches the driver; it becomes an uncaught exception of its own.
 
 import type { LookupFunction } from 'node:net'
-import { MILLISECOND, type ScheduledTask, type Scheduler } from '../base/time.ts'
+import { MILLISECOND, type Scheduler } from '../base/time.ts'
 import type { PacketDevice } from '../link/device.ts'
-import { type Connection, Driver, EVENT, type Listener, type Stack } from '../stack/index.ts'
+import { type Connection, Driver, type Listener, type Stack } from '../stack/index.ts'
 import { callError } from './socket-errors.ts'
 
 /** The method under which a socket or a server takes the event bits of its connection or listener. */
@@ -30,9 +30,6 @@ export interface CoreSocket {
 export interface CoreServer {
   close(): unknown
 }
-
-/** Between two looks at connections that outlive their socket: doubled from the first to the second, in milliseconds. */
-const LINGER_CHECK_MS = { first: 10, last: 200 } as const
 
 /** Runs a listener's code; what it throws becomes an uncaught exception after the current turn, as if it had been called by itself. */
 export function safely(task: () => void): void {
@@ -62,8 +59,6 @@ export class HostCore {
   readonly #lingering = new Set<Lingering>()
   #holds = 0
   #closed = false
-  #check: ScheduledTask | null = null
-  #checkDelayMs: number = LINGER_CHECK_MS.first
   #quiet: (() => void) | null = null
 
   constructor(stack: Stack, device: PacketDevice, scheduler: Scheduler, lookup: LookupFunction | null) {
@@ -100,27 +95,31 @@ export class HostCore {
   }
 
   /**
-   * Takes over a connection whose socket is gone and which may still have bytes or a FIN to deliver.
+   * Takes over a connection whose socket is gone, and which may still have bytes or a FIN to deliver.
+   * @param how `'end'`: FIN after what is queued, or a reset when input was left unread (RFC 2525 §2.17); `'reset'`: reset now;
+   * `'fail'`: a reset tells the peer of the error, but not at the price of an answer that is still on its way (an HTTP server
+   * writes 400 and then destroys with the error), so with anything unacknowledged it is an end. Node's sockets always end.
    * @param held whether the socket kept the program alive; then its connection does until the peer has everything
    */
-  linger(connection: Connection, held: boolean): void {
+  letGo(connection: Connection, how: 'end' | 'reset' | 'fail', held: boolean): void {
+    const isQuiet = connection.unsentBytes + connection.unackedBytes === 0
+    if (how === 'reset' || (how === 'fail' && isQuiet)) connection.abort()
+    else connection.close()
+    this.wake()
     if (this.#closed || isOver(connection)) {
       connection.user = null
       return
     }
-    const lingering = new Lingering(connection, held, () => this.#settle())
+    const lingering = new Lingering(connection, this.#hold(held), () => this.#review(lingering))
     connection.user = lingering
     this.#lingering.add(lingering)
-    if (held) this.retain()
-    this.#checkDelayMs = LINGER_CHECK_MS.first
-    this.#armCheck()
   }
 
   /** A socket or a server is gone. */
   forget(what: CoreSocket | CoreServer): void {
     this.sockets.delete(what as CoreSocket)
     this.servers.delete(what as CoreServer)
-    this.#settle()
+    this.#tellIfQuiet()
   }
 
   /**
@@ -150,36 +149,28 @@ export class HostCore {
         deadline.cancel()
         resolve()
       }
-      this.#settle()
+      this.#tellIfQuiet()
     })
   }
 
-  /** Looks at what lingers, and tells a waiting `shutDown` when nothing is left. */
-  #settle(): void {
-    for (const lingering of this.#lingering) {
-      if (lingering.held && isDelivered(lingering.connection)) {
-        lingering.held = false
-        this.release()
-      }
-      if (isOver(lingering.connection)) {
-        lingering.connection.user = null
-        this.#lingering.delete(lingering)
-      }
-    }
+  #hold(wanted: boolean): Hold {
+    const hold = new Hold(this)
+    hold.settle(wanted)
+    return hold
+  }
+
+  /** Something has happened to a connection without a socket. */
+  #review(lingering: Lingering): void {
+    const { connection, hold } = lingering
+    if (isDelivered(connection)) hold.settle(false)
+    if (!isOver(connection)) return
+    connection.user = null
+    this.#lingering.delete(lingering)
+    this.#tellIfQuiet()
+  }
+
+  #tellIfQuiet(): void {
     if (this.sockets.size + this.#lingering.size === 0) this.#quiet?.()
-    this.#armCheck()
-  }
-
-  /** TCP tells when a connection is gone but not when its last byte was acknowledged, so that is looked at from time to time. */
-  #armCheck(): void {
-    if (this.#check !== null || this.#closed || this.#lingering.size === 0) return
-    if (this.#quiet === null && ![...this.#lingering].some(({ held }) => held)) return
-    const at = this.scheduler.now() + this.#checkDelayMs * MILLISECOND
-    this.#checkDelayMs = Math.min(this.#checkDelayMs * 2, LINGER_CHECK_MS.last)
-    this.#check = this.scheduler.schedule(at, () => {
-      this.#check = null
-      this.#settle()
-    })
   }
 
   #deviceClosed(error: Error | null): void {
@@ -193,7 +184,6 @@ export class HostCore {
   #finish(error: Error | null): void {
     if (this.#closed) return
     this.#closed = true
-    this.#check?.cancel()
     for (const { connection } of this.#lingering) connection.user = null
     this.#lingering.clear()
     this.#quiet?.()
@@ -222,20 +212,20 @@ export class Hold {
   }
 }
 
-/** The owner of a connection whose socket is gone. */
+/** The owner of a connection whose socket is gone. Every step towards its end comes with an event. */
 class Lingering implements EventSink {
   readonly connection: Connection
-  held: boolean
+  readonly hold: Hold
   readonly #changed: () => void
 
-  constructor(connection: Connection, held: boolean, changed: () => void) {
+  constructor(connection: Connection, hold: Hold, changed: () => void) {
     this.connection = connection
-    this.held = held
+    this.hold = hold
     this.#changed = changed
   }
 
-  [ON_EVENTS](events: number): void {
-    if ((events & (EVENT.closed | EVENT.error)) !== 0) this.#changed()
+  [ON_EVENTS](): void {
+    this.#changed()
   }
 }
 

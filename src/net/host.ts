@@ -26,6 +26,7 @@ import {
 } from './options.ts'
 import { Pinger, type PingOptions } from './ping.ts'
 import { realTime, systemRandom } from './real-time.ts'
+import { type RedisConnectorClass, redisConnector } from './redis.ts'
 import { TunServer } from './server.ts'
 import { TunSocket } from './socket.ts'
 import { abortError, connectError } from './socket-errors.ts'
@@ -152,10 +153,12 @@ export class Host extends EventEmitter {
     if (options.signal?.aborted) throw abortError(options.signal)
     const server = new TunServer(this.#core, options)
     await new Promise<void>((resolve, reject) => {
-      server.once('listening', resolve)
-      server.once('error', reject)
-      server.once('close', () => reject(options.signal?.aborted ? abortError(options.signal) : listenClosed()))
-      server.listen(options)
+      const closed = (): void => reject(options.signal?.aborted ? abortError(options.signal) : listenClosed())
+      server.once('error', reject).once('close', closed)
+      server.listen(options, () => {
+        server.off('error', reject).off('close', closed)
+        resolve()
+      })
     })
     return server
   }
@@ -189,6 +192,11 @@ export class Host extends EventEmitter {
   /** The `connect` option of undici's Client, Pool and Agent. */
   undiciConnector(options?: UndiciConnectorOptions): UndiciConnector {
     return undiciConnector((all) => this.connect(all), options)
+  }
+
+  /** The `Connector` option of ioredis. (pg takes `stream: () => host.socket()`.) */
+  redisConnector(): RedisConnectorClass {
+    return redisConnector((all) => this.createConnection(all))
   }
 
   /** Keeps the program alive, to answer pings, although there is no connection or server. */

@@ -17,6 +17,7 @@ export type {
 } from './options.ts'
 export type { PingOptions } from './ping.ts'
 export { type RealTimeOptions, realTime, systemRandom } from './real-time.ts'
+export type { RedisConnector, RedisConnectorClass } from './redis.ts'
 export { type DropArgument, TunServer } from './server.ts'
 export { TunSocket } from './socket.ts'
 export type { SocketError } from './socket-errors.ts'

@@ -25,7 +25,8 @@ export interface RealTimeOptions {
  * Timers never run early and are up to 1 ms late (setTimeout's floor), so a delay below 1 ms becomes about 1 ms.
  * `defer` is setImmediate: everything the current turn of the event loop reads and writes, with its ticks and promises, leaves
  * as one batch, so ten `await`ed small writes share a segment, while the wait is only the rest of the turn.
- * `process.nextTick` and `queueMicrotask` would run between two such writes.
+ * `process.nextTick` and `queueMicrotask` run between two such writes: over a cable in memory 1,000 of them then left in 1,001
+ * segments instead of 2, and round trips and requests were no faster (measured).
  */
 export function realTime(options: RealTimeOptions = {}): Scheduler {
   return new RealTime(options.ref ?? false)

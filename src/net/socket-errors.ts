@@ -5,7 +5,7 @@
 
 import { getSystemErrorMap } from 'node:util'
 
-/** A system error with what a socket adds to it. Property order is Node's: errno, code, syscall, address, port. */
+/** A system error with what a socket adds to it. Property order is Node's, too. */
 export interface SocketError extends Error {
   /** libuv's number: the negative of Linux's errno. Absent on errors that are not the system's, as the EPIPE of a write after the peer's end. */
   errno?: number
@@ -77,7 +77,7 @@ export function connectError(
 /** `listen EADDRINUSE: address already in use 10.0.0.1:80`. */
 export function listenError(code: string, local: Endpoint): SocketError {
   const message = `listen ${code}: ${lookUp(code).text} ${endpointText(local)}`
-  return withEndpoint(bare(message, code, 'listen'), local)
+  return withEndpoint(Object.assign(new Error(message), { code, errno: lookUp(code).errno, syscall: 'listen' }), local)
 }
 
 /** `getaddrinfo ENOTFOUND example.com`: names are not resolved here unless the host was given a `lookup`. */
@@ -96,6 +96,12 @@ export function endedByPeerError(): SocketError {
   return Object.assign(new Error('This socket has been ended by the other party'), { code: 'EPIPE' })
 }
 
+/** A write on a socket that was closed while it was connecting. */
+export function closedEarlyError(): Error & { code: string } {
+  const message = 'Socket closed before the connection was established'
+  return nodeError(Error, 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION', message)
+}
+
 /** Node's `ERR_...` errors: the same constructor, code and `name [code]` in the stack. */
 export function nodeError<E extends Error>(
   Base: new (message: string) => E,
@@ -110,8 +116,7 @@ export function nodeError<E extends Error>(
 /** What an aborted signal makes of an operation: Node's AbortError, with the signal's reason as its cause. */
 export function abortError(signal: AbortSignal): Error & { code: string } {
   const error = new Error('The operation was aborted', { cause: signal.reason })
-  error.name = 'AbortError'
-  return Object.assign(error, { code: 'ABORT_ERR' })
+  return Object.assign(error, { code: 'ABORT_ERR', name: 'AbortError' })
 }
 
 /** The `code` of an error that one of the lower floors threw at a caller, or null when it has none. */

@@ -9,7 +9,7 @@ import { MILLISECOND, SECOND } from '../base/time.ts'
 import { type Connection, EVENT } from '../stack/index.ts'
 import type { TcpInfo } from '../tcp/index.ts'
 import { ChunkQueue, type WriteCallback } from './chunk-queue.ts'
-import { type EventSink, Hold, type HostCore, isLost, ON_EVENTS } from './core.ts'
+import { type EventSink, Hold, type HostCore, isLost, ON_EVENTS, safely } from './core.ts'
 import { checkTarget, type LookupReport, openConnection, resolveTarget, type Target } from './dial.ts'
 import { IdleTimer } from './idle-timer.ts'
 import { NamedDuplex } from './named-duplex.ts'
@@ -20,7 +20,7 @@ import {
   type SocketOptions,
   socketAddress,
 } from './options.ts'
-import { abortError, callError, connectError, endedByPeerError, nodeError } from './socket-errors.ts'
+import { abortError, callError, closedEarlyError, connectError, endedByPeerError, nodeError } from './socket-errors.ts'
 
 /** Bytes that a stream holds on its side of the connection, unless told otherwise: what Node 22 has. */
 const HIGH_WATER_MARK_BYTES = 65536
@@ -69,7 +69,7 @@ export class TunSocket extends NamedDuplex implements EventSink {
     })
     this.#core = core
     this.#hold = new Hold(core)
-    this.#idle = new IdleTimer(core.scheduler, () => this.emit('timeout'))
+    this.#idle = new IdleTimer(core.scheduler, () => safely(() => this.emit('timeout')))
     const { signal } = options
     if (signal?.aborted) process.nextTick(() => this.destroy(abortError(signal)))
     else if (signal !== undefined) addAbortSignal(signal, this)
@@ -201,9 +201,9 @@ export class TunSocket extends NamedDuplex implements EventSink {
     deadline.cancel()
   }
 
-  /** Writes as Duplex does; after the peer's end, and without `allowHalfOpen`, fails with EPIPE as Node's sockets do. */
+  /** Writes as Duplex does; once the peer's end has ended our side too, fails with EPIPE as Node's sockets do. */
   override write(chunk: unknown, encoding?: BufferEncoding | WriteCallback, callback?: WriteCallback): boolean {
-    if (this.allowHalfOpen || !this.readableEnded || this.writableEnded) {
+    if (this.allowHalfOpen || !this.readableEnded || !this.writableEnded) {
       return super.write(chunk, encoding as BufferEncoding, callback)
     }
     const error = endedByPeerError()
@@ -225,13 +225,13 @@ export class TunSocket extends NamedDuplex implements EventSink {
   }
 
   override _final(callback: WriteCallback): void {
-    if (this.connecting) {
+    if (this.pending) {
       this.once('connect', () => this._final(callback))
       return
     }
     this.#connection?.shutdownWrite()
     this.#core.wake()
-    process.nextTick(callback)
+    setImmediate(callback) // as Node, whose shutdown() is done in a later turn
   }
 
   override _read(): void {
@@ -241,26 +241,28 @@ export class TunSocket extends NamedDuplex implements EventSink {
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
     const connection = this.#connection
+    const wasConnecting = this.connecting
     this.connecting = false
     this.#idle.stop()
-    const written = this.#pending.finish()
     if (connection !== null) {
       this.#connection = null
-      // close() sends a FIN, or a RST when input was left unread (RFC 2525 §2.17).
-      if (error !== null || this.#resetting) connection.abort()
-      else connection.close()
-      this.#core.linger(connection, this.#hold.held)
+      const isCut = error !== null && !this.#pending.isIdle
+      const how = this.#resetting || isCut ? 'reset' : error === null ? 'end' : 'fail'
+      this.#core.letGo(connection, how, this.#hold.held)
       this.#settleHold()
-      this.#core.wake()
       this.#core.forget(this)
       this.#onDetach?.()
     }
     callback(error)
-    process.nextTick(() => {
+    const written = this.#pending.finish()
+    // With a connection, Node emits 'close' once its handle is closed: later in the turn.
+    const later = connection === null ? process.nextTick : setImmediate
+    later(() => {
       // Node tells a write that a clean destroy() has cut off of no error.
-      written?.(error)
+      if (!wasConnecting) written?.(error)
       this.#closeEmitted = true
       this.emit('close', error !== null)
+      if (wasConnecting) written?.(closedEarlyError())
     })
   }
 
@@ -309,9 +311,9 @@ export class TunSocket extends NamedDuplex implements EventSink {
     this.remoteEnd = socketAddress(connection.remote, connection.remotePort)
     this.#idle.touch()
     this.emit('connect')
+    this.#flush()
     this.emit('ready')
     if (!this.destroyed && !this.isPaused()) this.read(0)
-    this.#flush()
   }
 
   /** Moves received bytes into the stream until it has enough; reading them is what reopens the peer's window. */

@@ -54,6 +54,7 @@ async function openBelow(dial: Dialer, options: UndiciConnectOptions, timeoutMs:
   return dial({
     host: options.hostname,
     port: options.port || (options.protocol === 'https:' ? 443 : 80),
+    allowHalfOpen: options.protocol === 'https:', // TLS over a Duplex ends our side itself
     localAddress: options.localAddress ?? undefined,
     noDelay: true,
     keepAlive: true,

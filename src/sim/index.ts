@@ -1,3 +1,4 @@
 // Virtual time and networks in it.
 
+export * from './network.ts'
 export * from './virtual-time.ts'

@@ -63,6 +63,8 @@ export interface ReceiveState {
   edge: Seq
   /** Shift count for the windows that we send. */
   scale: number
+  /** A segment after the SYN has told the window, scaled. */
+  isWindowTold: boolean
   /** MSS that we announced. */
   mss: number
   /** Largest text seen in one segment: the peer's full-sized segment, for the delayed-ACK rule. */
@@ -253,6 +255,7 @@ function createReceive(mss: number): ReceiveState {
     irs: seq(0),
     edge: seq(0),
     scale: 0,
+    isWindowTold: false,
     mss,
     seenMss: 0,
     buffer: new ByteRing(),

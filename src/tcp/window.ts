@@ -58,14 +58,16 @@ export function advertiseWindow(tcb: Tcb, isSyn: boolean): number {
   const bounded = Math.min(65535, field)
   const edge = seqAdd(rcv.nxt, bounded * unit)
   if (isSyn || seqLt(rcv.edge, edge)) rcv.edge = edge
+  rcv.isWindowTold = !isSyn
   return bounded
 }
 
 /**
  * After the application has read: whether the window has opened so far that the peer should be told without waiting for text to
- * acknowledge. As in Linux: at least a segment, and at least twice what the peer may send now.
+ * acknowledge. As in Linux: at least a segment, and at least twice what the peer may send now. Right after the handshake the window of
+ * the SYN, which could not be scaled, will do until there is something to say anyway.
  */
 export function windowUpdateDue(tcb: Tcb): boolean {
   const free = freeBytes(tcb)
-  return isWorthTelling(tcb, free) && free >= 2 * receiveWindow(tcb)
+  return tcb.rcv.isWindowTold && isWorthTelling(tcb, free) && free >= 2 * receiveWindow(tcb)
 }

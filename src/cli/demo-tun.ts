@@ -1,0 +1,158 @@
+// The demonstration on a real TUN device, inside a namespace of its own: Linux's curl, or without it Node's http over the kernel's sockets,
+// fetches the page from our stack.
+
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { Agent, get } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { capture } from '../link/capture.ts'
+import { impair } from '../link/impair.ts'
+import { bringUpLoopback, openTun } from '../link/index.ts'
+import { createHost, type Host, realTime, systemRandom } from '../net/index.ts'
+import { PcapngWriter } from '../trace/pcapng.ts'
+import { Recorder } from '../trace/recorder.ts'
+import type { DemoOptions, DemoResult, FetchedResource } from './demo.ts'
+import { demoSite } from './demo-page.ts'
+import { serveDemo } from './demo-server.ts'
+import { watchLifeline } from './namespace.ts'
+
+const OURS = '10.77.0.2'
+const LINUX = '10.77.0.1/24'
+const FETCH_LIMIT_S = 20
+
+/** Runs the demonstration on a TUN device. The process must be in a namespace of its own. */
+export async function fetchOverTun(options: DemoOptions): Promise<DemoResult> {
+  watchLifeline(() => process.exit(129))
+  bringUpLoopback()
+  const scheduler = realTime()
+  const recorder = new Recorder()
+  const chunks: Uint8Array[] = []
+  const pcap = new PcapngWriter((bytes) => chunks.push(bytes), {
+    name: 'tunstack0',
+    epochUs: Date.now() * 1000 - scheduler.now(),
+  })
+  // Without offload: every segment that TCP makes is a packet of its own, as the ladder shows it.
+  const tun = openTun({ name: 'tunstack0', addresses: [LINUX], offload: false })
+  const { impairment } = options
+  const wire = impair(tun, { scheduler, random: systemRandom(), out: impairment, in: impairment })
+  const device = capture(wire, {
+    scheduler,
+    onPacket: (packet, direction, at) => {
+      recorder.observe(packet, direction, at)
+      if (options.pcap !== undefined) pcap.packet(packet, direction, at)
+    },
+  })
+  const host = createHost({ device, address: `${OURS}/24`, scheduler })
+  recorder.watch(host.stack)
+  try {
+    await serveDemo(host)
+    const hasCurl = spawnSync('curl', ['--version']).status === 0
+    const resources = hasCurl ? await fetchWithCurl() : await fetchWithNode()
+    await untilClosed(host)
+    return {
+      client: hasCurl ? "Linux's own curl" : "Node's http over Linux's sockets (curl is not installed)",
+      where: 'a TUN device in a network namespace of its own',
+      resources,
+      recorder,
+      delayUs: impairment.delayUs ?? 0,
+    }
+  } finally {
+    if (options.pcap !== undefined) writeFileSync(options.pcap, Buffer.concat(chunks))
+    await host.close()
+  }
+}
+
+/** Lets the last segments of the connection pass before everything is taken down. */
+async function untilClosed(host: Host): Promise<void> {
+  for (let i = 0; i < 40 && [...host.stack.tcp.connections()].some(({ state }) => state !== 'TIME-WAIT'); i++) {
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
+const CURL_FORMAT = '%{http_code} %{time_connect} %{time_starttransfer} %{time_total} %{num_connects}\\n'
+
+async function fetchWithCurl(): Promise<FetchedResource[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'tunstack-demo-'))
+  try {
+    const site = [...demoSite()]
+    const files = site.map((_, i) => join(folder, String(i)))
+    const urls = site.flatMap(([path], i) => ['-o', files[i], `http://${OURS}${path}`])
+    const lines = await run('curl', [
+      '-sS',
+      '-q',
+      '--noproxy',
+      '*',
+      '-m',
+      String(FETCH_LIMIT_S),
+      '-w',
+      CURL_FORMAT,
+      ...urls,
+    ])
+    return site.map(([path, { body }], i) => {
+      const [status, timeConnect, timeStartTransfer, timeTotal, newConnections] = (lines[i] ?? '')
+        .split(' ')
+        .map(Number)
+      const got = read(files[i])
+      const isRight = status === 200 && got.equals(body)
+      return { path, status, bytes: got.length, isRight, timeConnect, timeStartTransfer, timeTotal, newConnections }
+    })
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function read(file: string): Buffer {
+  try {
+    return readFileSync(file)
+  } catch {
+    return Buffer.alloc(0) // curl got nothing: the byte count says so
+  }
+}
+
+function run(command: string, args: readonly string[]): Promise<string[]> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    let output = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
+    child.on('error', reject)
+    child.on('close', () => resolve(output.split('\n')))
+  })
+}
+
+async function fetchWithNode(): Promise<FetchedResource[]> {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  const resources: FetchedResource[] = []
+  for (const [path, { body }] of demoSite()) resources.push(await fetchOne(agent, path, body, resources.length === 0))
+  agent.destroy()
+  return resources
+}
+
+async function fetchOne(agent: Agent, path: string, expected: Uint8Array, isFirst: boolean): Promise<FetchedResource> {
+  const start = performance.now()
+  let connected = start
+  let firstByte = start
+  let status = 0
+  const got = await new Promise<Buffer>((resolve, reject) => {
+    const request = get({ host: OURS, path, agent, timeout: FETCH_LIMIT_S * 1000 }, (response) => {
+      firstByte = performance.now()
+      status = response.statusCode ?? 0
+      const parts: Buffer[] = []
+      response.on('data', (part: Buffer) => parts.push(part))
+      response.on('end', () => resolve(Buffer.concat(parts)))
+    })
+    request.on('socket', (socket) => socket.once('connect', () => (connected = performance.now())))
+    request.on('timeout', () => request.destroy(new Error('no answer')))
+    request.on('error', reject)
+  })
+  return {
+    path,
+    status,
+    bytes: got.length,
+    isRight: status === 200 && got.equals(expected),
+    timeConnect: (connected - start) / 1000,
+    timeStartTransfer: (firstByte - start) / 1000,
+    timeTotal: (performance.now() - start) / 1000,
+    newConnections: isFirst ? 1 : 0,
+  }
+}

@@ -1,0 +1,2 @@
+import { Command } from 'commander'
+export function fetchCommand(): Command { return new Command('fetch') }

@@ -1,0 +1,65 @@
+// The command line `tunstack`: which commands there are, and how a command line that cannot be meant is refused.
+// Owns: the program, exit status 2. Does not own: any command (one file each).
+
+import { Command, CommanderError } from 'commander'
+import { demoCommand } from './demo.ts'
+import { EXIT } from './errors.ts'
+import { fetchCommand } from './fetch.ts'
+import { printError, reportError } from './lifecycle.ts'
+import { pingCommand } from './ping.ts'
+import { serveCommand } from './serve.ts'
+import { packageVersion } from './version.ts'
+
+const EXAMPLES = `
+Examples:
+  tunstack demo                                       two ends of a connection, drawn; needs no privileges
+  sudo tunstack serve .                               then: curl http://10.77.0.2/
+  sudo tunstack fetch -v http://10.77.0.1:8080/       from a server of this machine's kernel
+  sudo tunstack ping -c 3 10.77.0.1
+  unshare -Urn tunstack ping 10.77.0.1                without sudo, where /dev/net/tun may be opened
+
+tunstack speaks TCP/IP itself. A TUN device joins it to this machine's kernel, which is 10.77.0.1 and fd77::1 to it;
+it is 10.77.0.2 and fd77::2 to the kernel.
+
+Exit status: 0 well, 1 failed, 2 bad command line, 77 no TUN device to be had, 130 or 143 after Ctrl-C or SIGTERM;
+fetch has curl's.`
+
+/** The whole program. */
+export function program(): Command {
+  const root = new Command('tunstack')
+    .description('A TCP/IP stack of its own: serve, fetch and ping over a TUN device, and look at every packet.')
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help, or that of a command')
+    .showSuggestionAfterError(true)
+    .addHelpText('after', EXAMPLES)
+  for (const command of [demoCommand(), serveCommand(), fetchCommand(), pingCommand()]) root.addCommand(command)
+  for (const command of [root, ...root.commands]) {
+    command.exitOverride()
+    command.configureOutput({ outputError: (text, write) => write(`${usageText(command, text)}\n`) })
+  }
+  return root
+}
+
+/** commander's `error: ...` in this program's words, with where to read on. */
+function usageText(command: Command, text: string): string {
+  const names = command.parent === null ? 'tunstack' : `tunstack ${command.name()}`
+  return `${text.replace(/^error: /, 'tunstack: ').trimEnd()}\n  see ${names} --help`
+}
+
+/**
+ * Runs a command line and ends the process.
+ * @param args without the program's own name
+ */
+export async function main(args: readonly string[]): Promise<void> {
+  try {
+    const root = program()
+    if (args.length === 0) {
+      printError(root.helpInformation().trimEnd())
+      process.exit(EXIT.usage)
+    }
+    await root.parseAsync(args, { from: 'user' })
+  } catch (error) {
+    if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage)
+    process.exit(reportError(error))
+  }
+}

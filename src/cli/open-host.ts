@@ -1,0 +1,156 @@
+// From settings to a running host: TUN device -> bad link -> captures -> stack, and back to nothing.
+// Owns: the order, what is undone when a step fails, the tie between the host and the command's life.
+// Does not own: reading options (options.ts), signals (lifecycle.ts).
+//
+//   kernel <-> TUN <-> impair (when asked for) <-> capture (--pcap, --trace: what our stack sends and gets) <-> host
+
+import type { LookupFunction } from 'node:net'
+import { SeededRandom } from '../base/random.ts'
+import type { Scheduler } from '../base/time.ts'
+import { capture, type PacketObserver } from '../link/capture.ts'
+import type { PacketDevice } from '../link/device.ts'
+import { impair } from '../link/impair.ts'
+import type { TunDevice } from '../link/tun.ts'
+import { createHost, type Host, realTime, systemRandom } from '../net/index.ts'
+import { formatCidr } from './addresses.ts'
+import { CaptureFile } from './capture-file.ts'
+import { CliError, codeOf, EXIT, messageOf } from './errors.ts'
+import { type Lifecycle, printError } from './lifecycle.ts'
+import type { HostSettings } from './options.ts'
+import { TracePrinter } from './trace-printer.ts'
+
+/** How long connections have to end in order when a command ends, in milliseconds. */
+const CLOSE_GRACE_MS = 400
+
+/** A host with all that belongs to it. */
+export interface OpenedHost {
+  readonly host: Host
+  /** The TUN device below everything. */
+  readonly device: TunDevice
+  readonly scheduler: Scheduler
+  /** What the instant 0 of the host's clock is, in microseconds since 1970. */
+  readonly epochUs: number
+  /** Packets captured so far; null without --pcap. */
+  readonly capturedPackets: () => number | null
+  /** Ends connections (FIN, or RST after `graceMs`), closes the device and the capture file. Harmless when repeated. */
+  close(options?: { graceMs?: number }): Promise<void>
+}
+
+/** Options of openHost. */
+export interface OpenHostOptions {
+  /** Resolves names for the host's connections. */
+  readonly lookup?: LookupFunction
+  /** Sees every packet, besides --pcap and --trace. */
+  readonly observe?: PacketObserver
+}
+
+/**
+ * Opens the device and makes the host. It is closed when the command ends, and the command ends when the device fails.
+ * Whatever fails, nothing is left behind.
+ * @throws {CliError} with status 77 when no TUN device can be had
+ */
+export async function openHost(
+  settings: HostSettings,
+  life: Lifecycle,
+  options: OpenHostOptions = {},
+): Promise<OpenedHost> {
+  const device = await openDevice(settings)
+  const undo: (() => void)[] = [() => device.close()]
+  try {
+    const scheduler = realTime()
+    const epochUs = performance.timeOrigin * 1000
+    const linked = withImpairment(device, settings, scheduler, life)
+    const file =
+      settings.pcap === null ? null : new CaptureFile(settings.pcap, device.name, epochUs, (e) => life.fail(e))
+    if (file !== null) {
+      undo.push(() => file.close())
+      process.on('exit', () => file.close())
+    }
+    const observers: PacketObserver[] = []
+    if (file !== null) observers.push((packet, direction, at) => file.writer.packet(packet, direction, at))
+    if (settings.trace) observers.push(new TracePrinter(printError, epochUs).print)
+    if (options.observe !== undefined) observers.push(options.observe)
+    const host = createHost({
+      device: withObservers(linked, observers, scheduler),
+      address: settings.addresses.map(formatCidr),
+      scheduler,
+      tcp: settings.tcp,
+      ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
+    })
+    host.ref()
+    host.on('close', (error: Error | null) => {
+      if (error !== null) life.fail(new CliError(`the device ${device.name} failed: ${error.message}`))
+    })
+    const close = async ({ graceMs = CLOSE_GRACE_MS } = {}): Promise<void> => {
+      await host.close({ graceMs })
+      for (const step of undo.splice(0)) step()
+    }
+    life.defer(() => close(life.failure === null ? {} : { graceMs: 0 }))
+    return { host, device, scheduler, epochUs, close, capturedPackets: () => file?.writer.packets ?? null }
+  } catch (error) {
+    for (const step of undo.reverse()) step()
+    throw error
+  }
+}
+
+async function openDevice(settings: HostSettings): Promise<TunDevice> {
+  // Loaded here, so that `--help` does not load native code.
+  const { openTun } = await import('../link/tun.ts')
+  const { tun, peers, mtu, txQueueLength, offload } = settings
+  try {
+    return openTun({
+      name: tun,
+      addresses: peers.map(formatCidr),
+      mtu,
+      offload,
+      ...(txQueueLength === null ? {} : { txQueueLength }),
+    })
+  } catch (error) {
+    throw deviceError(error, tun)
+  }
+}
+
+const NO_PERMISSION: ReadonlySet<string> = new Set(['EPERM', 'EACCES', 'ENOENT', 'ENODEV', 'ENOSYS', 'ENXIO', 'EROFS'])
+
+/** What openTun's errors mean for a command: status 77 when this machine or user has no TUN device. */
+export function deviceError(error: unknown, tun: string): CliError {
+  const code = codeOf(error)
+  const message = messageOf(error)
+  if (code === 'EBUSY' || code === 'EEXIST') {
+    return new CliError(`no TUN device: ${message}`, {
+      mend: `another tunstack may be running; try --tun ${nextName(tun)}`,
+    })
+  }
+  const unavailable = code !== null && (NO_PERMISSION.has(code) || code === 'ERR_TUNSTACK_NO_FFI')
+  if (!unavailable) return new CliError(`no TUN device: ${message}`, { cause: error })
+  const mend =
+    code === 'EPERM' || code === 'EACCES' ? 'run it with sudo, or in a namespace of your own: unshare -Urn' : null
+  return new CliError(`no TUN device: ${message}`, { exitCode: EXIT.noTun, mend, cause: error })
+}
+
+function nextName(tun: string): string {
+  const [, stem, number] = /^(.*?)([0-9]{0,4})$/.exec(tun) as unknown as [string, string, string]
+  const next = number === '' ? '1' : String(Number(number) + 1)
+  return stem.slice(0, 15 - next.length) + next
+}
+
+function withImpairment(
+  device: TunDevice,
+  settings: HostSettings,
+  scheduler: Scheduler,
+  life: Lifecycle,
+): PacketDevice {
+  const { impairment } = settings
+  if (impairment === null) return device
+  const seed = settings.seed ?? systemRandom().int32() >>> 0
+  life.info(`link impaired; repeat with --seed ${seed}`)
+  return impair(device, { scheduler, random: new SeededRandom(seed), out: impairment, in: impairment })
+}
+
+function withObservers(device: PacketDevice, observers: readonly PacketObserver[], scheduler: Scheduler): PacketDevice {
+  if (observers.length === 0) return device
+  const onPacket: PacketObserver = (packet, direction, at) => {
+    for (const observe of observers) observe(packet, direction, at)
+  }
+  return capture(device, { scheduler, onPacket })
+}

@@ -1,0 +1,88 @@
+// Reading the values of options: whole numbers, seconds, TCP settings; and joining a reader to commander.
+// Owns: the texts of errors about one value. Does not own: which options there are (options.ts), impairments (link/impair-options.ts).
+
+import { InvalidArgumentError, Option } from 'commander'
+import { parseDuration, parseSize } from '../link/impair-options.ts'
+import { KNOBS, type TcpConfig, tcpConfig } from '../tcp/config.ts'
+import { messageOf } from './errors.ts'
+
+/** Reads a whole number from `least` to `most`. @throws {TypeError} when the text is none */
+export function parseWhole(text: string, least: number, most: number): number {
+  const value = Number(text)
+  if (!/^[0-9]{1,15}$/.test(text) || value < least || value > most) {
+    throw new TypeError(`give a whole number from ${least} to ${most}`)
+  }
+  return value
+}
+
+/** Reads seconds, decimals allowed (`0.5`). @throws {TypeError} when the text is no such number, or below `least` */
+export function parseSeconds(text: string, least = 0): number {
+  const value = Number(text)
+  if (!/^(?:[0-9]{1,9}(?:\.[0-9]*)?|\.[0-9]+)$/.test(text) || value < least) {
+    throw new TypeError(`give seconds of at least ${least}, as 0.5`)
+  }
+  return value
+}
+
+const FLAGS: Readonly<Record<string, boolean>> = { true: true, on: true, 1: true, false: false, off: false, 0: false }
+
+/**
+ * Reads `name=value`, a TCP setting: a number, `true`/`false` or a word, as the setting wants; durations may carry a unit (`40ms`) and
+ * sizes too (`64kb`). The bounds are checked.
+ * @throws {TypeError} {RangeError} naming the setting and the mend
+ */
+export function parseTcpSetting(text: string): Partial<TcpConfig> {
+  const at = text.indexOf('=')
+  if (at <= 0) throw new TypeError('write name=value, as nagle=false or mss=1000')
+  const name = text.slice(0, at)
+  const overrides = { [name]: readSetting(name, text.slice(at + 1).trim()) }
+  tcpConfig(overrides)
+  return overrides
+}
+
+function readSetting(name: string, value: string): unknown {
+  const knob = Object.hasOwn(KNOBS, name) ? KNOBS[name as keyof TcpConfig] : undefined
+  switch (typeof knob?.default) {
+    case 'boolean':
+      if (Object.hasOwn(FLAGS, value)) return FLAGS[value]
+      throw new TypeError(`TCP setting '${name}' is true or false, not '${value}'`)
+    case 'number':
+      return readNumber(name, value)
+    default:
+      return value // a word; or no setting at all, which tcpConfig says best
+  }
+}
+
+function readNumber(name: string, value: string): number {
+  if (/^-?(?:[0-9]+(?:\.[0-9]+)?(?:e[0-9]+)?|Infinity)$/.test(value)) return Number(value)
+  if (name.endsWith('Us')) return parseDuration(value)
+  if (name.endsWith('Bytes')) return parseSize(value)
+  throw new TypeError(`TCP setting '${name}' is a number, not '${value}'`)
+}
+
+/**
+ * An option whose value is read by `parse`; what that throws becomes commander's error for the option.
+ * @param flags as commander has them, `'-c, --count <n>'`
+ */
+export function valueOption<T>(flags: string, description: string, parse: (text: string) => T): Option {
+  return new Option(flags, description).argParser((text: string) => reading(text, parse))
+}
+
+/** As valueOption, for an option that may be repeated: the values come in an array. */
+export function listOption<T>(flags: string, description: string, parse: (text: string) => T): Option {
+  return new Option(flags, description).argParser((text: string, before: readonly T[] | undefined) => [
+    ...(before ?? []),
+    reading(text, parse),
+  ])
+}
+
+function reading<T>(text: string, parse: (text: string) => T): T {
+  try {
+    return parse(text)
+  } catch (error) {
+    // commander's own text repeats the argument already.
+    const message = messageOf(error)
+    const prefix = `'${text}': `
+    throw new InvalidArgumentError(message.startsWith(prefix) ? message.slice(prefix.length) : message)
+  }
+}

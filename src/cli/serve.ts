@@ -1,0 +1,165 @@
+// `tunstack serve DIR`: the files of a folder over HTTP, on our own stack behind a TUN device.
+// Owns: the command, its start and its end, the access log. Does not own: HTTP (src/http), files (fs-source.ts), the host (open-host.ts).
+// SIGINT and SIGTERM are the normal end of a server: exit status 0.
+
+import { Command, Option } from 'commander'
+import { fileHandler, type Handler, HttpServer } from '../http/index.ts'
+import type { TunServer, TunSocket } from '../net/index.ts'
+import { accessJson, accessLine } from './access-log.ts'
+import { CliError, codeOf, messageOf } from './errors.ts'
+import { FsSource } from './fs-source.ts'
+import { type Lifecycle, printError, runCommand } from './lifecycle.ts'
+import { type OpenedHost, openHost } from './open-host.ts'
+import { addHostOptions, type HostSettings, hostSettings, type RawOptions } from './options.ts'
+import { parseWhole, valueOption } from './read-options.ts'
+import { UPLOAD_PATH, withUploads } from './upload.ts'
+import { packageVersion } from './version.ts'
+
+/** How long answers under way may go on when the server ends, in milliseconds. */
+const FINISH_MS = 500
+
+/** Bytes of an answer that wait on our side of the connection: a read of the file is one write. */
+const HIGH_WATER_MARK = 256 * 1024
+
+interface ServeSettings {
+  readonly host: HostSettings
+  readonly port: number
+  readonly index: string | null
+  readonly listing: boolean
+  readonly upload: boolean
+}
+
+/** The command `serve`. */
+export function serveCommand(): Command {
+  const command = new Command('serve')
+    .summary('serve the files of a folder over HTTP')
+    .description('Serves the files of DIR over HTTP/1.1 from a TCP/IP stack of its own behind a TUN device.')
+    .argument('<dir>', 'folder with the files; nothing outside it is served, whatever links lead there')
+    .addOption(valueOption('--port <port>', 'TCP port', (text) => parseWhole(text, 1, 65535)).default(80))
+    .addOption(new Option('--index <name>', 'file that stands for its folder').default('index.html'))
+    .option('--no-index', 'no file stands for its folder')
+    .option('--no-listing', '404 instead of a listing of a folder')
+    .option('--upload', `take POST and PUT at ${UPLOAD_PATH}; the body is counted, hashed and thrown away`)
+  addHostOptions(command)
+  command.addHelpText('after', EXAMPLES)
+  return command.action(async (folder: string, raw: RawOptions) => {
+    const settings: ServeSettings = {
+      host: hostSettings(raw),
+      port: raw.port as number,
+      index: raw.index === false ? null : (raw.index as string),
+      listing: raw.listing !== false,
+      upload: raw.upload === true,
+    }
+    await runCommand((life) => serve(folder, settings, life), { normalSignals: ['SIGINT', 'SIGTERM'] })
+  })
+}
+
+const EXAMPLES = `
+Examples:
+  sudo tunstack serve .                                then: curl http://10.77.0.2/
+  sudo tunstack serve . --delay 50ms --loss 1%         the same over a bad link
+  sudo tunstack serve . --pcap run.pcapng --trace      see every packet
+
+The access log goes to stdout, everything else to stderr. SIGINT (Ctrl-C) and SIGTERM end the server with status 0.`
+
+async function serve(folder: string, settings: ServeSettings, life: Lifecycle): Promise<number> {
+  const source = new FsSource(folder)
+  life.defer(() => source.close())
+  if (settings.host.quiet) life.info = () => undefined
+  const opened = await openHost(settings.host, life)
+  const http = makeServer(source, settings, opened)
+  const listener = await listen(opened, settings, http)
+  announce(source, settings, opened)
+  await life.stopped()
+  listener.close()
+  await Promise.race([http.close(), new Promise((resolve) => setTimeout(resolve, FINISH_MS).unref())])
+  http.closeAll()
+  summarize(http, settings, opened, life)
+  return 0
+}
+
+function makeServer(source: FsSource, settings: ServeSettings, { scheduler, epochUs }: OpenedHost): HttpServer {
+  const { index, listing, upload, host } = settings
+  const files = fileHandler(source, { index, listing })
+  const handler: Handler = upload ? withUploads(files) : files
+  return new HttpServer({
+    handler,
+    scheduler,
+    serverName: `tunstack/${packageVersion()}`,
+    wallClock: Date.now,
+    onError: (error, request) => {
+      // A malformed request is the log's business, a failing disk is ours.
+      if (request !== null)
+        printError(`tunstack: ${request.method} ${JSON.stringify(request.path)}: ${messageOf(error)}`)
+    },
+    onExchange: (record) => {
+      if (host.json) print(accessJson(record, epochUs))
+      else if (!host.quiet) print(accessLine(record, epochUs))
+    },
+  })
+}
+
+function print(line: string): void {
+  if (!process.stdout.destroyed) process.stdout.write(`${line}\n`)
+}
+
+async function listen({ host }: OpenedHost, settings: ServeSettings, http: HttpServer): Promise<TunServer> {
+  const server = host.createServer({
+    allowHalfOpen: true,
+    // Answers leave in whole writes already; --set nagle=true brings the wait for acknowledgements back.
+    noDelay: settings.host.tcp.nagle !== true,
+    highWaterMark: HIGH_WATER_MARK,
+  })
+  server.on('connection', (socket: TunSocket) => {
+    const { remoteAddress, remotePort, localAddress, localPort } = socket
+    http.handleConnection(socket, { remoteAddress, remotePort, localAddress, localPort })
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('listening', resolve)
+    server.once('error', (error: unknown) => {
+      const mend = codeOf(error) === 'EADDRINUSE' ? 'choose another --port' : null
+      reject(new CliError(`cannot listen on port ${settings.port}: ${messageOf(error)}`, { mend }))
+    })
+    server.listen({ port: settings.port })
+  })
+  return server
+}
+
+function announce(source: FsSource, settings: ServeSettings, { device, host }: OpenedHost): void {
+  const { json, quiet, peers } = settings.host
+  const urls = host.addresses.map((address) => urlOf(address, settings.port))
+  const offload = device.offload.superSegmentBytes > 0 && settings.host.impairment === null
+  if (json) {
+    const kernel = peers.map(({ address }) => address.toString())
+    const { name, mtu } = device
+    print(JSON.stringify({ type: 'listening', root: source.root, urls, interface: name, mtu, kernel, offload }))
+  }
+  if (quiet || json) return
+  printError(`serving ${source.root}`)
+  printError(`     at ${urls.join('  ')}`)
+  printError(
+    `    via ${device.name}, MTU ${device.mtu}, ${offload ? 'segmentation and checksum offload' : 'no offload'}`,
+  )
+  printError(`    try curl ${urls[0]}`)
+  if (settings.upload) printError(`     or curl -T FILE ${urls[0].slice(0, -1)}${UPLOAD_PATH}`)
+  printError('Ctrl-C ends it')
+}
+
+function summarize(http: HttpServer, settings: ServeSettings, opened: OpenedHost, life: Lifecycle): void {
+  const { requests, connections } = http.counters
+  const { rxPackets, rxBytes, txPackets, txBytes } = opened.device.counters
+  if (settings.host.json) {
+    print(JSON.stringify({ type: 'summary', requests, connections, rxPackets, rxBytes, txPackets, txBytes }))
+    return
+  }
+  const captured = opened.capturedPackets()
+  const capture = captured === null ? '' : `; ${captured} packets in ${settings.host.pcap}`
+  life.info(
+    `${requests} requests on ${connections} connections; sent ${txBytes} bytes in ${txPackets} packets${capture}`,
+  )
+}
+
+/** `http://10.77.0.2/`, `http://[fd77::2]:8080/`. */
+export function urlOf(address: string, port: number): string {
+  return `http://${address.includes(':') ? `[${address}]` : address}${port === 80 ? '' : `:${port}`}/`
+}

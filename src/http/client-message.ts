@@ -1,0 +1,157 @@
+// What a client asks and what it gets: the request's parts, the response with its body to iterate.
+// Owns: RequestOptions, ClientResponse, the making of a request's head. Does not own: the connection (client-connection.ts).
+// Read first: RFC 9110 §6 (message abstraction), §8.6 (Content-Length), §10.1.1 (Expect).
+import type { Micros } from '../base/time.ts'
+import { type BodySource, gatherBytes, type IncomingBody, toBytes, toText } from './body.ts'
+import type { HttpVersion, InformationalResponse, RequestHead, ResponseHead } from './events.ts'
+import { HeaderList, type HeadersInit } from './headers.ts'
+import { DEFAULT_GATHER_BYTES } from './server-message.ts'
+
+/** When the steps of an exchange happened; -1 for what has not. */
+export interface ExchangeTimings {
+  /** `request()` was called. */
+  queuedAt: Micros
+  /** The head (with a body that was at hand) was handed to the connection. */
+  sentAt: Micros
+  /** The first byte of the answer came. */
+  firstByteAt: Micros
+  /** The head of the answer was complete. */
+  headAt: Micros
+  /** The answer was complete. */
+  endAt: Micros
+}
+
+/** Told of the steps of an exchange as they happen. */
+export interface ExchangeHooks {
+  onSent?(at: Micros): void
+  onFirstByte?(at: Micros): void
+  /** A 1xx response, 100 included. */
+  onInformational?(response: InformationalResponse): void
+  onEnd?(timings: Readonly<ExchangeTimings>): void
+}
+
+/** A request on a connection. */
+export interface ConnectionRequest {
+  /** GET unless given. */
+  readonly method?: string
+  /** The request target as it goes on the wire: `/path?query`, an absolute URI towards a proxy, `host:port` for CONNECT. */
+  readonly target: string
+  /** Fields; must name Host for HTTP/1.1, unless the connection was told its host. */
+  readonly headers?: HeadersInit
+  /** Text goes out as UTF-8; an iterable as it comes, chunked unless the headers hold Content-Length. */
+  readonly body?: BodySource
+  readonly signal?: AbortSignal
+  /** Sends `Expect: 100-continue` and the body only when the server asks for it, or after `continueUs`. */
+  readonly expectContinue?: boolean
+  /** `'1.0'` makes a request of the old kind. */
+  readonly httpVersion?: HttpVersion
+  readonly hooks?: ExchangeHooks
+}
+
+/** A response as the client received it; `body` goes on coming in after it was handed out. */
+export class ClientResponse {
+  readonly status: number
+  readonly statusText: string
+  readonly httpVersion: HttpVersion
+  readonly headers: HeaderList
+  /**
+   * The body, which can be iterated once; unread parts hold the sender back. It throws a ProtocolError (`reason` `'truncated'`) when the
+   * connection ends too early (RFC 9112 §8), an HttpError when it fails otherwise.
+   */
+  readonly body: AsyncIterable<Uint8Array>
+  /** Fields after a chunked body; null until the body has come to its end. */
+  trailers: HeaderList | null = null
+  readonly timings: Readonly<ExchangeTimings>
+  /** 1xx responses that came before. */
+  readonly informational: readonly InformationalResponse[]
+  readonly #body: IncomingBody
+
+  constructor(
+    head: ResponseHead,
+    body: IncomingBody,
+    timings: ExchangeTimings,
+    informational: readonly InformationalResponse[],
+  ) {
+    this.status = head.status
+    this.statusText = head.reason
+    this.httpVersion = head.version
+    this.headers = head.headers
+    this.body = body
+    this.#body = body
+    this.timings = timings
+    this.informational = informational
+  }
+
+  /** Whether the status is 2xx. */
+  get ok(): boolean {
+    return this.status >= 200 && this.status < 300
+  }
+
+  /**
+   * The whole body.
+   * @param limit most bytes to take
+   * @throws {ProtocolError} beyond `limit` (reason `'body-too-large'`) or when the body is cut short (`'truncated'`)
+   */
+  bytes(limit = DEFAULT_GATHER_BYTES): Promise<Uint8Array> {
+    return gatherBytes(this.body, limit)
+  }
+
+  /** The whole body as UTF-8 text. @throws {ProtocolError} as `bytes` */
+  async text(limit = DEFAULT_GATHER_BYTES): Promise<string> {
+    return toText(await this.bytes(limit))
+  }
+
+  /** Reads the rest of the body and throws it away, so that the connection becomes free. @throws {ProtocolError} as `bytes` */
+  async discard(): Promise<void> {
+    if (this.#body.used) return
+    for await (const _ of this.body);
+  }
+}
+
+/** A request made ready: its head, and the body when it is at hand. */
+export interface PreparedRequest {
+  readonly head: RequestHead
+  /** The body as bytes, null when there is none. */
+  readonly bytes: Uint8Array | null
+  /** The body as it comes, null when it is at hand. */
+  readonly stream: AsyncIterable<Uint8Array | string> | null
+}
+
+/**
+ * The head of a request with the fields that its body needs; Host stands first (RFC 9110 §7.2).
+ * @throws {TypeError} for a field that is not valid, CONNECT or Upgrade, or a streamed body without Content-Length in HTTP/1.0
+ */
+export function prepareRequest(request: ConnectionRequest, host: string | null): PreparedRequest {
+  const { method = 'GET', target, body, httpVersion: version = '1.1' } = request
+  const given = new HeaderList(request.headers)
+  // Tunnels and other protocols on the same stream have their place in HttpConnection, not yet here.
+  if (method === 'CONNECT' || given.has('upgrade')) {
+    throw new TypeError('CONNECT and Upgrade are not offered here; use HttpConnection on the stream itself')
+  }
+  const headers = new HeaderList()
+  const hostField = given.get('host') ?? host
+  if (hostField !== null) headers.append('Host', hostField)
+  given.delete('host')
+  headers.appendAll(given)
+  const bytes =
+    body === undefined ? null : typeof body === 'string' || body instanceof Uint8Array ? toBytes(body) : null
+  const stream = body !== undefined && bytes === null ? (body as AsyncIterable<Uint8Array | string>) : null
+  if (!headers.has('transfer-encoding')) {
+    if (bytes !== null) headers.setDefault('Content-Length', bytes.length)
+    // RFC 9110 §8.6: a method that gives a body meaning says that there is none.
+    else if (stream === null && /^(?:POST|PUT|PATCH)$/.test(method)) headers.setDefault('Content-Length', 0)
+    else if (stream !== null && !headers.has('content-length')) {
+      if (version === '1.0')
+        throw new TypeError('an HTTP/1.0 request with a streamed body needs a Content-Length header')
+      headers.append('Transfer-Encoding', 'chunked')
+    }
+  }
+  if (
+    request.expectContinue === true &&
+    (stream !== null || (bytes !== null && bytes.length > 0)) &&
+    version === '1.1'
+  ) {
+    headers.set('Expect', '100-continue')
+  }
+  return { head: { type: 'request', method, target, version, headers }, bytes, stream }
+}

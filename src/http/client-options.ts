@@ -1,0 +1,69 @@
+// Options and time limits of a client connection, and the record of one request under way.
+// Owns: names, defaults. Does not own: enforcing them (client-connection.ts).
+// Read first: RFC 9112 §9.5 (failures and timeouts).
+import { type Micros, type Scheduler, SECOND } from '../base/time.ts'
+import type { IncomingBody } from './body.ts'
+import type { ClientResponse, ConnectionRequest, ExchangeTimings, PreparedRequest } from './client-message.ts'
+import type { InformationalResponse } from './events.ts'
+import type { HttpLimits } from './limits.ts'
+
+/** Time limits of a client connection, in Micros; `Infinity` switches one off. */
+export interface ClientTimeouts {
+  /** From the end of a request to the head of its answer. 60 s. */
+  readonly responseUs: Micros
+  /** Between two arrivals while an answer's body comes in, without the time that the program lets it wait. 60 s. */
+  readonly idleUs: Micros
+  /** How long a body waits for 100 (Continue) before it goes out anyway. 1 s (RFC 9110 §10.1.1: not for ever). */
+  readonly continueUs: Micros
+  /** How long the server may refuse to take any of a request. 120 s. */
+  readonly writeUs: Micros
+  /** How long a connection that we have ended may go on before it is destroyed. 5 s. */
+  readonly lingerUs: Micros
+}
+
+/** The time limits that hold where the caller gives none. */
+export const CLIENT_TIMEOUTS: ClientTimeouts = Object.freeze({
+  responseUs: 60 * SECOND,
+  idleUs: 60 * SECOND,
+  continueUs: SECOND,
+  writeUs: 120 * SECOND,
+  lingerUs: 5 * SECOND,
+})
+
+/** Options of a client connection. */
+export interface ClientConnectionOptions {
+  readonly scheduler: Scheduler
+  /** Value of Host for requests that do not name one. */
+  readonly host?: string
+  readonly limits?: Partial<HttpLimits>
+  readonly timeouts?: Partial<ClientTimeouts>
+  /** Told whenever the connection becomes free for another request, with the response that has just ended. */
+  readonly onIdle?: (last: ClientResponse) => void
+}
+
+/** One request on a client connection, waiting or under way; belongs to the connection. */
+export interface Job {
+  readonly request: ConnectionRequest
+  readonly prepared: PreparedRequest
+  readonly timings: ExchangeTimings
+  readonly body: IncomingBody
+  readonly informational: InformationalResponse[]
+  readonly resolve: (response: ClientResponse) => void
+  readonly reject: (error: unknown) => void
+  readonly onAbort: () => void
+  response: ClientResponse | null
+  /** Lets the body go out while it waits for 100 (Continue): true to send it, false to leave it. */
+  release: ((send: boolean) => void) | null
+}
+
+/** Waits for 100 (Continue), a final answer, or the end of the time: whether the body should go out (RFC 9110 §10.1.1). */
+export function continued(job: Job, scheduler: Scheduler, afterUs: Micros): Promise<boolean> {
+  return new Promise((resolve) => {
+    const task = afterUs === Infinity ? null : scheduler.schedule(scheduler.now() + afterUs, () => job.release?.(true))
+    job.release = (send) => {
+      job.release = null
+      task?.cancel()
+      resolve(send)
+    }
+  })
+}

@@ -1,0 +1,52 @@
+// tunstack/http: HTTP/1.1 machines without I/O, and a server and a client over any byte stream.
+// Owns: nothing; names what is public. Read first: connection.ts for the machine, server.ts and client.ts for the ends.
+export { type BodySource, gatherBytes } from './body.ts'
+export { ChunkedDecoder, encodeChunk, encodeLastChunk } from './chunked.ts'
+export {
+  type ClientCounters,
+  type Connect,
+  type FetchOptions,
+  HttpClient,
+  type HttpClientOptions,
+  type Origin,
+} from './client.ts'
+export { HttpClientConnection } from './client-connection.ts'
+export { ClientResponse, type ConnectionRequest, type ExchangeHooks, type ExchangeTimings } from './client-message.ts'
+export type { ClientConnectionOptions, ClientTimeouts } from './client-options.ts'
+export { HttpConnection } from './connection.ts'
+export { contentTypeOf } from './content-types.ts'
+export { HttpError, type HttpErrorCode, ProtocolError, type ProtocolReason } from './errors.ts'
+export * from './events.ts'
+export { decodePath, type FileOptions, type FileSource, type FileStat, fileHandler } from './files.ts'
+export { type BodyFraming, bodyFraming, messagePersists } from './framing.ts'
+export { formatHttpDate, parseHttpDate, parseRequestTarget, type RequestTarget, splitList } from './grammar.ts'
+export { HeaderList, type HeadersInit } from './headers.ts'
+export { DEFAULT_LIMITS, type HttpLimits } from './limits.ts'
+export type { DirectoryEntry } from './listing.ts'
+export { HttpServer } from './server.ts'
+export {
+  type ConnectionInfo,
+  type Handler,
+  type PlainResponse,
+  ServerRequest,
+  ServerResponse,
+} from './server-message.ts'
+export type {
+  ExchangeRecord,
+  HttpServerOptions,
+  ServerCounters,
+  ServerLimits,
+  ServerTimeouts,
+} from './server-options.ts'
+export {
+  CLIENT_TABLE,
+  type ClientState,
+  JOINT_TABLE,
+  MessageState,
+  type Role,
+  SERVER_TABLE,
+  type ServerState,
+} from './state.ts'
+export { isIdempotent, reasonPhrase } from './status.ts'
+export type { ByteStream } from './stream.ts'
+export { BodyWriter, writeRequestHead, writeResponseHead } from './writer.ts'

@@ -1,0 +1,72 @@
+// Byte ranges: reading Range and If-Range, and the frame of a multipart answer.
+// Owns: which bytes a request asks for, how much of it is too much. Does not own: reading the bytes (files.ts).
+// Read first: RFC 9110 §14 (range requests), §14.6 (multipart/byteranges), §17.15 (many small ranges as an attack).
+import { parseHttpDate, splitList } from './grammar.ts'
+
+/** Bytes `[start, end)` of a representation. */
+export interface ByteRange {
+  readonly start: number
+  readonly end: number
+}
+
+/** More ranges than this in one request are ignored, and the whole is sent (RFC 9110 §17.15). */
+export const MAX_RANGES = 16
+
+/**
+ * Reads a Range field.
+ * @returns the ranges in the order asked for; `'ignore'` when the whole should be sent (another unit, malformed, too many, or more
+ *   bytes than the whole); `'unsatisfiable'` when no range touches the representation: 416
+ */
+export function parseRange(value: string, size: number): readonly ByteRange[] | 'ignore' | 'unsatisfiable' {
+  const unit = /^bytes=(.*)$/i.exec(value)
+  if (unit === null) return 'ignore'
+  const items = splitList(unit[1])
+  if (items.length === 0 || items.length > MAX_RANGES) return 'ignore'
+  const ranges: ByteRange[] = []
+  let total = 0
+  for (const item of items) {
+    const parts = /^([0-9]{0,15})-([0-9]{0,15})$/.exec(item)
+    if (parts === null || item === '-') return 'ignore'
+    const first = parts[1] === '' ? Math.max(0, size - Number(parts[2])) : Number(parts[1])
+    const last = parts[1] === '' || parts[2] === '' ? size - 1 : Number(parts[2])
+    if (parts[1] !== '' && parts[2] !== '' && last < first) return 'ignore'
+    const end = Math.min(last + 1, size)
+    // RFC 9110 §14.1.1: a range that begins behind the end, or a suffix of 0 bytes, cannot be satisfied; the others can.
+    if (first >= end) continue
+    ranges.push({ start: first, end })
+    total += end - first
+  }
+  if (ranges.length === 0) return 'unsatisfiable'
+  return total > size ? 'ignore' : ranges
+}
+
+/**
+ * Whether If-Range lets the Range hold: the entity tag is the same and strong, or the date is exactly the last modification
+ * (RFC 9110 §13.1.5).
+ */
+export function ifRangeHolds(value: string, etag: string, modifiedMs: number): boolean {
+  if (value.startsWith('"')) return value === etag
+  return parseHttpDate(value) === Math.floor(modifiedMs / 1000) * 1000
+}
+
+/** The head of one part of a multipart/byteranges body; the first part has no line end before its boundary (RFC 9110 §14.6). */
+export function partHead(
+  boundary: string,
+  range: ByteRange,
+  size: number,
+  contentType: string,
+  first: boolean,
+): string {
+  const dash = first ? '--' : '\r\n--'
+  return `${dash}${boundary}\r\nContent-Type: ${contentType}\r\nContent-Range: ${contentRange(range, size)}\r\n\r\n`
+}
+
+/** The line that ends a multipart body. */
+export function lastBoundary(boundary: string): string {
+  return `\r\n--${boundary}--\r\n`
+}
+
+/** The value of Content-Range for a range of a representation (RFC 9110 §14.4). */
+export function contentRange(range: ByteRange, size: number): string {
+  return `bytes ${range.start}-${range.end - 1}/${size}`
+}

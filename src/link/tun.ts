@@ -1,0 +1,224 @@
+// A TUN device of Linux: the kernel's IP packets in this program's hands, in batches, with segmentation and checksum offload.
+// Owns: opening, configuring and closing the device, reading and writing packets in place. Does not own: interfaces in general
+// (interface.ts), the virtio header (vnet-header.ts), when to read (src/stack/driver).
+// Read first: the kernel's Documentation/networking/tuntap.rst; libc.ts for how memory is passed.
+//
+// Memory: the virtio header lies in the headroom right before the packet, in both directions, so no byte is copied here. One buffer
+// serves all reads; its address is a constant. Sends remember the address of the last buffer, which a stack reuses.
+
+import { assert } from '../base/assert.ts'
+import {
+  type DeviceCounters,
+  deviceCounters,
+  HEADROOM,
+  MAX_PACKET,
+  NO_OFFLOAD,
+  type Offload,
+  Packet,
+  type PacketDevice,
+  type PacketSink,
+} from './device.ts'
+import { ERRNO, type Libc, loadLibc, type PollHandle, type SystemError, systemError } from './libc.ts'
+import { type OpenedTun, openTunDescriptor, type TunOptions } from './tun-open.ts'
+import { readVnetHeader, VNET_HEADER_BYTES, writeVnetHeader } from './vnet-header.ts'
+
+export { isTunUsable, removeTun, type TunOptions } from './tun-open.ts'
+
+/** What a TUN device with offload does: Linux takes IP packets of up to 65535 bytes and cuts them up itself, or never. */
+const TUN_OFFLOAD: Offload = Object.freeze({ checksum: true, superSegmentBytes: MAX_PACKET })
+
+/** The open devices. It holds them strongly: a poll handle that is collected falls silent, and the descriptor would leak. */
+const openDevices = new Set<TunDevice>()
+
+/**
+ * Opens a TUN device, made for the purpose or existing already, and configures the kernel's end of it.
+ *
+ * A new interface vanishes when it is closed or when the process ends in whatever way, unless `persistent`. An interface that
+ * exists is used as it is when it is idle and has no addresses but those asked for (so an administrator can prepare one for an
+ * unprivileged user); one with other addresses is refused unless `persistent` is given.
+ * Whatever fails, nothing is left behind.
+ *
+ * @throws {TypeError} for a name or an address that is none @throws {RangeError} for an MTU or queue length out of bounds
+ * @throws {SystemError} with `code` (EPERM, ENOENT, EBUSY, EEXIST, ...) and a message that names the mend
+ */
+export function openTun(options: TunOptions = {}): TunDevice {
+  return new TunDevice(openTunDescriptor(options))
+}
+
+/** A TUN device; made by openTun. */
+export class TunDevice implements PacketDevice {
+  readonly name: string
+  readonly mtu: number
+  /** What the kernel agreed to: NO_OFFLOAD when offload was not asked for or not granted. */
+  readonly offload: Offload
+  /** The kernel's addresses on this device, as they were given. */
+  readonly addresses: readonly string[]
+  readonly counters: DeviceCounters = deviceCounters()
+  readonly #libc: Libc = loadLibc()
+  /** Bytes before each packet: 10 with a virtio header, else 0. */
+  readonly #headerBytes: number
+  readonly #rx = new Packet(new Uint8Array(HEADROOM + MAX_PACKET + 1))
+  readonly #rxBytes: Uint8Array
+  readonly #rxAddress: number
+  #txBytes: Uint8Array
+  #txAddress: number
+  #fd: number
+  #poll: PollHandle | null = null
+  #referenced = true
+  #readable: (() => void) | null = null
+  #onClose: ((error: Error | null) => void) | null = null
+
+  /** Takes over an open descriptor; use openTun. */
+  constructor(opened: OpenedTun) {
+    this.name = opened.name
+    this.mtu = opened.mtu
+    this.offload = opened.offload ? TUN_OFFLOAD : NO_OFFLOAD
+    this.addresses = opened.addresses
+    this.#fd = opened.fd
+    this.#headerBytes = opened.vnetHeader ? VNET_HEADER_BYTES : 0
+    this.#rxBytes = this.#rx.bytes
+    this.#txBytes = this.#rxBytes
+    this.#rxAddress = this.#txAddress = this.#libc.addressOf(this.#rxBytes)
+    openDevices.add(this)
+  }
+
+  /** The file descriptor, -1 when closed. */
+  get fd(): number {
+    return this.#fd
+  }
+
+  onReadable(listener: (() => void) | null): void {
+    this.#readable = listener
+    if (this.#fd < 0) return
+    if (listener === null) {
+      this.#poll?.stop()
+    } else if (this.#poll === null) {
+      this.#poll = this.#libc.poll(this.#fd, (status) => this.#onPoll(status))
+      if (!this.#referenced) this.#poll.unref()
+    } else {
+      this.#poll.start({ readable: true }, (status) => this.#onPoll(status))
+    }
+  }
+
+  onClose(listener: ((error: Error | null) => void) | null): void {
+    this.#onClose = listener
+  }
+
+  receive(sink: PacketSink, limit: number): number {
+    const packet = this.#rx
+    const header = this.#headerBytes
+    const address = this.#rxAddress + HEADROOM - header
+    let count = 0
+    while (count < limit && this.#fd >= 0) {
+      const length = this.#libc.read(this.#fd, address, header + MAX_PACKET)
+      if (length <= header) {
+        if (length < 0 && this.#readFailed(this.#libc.errno())) return count
+        count++
+        continue
+      }
+      count++
+      packet.bytes = this.#rxBytes // a sink may have swapped it
+      packet.start = HEADROOM
+      packet.end = HEADROOM + length - header
+      if (header === 0) {
+        packet.checksum = 'complete'
+      } else if (readVnetHeader(this.#rxBytes, HEADROOM - VNET_HEADER_BYTES, packet) !== 'ok') {
+        this.counters.rxDropped++
+        continue
+      }
+      this.counters.rxPackets++
+      this.counters.rxBytes += packet.end - packet.start
+      sink(packet)
+    }
+    return count
+  }
+
+  send(packet: Packet): boolean {
+    const { bytes, start, end } = packet
+    const header = this.#headerBytes
+    // The kernel reads memory by address: nothing else stands between a wrong index and another's bytes.
+    assert(
+      start >= header && start < end && end <= bytes.length,
+      'a packet lies in its buffer, behind HEADROOM free bytes',
+    )
+    if (bytes !== this.#txBytes) {
+      this.#txAddress = this.#libc.addressOf(bytes)
+      this.#txBytes = bytes
+    }
+    const plain = packet.checksum !== 'partial' && packet.segmentBytes === 0
+    assert(plain || this.offload.checksum, 'a device without offload is given finished packets only')
+    const wellFormed = header === 0 || writeVnetHeader(packet, bytes, start - header)
+    const fits = end - start <= (packet.segmentBytes > 0 ? MAX_PACKET : this.mtu)
+    if (this.#fd < 0 || !wellFormed || !fits || !this.#write(start - header, header + end - start)) {
+      this.counters.txDropped++
+      return false
+    }
+    this.counters.txPackets++
+    this.counters.txBytes += end - start
+    return true
+  }
+
+  flush(): void {}
+
+  ref(): void {
+    this.#referenced = true
+    this.#poll?.ref()
+  }
+
+  unref(): void {
+    this.#referenced = false
+    this.#poll?.unref()
+  }
+
+  close(): void {
+    this.#shut(null)
+  }
+
+  #write(from: number, length: number): boolean {
+    for (;;) {
+      if (this.#libc.write(this.#fd, this.#txAddress + from, length) >= 0) return true
+      const errno = this.#libc.errno()
+      if (errno === ERRNO.EINTR) continue
+      // EIO: the interface is down. EAGAIN, ENOBUFS: no room. EINVAL: not an IP packet. All are drops; EBADFD is the end.
+      if (errno === ERRNO.EBADFD) this.#fail(errno, 'write')
+      return false
+    }
+  }
+
+  /** Whether a failed read ends the batch; only an interruption by a signal does not. */
+  #readFailed(errno: number): boolean {
+    if (errno === ERRNO.EINTR) return false
+    if (errno !== ERRNO.EAGAIN) this.#fail(errno, 'read')
+    return true
+  }
+
+  /** koffi does not report what its callback throws until much later, so it is thrown again where Node sees it. */
+  #onPoll(status: number): void {
+    try {
+      if (status < 0) this.#fail(ERRNO.EBADFD, 'poll')
+      else this.#readable?.()
+    } catch (error) {
+      process.nextTick(() => {
+        throw error
+      })
+    }
+  }
+
+  #fail(errno: number, syscall: string): void {
+    const gone = errno === ERRNO.EBADFD
+    const error: SystemError = systemError(errno, syscall, gone ? `the interface ${this.name} was removed` : this.name)
+    process.nextTick(() => this.#shut(error))
+    this.#poll?.stop()
+  }
+
+  #shut(error: SystemError | null): void {
+    if (this.#fd < 0) return
+    this.#poll?.close() // before the descriptor, which the event loop still watches
+    this.#poll = null
+    this.#libc.close(this.#fd)
+    this.#fd = -1
+    openDevices.delete(this)
+    this.#readable = null
+    this.#onClose?.(error)
+  }
+}
