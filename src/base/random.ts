@@ -20,7 +20,7 @@ export class SeededRandom implements Random {
 
   /** @param seed any number; its low 32 bits and the next 21 count. Equal seeds give equal sequences. */
   constructor(seed: number) {
-    let state = (seed ^ Math.floor(seed / 4294967296)) | 0
+    let state = seed ^ Math.imul(Math.floor(seed / 4294967296), 0x85ebca6b)
     const next = (): number => {
       // splitmix32 spreads a poor seed over the whole state.
       state = (state + 0x9e3779b9) | 0

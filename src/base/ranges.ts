@@ -64,10 +64,15 @@ export class Ranges {
     if (this.#starts.length > 0 && ((this.#starts[0] - edge) | 0) < 0) this.#starts[0] = edge | 0
   }
 
+  /** Index of the range that the serial number lies in, -1 when there is none. */
+  find(at: number): number {
+    const i = this.#firstEndingAtOrAfter(at + 1)
+    return i < this.#starts.length && ((this.#starts[i] - at) | 0) <= 0 ? i : -1
+  }
+
   /** Whether the serial number lies in a range. */
   has(at: number): boolean {
-    const i = this.#firstEndingAtOrAfter(at + 1)
-    return i < this.#starts.length && ((this.#starts[i] - at) | 0) <= 0
+    return this.find(at) >= 0
   }
 
   /** Whether all of [start, end) lies in one range. */

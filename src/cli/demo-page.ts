@@ -56,7 +56,7 @@ function picture(seed: number, size: number): Uint8Array {
       const at = y * stride + 1 + x * 3
       raw[at] = ((x * 200) / size + noise) & 255
       raw[at + 1] = ((y * 200) / size + noise) & 255
-      raw[at + 2] = (seed * 60 + noise) & 255
+      raw[at + 2] = ((seed * 60) % 224) + noise
     }
   }
   const header = new Uint8Array(13)

@@ -4,7 +4,7 @@
 import { styleText } from 'node:util'
 import { sumCauses } from '../trace/causes.ts'
 import { formatMs, ladder } from '../trace/ladder.ts'
-import type { DemoResult } from './demo.ts'
+import type { DemoResult } from './demo-types.ts'
 
 const isPlain = !process.stdout.isTTY || process.env['NO_COLOR'] !== undefined
 const bold = (text: string): string => (isPlain ? text : styleText('bold', text))

@@ -3,14 +3,15 @@
 import { writeFileSync } from 'node:fs'
 import type http from 'node:http'
 import { get } from 'node:http'
+import { SECOND } from '../base/time.ts'
 import { capture } from '../link/capture.ts'
 import { createHost } from '../net/index.ts'
 import { Network } from '../sim/index.ts'
 import { PcapngWriter } from '../trace/pcapng.ts'
 import { Recorder } from '../trace/recorder.ts'
-import type { DemoOptions, DemoResult, FetchedResource } from './demo.ts'
 import { demoSite } from './demo-page.ts'
 import { serveDemo } from './demo-server.ts'
+import type { DemoOptions, DemoResult, FetchedResource } from './demo-types.ts'
 
 /** Runs the demonstration on a virtual network, because of `reason`. */
 export async function fetchVirtually(options: DemoOptions, reason: string): Promise<DemoResult> {
@@ -51,6 +52,8 @@ async function fetchAll(server: AnyHost, client: AnyHost): Promise<FetchedResour
   for (const [path, { body }] of demoSite())
     resources.push(await fetchOne(client, agent, path, body, resources.length === 0))
   agent.destroy()
+  // Lets the last segments pass before the cable goes.
+  await new Promise<void>((resolve) => server.scheduler.schedule(server.scheduler.now() + SECOND, resolve))
   return resources
 }
 

@@ -5,45 +5,12 @@
 // what is printed (demo-report.ts).
 
 import { Command, Option } from 'commander'
-import type { Micros } from '../base/time.ts'
 import { parseDuration, parsePercent } from '../link/impair-options.ts'
-import type { Impairment } from '../link/impairment.ts'
-import type { Recorder } from '../trace/recorder.ts'
 import { printReport } from './demo-report.ts'
 import { fetchOverTun } from './demo-tun.ts'
+import type { DemoOptions } from './demo-types.ts'
 import { fetchVirtually } from './demo-virtual.ts'
 import { findNamespaceWay, isInsideNamespace, runInNamespace } from './namespace.ts'
-
-/** One resource as the client got it. */
-export interface FetchedResource {
-  readonly path: string
-  readonly status: number
-  readonly bytes: number
-  /** Whether every byte was the one served. */
-  readonly isRight: boolean
-  /** Seconds, as curl names them; time_connect is 0 on a connection that was open already. */
-  readonly timeConnect: number
-  readonly timeStartTransfer: number
-  readonly timeTotal: number
-  readonly newConnections: number
-}
-
-/** What a run of the demonstration brought. */
-export interface DemoResult {
-  /** Who fetched, in words. */
-  readonly client: string
-  readonly where: string
-  readonly resources: readonly FetchedResource[]
-  readonly recorder: Recorder
-  readonly delayUs: Micros
-}
-
-/** Options of the demonstration. */
-export interface DemoOptions {
-  readonly impairment: Impairment
-  /** A file for the packets, or undefined. */
-  readonly pcap: string | undefined
-}
 
 interface Flags {
   delay: string

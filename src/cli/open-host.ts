@@ -9,7 +9,7 @@ import { SeededRandom } from '../base/random.ts'
 import type { Scheduler } from '../base/time.ts'
 import { capture, type PacketObserver } from '../link/capture.ts'
 import type { PacketDevice } from '../link/device.ts'
-import { impair } from '../link/impair.ts'
+import { type ImpairedDevice, impair } from '../link/impair.ts'
 import type { TunDevice } from '../link/tun.ts'
 import { createHost, type Host, realTime, systemRandom } from '../net/index.ts'
 import { formatCidr } from './addresses.ts'
@@ -59,7 +59,7 @@ export async function openHost(
   try {
     const scheduler = realTime()
     const epochUs = performance.timeOrigin * 1000
-    const linked = withImpairment(device, settings, scheduler, life)
+    const impaired = withImpairment(device, settings, scheduler, life)
     const file =
       settings.pcap === null ? null : new CaptureFile(settings.pcap, device.name, epochUs, (e) => life.fail(e))
     if (file !== null) {
@@ -71,7 +71,7 @@ export async function openHost(
     if (settings.trace) observers.push(new TracePrinter(printError, epochUs).print)
     if (options.observe !== undefined) observers.push(options.observe)
     const host = createHost({
-      device: withObservers(linked, observers, scheduler),
+      device: withObservers(impaired ?? device, observers, scheduler),
       address: settings.addresses.map(formatCidr),
       scheduler,
       tcp: settings.tcp,
@@ -82,6 +82,9 @@ export async function openHost(
       if (error !== null) life.fail(new CliError(`the device ${device.name} failed: ${error.message}`))
     })
     const close = async ({ graceMs = CLOSE_GRACE_MS } = {}): Promise<void> => {
+      // The end of a connection is not an experiment: from here on nothing more is lost.
+      impaired?.setImpairment('out', {})
+      impaired?.setImpairment('in', {})
       await host.close({ graceMs })
       for (const step of undo.splice(0)) step()
     }
@@ -123,9 +126,8 @@ export function deviceError(error: unknown, tun: string): CliError {
   }
   const unavailable = code !== null && (NO_PERMISSION.has(code) || code === 'ERR_TUNSTACK_NO_FFI')
   if (!unavailable) return new CliError(`no TUN device: ${message}`, { cause: error })
-  const mend =
-    code === 'EPERM' || code === 'EACCES' ? 'run it with sudo, or in a namespace of your own: unshare -Urn' : null
-  return new CliError(`no TUN device: ${message}`, { exitCode: EXIT.noTun, mend, cause: error })
+  // The message names the mend: sudo, unshare -Urn, modprobe.
+  return new CliError(`no TUN device: ${message}`, { exitCode: EXIT.noTun, cause: error })
 }
 
 function nextName(tun: string): string {
@@ -139,9 +141,9 @@ function withImpairment(
   settings: HostSettings,
   scheduler: Scheduler,
   life: Lifecycle,
-): PacketDevice {
+): ImpairedDevice | null {
   const { impairment } = settings
-  if (impairment === null) return device
+  if (impairment === null) return null
   const seed = settings.seed ?? systemRandom().int32() >>> 0
   life.info(`link impaired; repeat with --seed ${seed}`)
   return impair(device, { scheduler, random: new SeededRandom(seed), out: impairment, in: impairment })

@@ -5,7 +5,6 @@
 import { Command } from 'commander'
 import { type Micros, SECOND } from '../base/time.ts'
 import { parseAddress } from '../ip/address.ts'
-import type { EchoReply } from '../ip/index.ts'
 import type { Host } from '../net/index.ts'
 import { codeOf, EXIT, messageOf, usageError } from './errors.ts'
 import { type Lifecycle, printError, runCommand } from './lifecycle.ts'
@@ -92,7 +91,8 @@ class PingRun {
   readonly #opened: OpenedHost
   readonly #pending = new Set<Promise<void>>()
   readonly #abandon = new AbortController()
-  #lastReply: EchoReply | null = null
+  /** Hop limits of replies by sequence number, which the host counts from 1 as we do. */
+  readonly #hopLimits = new Map<number, number>()
 
   constructor(address: string, settings: PingSettings, opened: OpenedHost) {
     this.#address = address
@@ -103,7 +103,7 @@ class PingRun {
     const { ip } = this.#host.stack
     const deliver = ip.onEchoReply
     ip.onEchoReply = (reply) => {
-      this.#lastReply = reply
+      this.#hopLimits.set(reply.sequence, reply.hopLimit)
       deliver?.(reply)
     }
   }
@@ -129,10 +129,9 @@ class PingRun {
     this.stats.transmitted++
     try {
       const options = { payloadBytes, timeoutMs: timeoutUs / 1000, signal: this.#abandon.signal }
-      const answer = this.#host.ping(this.#address, options)
-      const rttUs = await answer
+      const rttUs = await this.#host.ping(this.#address, options)
       this.stats.add(rttUs)
-      this.#told({ sequence, bytes: payloadBytes + 8, ttl: this.#hopLimit(), rttUs })
+      this.#told({ sequence, bytes: payloadBytes + 8, ttl: this.#takeHopLimit(sequence & 0xffff), rttUs })
     } catch (error) {
       const code = codeOf(error)
       if (code === 'ETIMEDOUT' || code === 'ABORT_ERR') return
@@ -141,8 +140,10 @@ class PingRun {
     }
   }
 
-  #hopLimit(): number {
-    return this.#lastReply?.hopLimit ?? 0
+  #takeHopLimit(sequence: number): number {
+    const hopLimit = this.#hopLimits.get(sequence) ?? 0
+    this.#hopLimits.delete(sequence)
+    return hopLimit
   }
 
   #told(reply: PingReply): void {

@@ -1,11 +1,14 @@
 // A received body as its consumer sees it: an async iterable of chunks that asks for more only when it wants more.
-// Owns: the queue between a connection and the program, bytes() and text() over any iterable. Does not own: pausing the stream
-// (the connection does, when `queuedBytes` reaches BODY_HIGH_WATER_BYTES).
+// Owns: the queue between a connection and the program, bytes() and text() over any iterable. Does not own: pausing the
+// stream (the connection does, when `queuedBytes` reaches BODY_HIGH_WATER_BYTES).
 // Read first: RFC 9112 §6 (message body).
 import { remoteError } from './errors.ts'
 
 /** A connection stops reading while this many bytes of a body wait for their consumer. */
 export const BODY_HIGH_WATER_BYTES = 65_536
+
+/** Most bytes that `bytes()` and `text()` gather when not told otherwise. */
+export const DEFAULT_GATHER_BYTES = 16 * 1024 * 1024
 
 /** What may be sent as a body: text goes out as UTF-8. */
 export type BodySource = string | Uint8Array | AsyncIterable<Uint8Array | string>

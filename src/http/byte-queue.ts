@@ -1,6 +1,7 @@
 // Received bytes that wait to be read: what came first leaves first, a whole line or a slice at a time.
 // Owns: joining pieces, finding line ends, never scanning a byte twice. Does not own: what a line means.
-// Slices handed out stay valid for ever: the queue only ever writes behind its end, and moves to a new buffer when that is full.
+// Slices handed out stay valid for ever: the queue only ever writes behind its end, and moves to a new buffer when that
+// is full.
 
 const EMPTY = new Uint8Array(0)
 const LF = 10

@@ -1,9 +1,9 @@
 // One client connection: requests go out one after another on the same stream, answers come back, until it closes.
-// Owns: the queue, sending bodies with back-pressure, Expect: 100-continue, time limits, what a lost connection means for whom.
+// Owns: the queue, sending bodies with back-pressure, Expect: 100-continue, time limits, what a lost connection means.
 // Does not own: opening streams, choosing or keeping connections, retries (client.ts), message rules (connection.ts).
 // Read first: RFC 9112 §9.3 (persistence), §9.3.1 (retries), §9.5 (failures), §8 (incomplete messages).
 import type { Micros, Scheduler } from '../base/time.ts'
-import { BODY_HIGH_WATER_BYTES, IncomingBody, toBytes } from './body.ts'
+import { BODY_HIGH_WATER_BYTES, toBytes } from './body.ts'
 import { ClientResponse, type ConnectionRequest, prepareRequest } from './client-message.ts'
 import {
   CLIENT_TIMEOUTS,
@@ -11,12 +11,13 @@ import {
   type ClientTimeouts,
   continued,
   type Job,
+  makeJob,
 } from './client-options.ts'
 import { HttpConnection } from './connection.ts'
 import { HttpError, type HttpErrorCode, ProtocolError } from './errors.ts'
 import { dataEvent, endEvent, type HttpEvent } from './events.ts'
+import { checkTimeouts } from './limits.ts'
 import { Output } from './output.ts'
-import { checkTimeouts } from './server-options.ts'
 import type { ByteStream } from './stream.ts'
 import { KindTimer } from './timer.ts'
 
@@ -98,18 +99,14 @@ export class HttpClientConnection {
   request(request: ConnectionRequest): Promise<ClientResponse> {
     return new Promise((resolve, reject) => {
       request.signal?.throwIfAborted()
-      const prepared = prepareRequest(request, this.#host)
-      const timings = { queuedAt: this.#scheduler.now(), sentAt: -1, firstByteAt: -1, headAt: -1, endAt: -1 }
-      const body = new IncomingBody({
+      const job: Job = makeJob(request, prepareRequest(request, this.#host), this.#scheduler.now(), resolve, reject, {
         onStart: () => undefined,
         onTake: () => this.#pump(),
         onCancel: () => this.#cancel(job),
+        onAbort: () => this.#abort(job),
       })
-      const onAbort = (): void => this.#abort(job)
-      const own = { request, prepared, timings, body, informational: [], resolve, reject, onAbort }
-      const job: Job = { ...own, response: null, release: null }
       if (!this.reusable) throw new HttpError('ECONNRESET', 'the connection takes no more requests', { sent: false })
-      request.signal?.addEventListener('abort', onAbort, { once: true })
+      request.signal?.addEventListener('abort', job.onAbort, { once: true })
       this.#queue.push(job)
       this.#next()
     })
@@ -134,9 +131,8 @@ export class HttpClientConnection {
     if (job === undefined) return
     this.#job = job
     const { head, bytes, stream } = job.prepared
-    let out: Uint8Array
     try {
-      out = this.#http.send(head)
+      this.#output.write(this.#http.send(head))
     } catch (error) {
       // Nothing was sent and the state has not moved.
       this.#job = null
@@ -146,7 +142,6 @@ export class HttpClientConnection {
       return
     }
     this.#requests++
-    this.#output.write(out)
     const waits = this.#http.clientWaitsForContinue
     if (!waits && stream === null) this.#sendWhole(bytes)
     this.#output.flush()
@@ -321,7 +316,7 @@ export class HttpClientConnection {
     } else if (this.#job === job) this.#fail(reason)
   }
 
-  /** The program wants nothing more of the body: unless little is left, it can only be cut off together with its connection. */
+  // Nobody wants the rest of the body: unless it is short, it can only be cut off together with its connection.
   #cancel(job: Job): void {
     if (this.#job !== job) return
     if (this.#http.remainingBodyBytes <= DRAIN_BYTES) this.#pump()

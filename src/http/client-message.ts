@@ -1,11 +1,11 @@
 // What a client asks and what it gets: the request's parts, the response with its body to iterate.
-// Owns: RequestOptions, ClientResponse, the making of a request's head. Does not own: the connection (client-connection.ts).
+// Owns: RequestOptions, ClientResponse, the making of a request's head. Does not own: the connection
+// (client-connection.ts).
 // Read first: RFC 9110 §6 (message abstraction), §8.6 (Content-Length), §10.1.1 (Expect).
 import type { Micros } from '../base/time.ts'
-import { type BodySource, gatherBytes, type IncomingBody, toBytes, toText } from './body.ts'
+import { type BodySource, DEFAULT_GATHER_BYTES, gatherBytes, type IncomingBody, toBytes, toText } from './body.ts'
 import type { HttpVersion, InformationalResponse, RequestHead, ResponseHead } from './events.ts'
 import { HeaderList, type HeadersInit } from './headers.ts'
-import { DEFAULT_GATHER_BYTES } from './server-message.ts'
 
 /** When the steps of an exchange happened; -1 for what has not. */
 export interface ExchangeTimings {
@@ -34,7 +34,9 @@ export interface ExchangeHooks {
 export interface ConnectionRequest {
   /** GET unless given. */
   readonly method?: string
-  /** The request target as it goes on the wire: `/path?query`, an absolute URI towards a proxy, `host:port` for CONNECT. */
+  /**
+   * The request target as it goes on the wire: `/path?query`, an absolute URI towards a proxy, `host:port` for CONNECT.
+   */
   readonly target: string
   /** Fields; must name Host for HTTP/1.1, unless the connection was told its host. */
   readonly headers?: HeadersInit
@@ -55,8 +57,8 @@ export class ClientResponse {
   readonly httpVersion: HttpVersion
   readonly headers: HeaderList
   /**
-   * The body, which can be iterated once; unread parts hold the sender back. It throws a ProtocolError (`reason` `'truncated'`) when the
-   * connection ends too early (RFC 9112 §8), an HttpError when it fails otherwise.
+   * The body, which can be iterated once; unread parts hold the sender back. It throws a ProtocolError (`reason`
+   * `'truncated'`) when the connection ends too early (RFC 9112 §8), an HttpError when it fails otherwise.
    */
   readonly body: AsyncIterable<Uint8Array>
   /** Fields after a chunked body; null until the body has come to its end. */
@@ -101,7 +103,10 @@ export class ClientResponse {
     return toText(await this.bytes(limit))
   }
 
-  /** Reads the rest of the body and throws it away, so that the connection becomes free. @throws {ProtocolError} as `bytes` */
+  /**
+   * Reads the rest of the body and throws it away, so that the connection becomes free.
+   * @throws {ProtocolError} as `bytes`
+   */
   async discard(): Promise<void> {
     if (this.#body.used) return
     for await (const _ of this.body);
@@ -119,7 +124,8 @@ export interface PreparedRequest {
 
 /**
  * The head of a request with the fields that its body needs; Host stands first (RFC 9110 §7.2).
- * @throws {TypeError} for a field that is not valid, CONNECT or Upgrade, or a streamed body without Content-Length in HTTP/1.0
+ * @throws {TypeError} for a field that is not valid, CONNECT or Upgrade, or a streamed body without Content-Length in
+ *   HTTP/1.0
  */
 export function prepareRequest(request: ConnectionRequest, host: string | null): PreparedRequest {
   const { method = 'GET', target, body, httpVersion: version = '1.1' } = request

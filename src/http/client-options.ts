@@ -2,7 +2,7 @@
 // Owns: names, defaults. Does not own: enforcing them (client-connection.ts).
 // Read first: RFC 9112 §9.5 (failures and timeouts).
 import { type Micros, type Scheduler, SECOND } from '../base/time.ts'
-import type { IncomingBody } from './body.ts'
+import { type BodyHooks, IncomingBody } from './body.ts'
 import type { ClientResponse, ConnectionRequest, ExchangeTimings, PreparedRequest } from './client-message.ts'
 import type { InformationalResponse } from './events.ts'
 import type { HttpLimits } from './limits.ts'
@@ -56,7 +56,24 @@ export interface Job {
   release: ((send: boolean) => void) | null
 }
 
-/** Waits for 100 (Continue), a final answer, or the end of the time: whether the body should go out (RFC 9110 §10.1.1). */
+/** A request that begins to wait. */
+export function makeJob(
+  request: ConnectionRequest,
+  prepared: PreparedRequest,
+  queuedAt: Micros,
+  resolve: Job['resolve'],
+  reject: Job['reject'],
+  hooks: BodyHooks & { onAbort(): void },
+): Job {
+  const timings = { queuedAt, sentAt: -1, firstByteAt: -1, headAt: -1, endAt: -1 }
+  const { onAbort } = hooks
+  const state = { timings, body: new IncomingBody(hooks), informational: [], response: null, release: null }
+  return { request, prepared, resolve, reject, onAbort, ...state }
+}
+
+/**
+ * Waits for 100 (Continue), a final answer, or the end of the time: whether the body should go out (RFC 9110 §10.1.1).
+ */
 export function continued(job: Job, scheduler: Scheduler, afterUs: Micros): Promise<boolean> {
   return new Promise((resolve) => {
     const task = afterUs === Infinity ? null : scheduler.schedule(scheduler.now() + afterUs, () => job.release?.(true))

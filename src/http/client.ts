@@ -1,7 +1,10 @@
-// A small HTTP client: takes URLs, opens connections through a function it is given, keeps one idle connection for each origin.
-// Owns: choosing between a kept and a new connection, repeating what a closing kept connection has lost. Does not own: one
-// connection's life (client-connection.ts), opening streams, redirects, cookies. Pools and proxies have their place beside it.
-// Read first: RFC 9112 §9.3.1 (retrying requests), §9.5 (the idle-close race), RFC 9110 §4.2 (http URIs), §9.2.2 (idempotent).
+// A small HTTP client: takes URLs, opens connections through a function it is given, keeps one idle connection for each
+// origin.
+// Owns: choosing between a kept and a new connection, repeating what a closing kept connection has lost. Does not own:
+// one connection's life (client-connection.ts), opening streams, redirects, cookies. Pools and proxies have their place
+// beside it.
+// Read first: RFC 9112 §9.3.1 (retrying requests), §9.5 (the idle-close race), RFC 9110 §4.2 (http URIs), §9.2.2
+// (idempotent).
 import { type Micros, type ScheduledTask, type Scheduler, SECOND } from '../base/time.ts'
 import type { BodySource } from './body.ts'
 import { HttpClientConnection } from './client-connection.ts'
@@ -31,7 +34,9 @@ export interface HttpClientOptions {
   readonly scheduler: Scheduler
   readonly limits?: Partial<HttpLimits>
   readonly timeouts?: Partial<ClientTimeouts>
-  /** How long a connection is kept idle; a shorter `Keep-Alive: timeout=` of the server is obeyed. 4 s; 0 keeps none. */
+  /**
+   * How long a connection is kept idle; a shorter `Keep-Alive: timeout=` of the server is obeyed. 4 s; 0 keeps none.
+   */
   readonly keepAliveUs?: Micros
   /** Value of User-Agent for requests that do not name one. */
   readonly userAgent?: string
@@ -88,8 +93,8 @@ export class HttpClient {
   }
 
   /**
-   * Sends one request, over the kept connection to its origin or a new one. A kept connection that closes before a byte of the
-   * answer is replaced once, for an idempotent method whose body can be sent again (RFC 9112 §9.3.1).
+   * Sends one request, over the kept connection to its origin or a new one. A kept connection that closes before a byte
+   * of the answer is replaced once, for an idempotent method whose body can be sent again (RFC 9112 §9.3.1).
    * @returns the response as soon as its head has come; read or discard its body, which holds the connection
    * @throws {TypeError} (as a rejection) for a URL that is not http or https, or that holds a user name
    * @throws {HttpError} {ProtocolError} (as rejections) as `HttpClientConnection.request`, and what `connect` throws
@@ -168,8 +173,9 @@ export class HttpClient {
 
   #keep(kept: Kept, key: string, last: ClientResponse): void {
     readKeepAlive(kept, last.headers.get('keep-alive'))
-    // One second less than the server waits, so that a request seldom meets its close.
-    const forUs = Math.min(this.#keepAliveUs, kept.hintUs - SECOND)
+    // A second (of a short time, half) less than the server waits, so that a request seldom meets its close.
+    const hintUs = kept.hintUs === Infinity ? Infinity : kept.hintUs - Math.min(SECOND, kept.hintUs / 2)
+    const forUs = Math.min(this.#keepAliveUs, hintUs)
     if (this.#closed || forUs <= 0 || kept.hintRequests === 0 || this.#idle.has(key)) {
       kept.connection.close()
       return

@@ -1,5 +1,6 @@
 // One HTTP/1.1 connection without I/O: bytes in, events out; events in, bytes out.
-// Owns: joining reader, writer, framing and state; whether the connection persists; pausing pipelined input until the answer is done.
+// Owns: joining reader, writer, framing and state; whether the connection persists; pausing pipelined input until the
+// answer is done.
 // Does not own: sockets, time, bodies kept in memory (server-connection.ts, client-connection.ts).
 // Read first: RFC 9112 §9 (connection management).
 import { localError, ProtocolError, remoteError } from './errors.ts'
@@ -17,8 +18,9 @@ const NOTHING = new Uint8Array(0)
 /**
  * A connection as seen from one end.
  *
- * Feed it with `receiveData` and `receiveEnd`, then call `nextEvent` until it says `'need-data'` or `'paused'`. `send` turns an
- * event into the bytes to write. When both sides are done, `startNextCycle` begins the next exchange; until then pipelined input waits.
+ * Feed it with `receiveData` and `receiveEnd`, then call `nextEvent` until it says `'need-data'` or `'paused'`. `send`
+ * turns an event into the bytes to write. When both sides are done, `startNextCycle` begins the next exchange; until
+ * then pipelined input waits.
  */
 export class HttpConnection {
   /** Which end this is. */
@@ -245,7 +247,8 @@ export class HttpConnection {
       this.#peerWaitsFor100 = false
       return bytes
     }
-    // A client that still waits for 100 may or may not send its body now: only a close is unambiguous (RFC 9110 §10.1.1).
+    // A client that still waits for 100 may or may not send its body now: only a close is unambiguous (RFC 9110
+    // §10.1.1).
     const keepAlive = this.#state.keepAlive && !this.#peerWaitsFor100
     const prepared = prepareResponse(event, { request: this.#request, keepAlive })
     const framing = bodyFraming(prepared, this.#request?.method ?? null, 'local')

@@ -1,6 +1,6 @@
 // The ways in which an HTTP exchange fails, as errors that say whose fault it is and what a server should answer.
-// Owns: ProtocolError (a message broke a rule), HttpError (the connection under it failed). Does not own: TypeError and RangeError,
-// which a caller's wrong arguments get as everywhere.
+// Owns: ProtocolError (a message broke a rule), HttpError (the connection under it failed). Does not own: TypeError and
+// RangeError, which a caller's wrong arguments get as everywhere.
 // Read first: RFC 9110 §15.5 (client error 4xx), RFC 9112 §2.2 and §6.3 (which input is an error).
 
 /** Which rule of HTTP a message broke. */
@@ -75,7 +75,9 @@ export type HttpErrorCode = 'ECONNRESET' | 'ETIMEDOUT' | 'EPIPE' | 'ECONNABORTED
 export class HttpError extends Error {
   override name = 'HttpError'
   readonly code: HttpErrorCode
-  /** Whether any byte of the answer had arrived; when not, an idempotent request may be sent again (RFC 9112 §9.3.1). */
+  /**
+   * Whether any byte of the answer had arrived; when not, an idempotent request may be sent again (RFC 9112 §9.3.1).
+   */
   readonly answered: boolean
   /** Whether any byte of the request had been handed to the connection; when not, any request may be sent again. */
   readonly sent: boolean

@@ -1,5 +1,6 @@
 // Reading a section of field lines, line by line: a header section or a trailer section, up to its empty line.
-// Owns: the strict rules for a line, the limits on a section. Does not own: the start line (reader.ts), what a field means.
+// Owns: the strict rules for a line, the limits on a section. Does not own: the start line (reader.ts), what a field
+// means.
 // Read first: RFC 9112 §5 (field syntax), §5.1 (no whitespace before the colon), §5.2 (obsolete line folding).
 import type { ByteQueue } from './byte-queue.ts'
 import { remoteError } from './errors.ts'

@@ -1,7 +1,8 @@
 // Static files as a handler, over any source of files.
-// Owns: path safety, redirects to directories, index pages, validators, conditions, ranges. Does not own: the disk (a FileSource made
-// elsewhere; it decides about symbolic links), content types (content-types.ts), listings (listing.ts).
-// Read first: RFC 9110 §9.3.1 (GET), §13 (conditions), §14 (ranges), §15.4.2 (301); RFC 3986 §2.1 and §5.2.4 (what a path may hide).
+// Owns: path safety, redirects to directories, index pages, validators, conditions, ranges. Does not own: the disk (a
+// FileSource made elsewhere; it decides about symbolic links), content types (content-types.ts), listings (listing.ts).
+// Read first: RFC 9110 §9.3.1 (GET), §13 (conditions), §14 (ranges), §15.4.2 (301); RFC 3986 §2.1 and §5.2.4 (what a
+// path may hide).
 import { toBytes } from './body.ts'
 import { checkConditions } from './conditional.ts'
 import { contentTypeOf } from './content-types.ts'
@@ -20,13 +21,15 @@ export interface FileStat {
 }
 
 /**
- * Where files come from. Paths are relative and decoded, with `/` between segments: `''` is the root, `'a/b.txt'` a file in `a`. No
- * segment is empty, `.` or `..`, and none holds `/`, `\`, NUL or another control character.
+ * Where files come from. Paths are relative and decoded, with `/` between segments: `''` is the root, `'a/b.txt'` a
+ * file in `a`. No segment is empty, `.` or `..`, and none holds `/`, `\`, NUL or another control character.
  */
 export interface FileSource {
   /** What is at `path`; null when there is nothing, or nothing to be shown. */
   stat(path: string): Promise<FileStat | null>
-  /** The bytes `[start, end)` of a file, in chunks of a size that suits the source. Each chunk belongs to the caller. */
+  /**
+   * The bytes `[start, end)` of a file, in chunks of a size that suits the source. Each chunk belongs to the caller.
+   */
   open(path: string, start: number, end: number): AsyncIterable<Uint8Array>
   /** The entries of a directory; null when it cannot be listed. */
   list(path: string): Promise<readonly DirectoryEntry[] | null>
@@ -87,8 +90,9 @@ const SAFE = { 'X-Content-Type-Options': 'nosniff' }
 const CSP = "default-src 'none'; style-src 'unsafe-inline'"
 
 /**
- * The segments of a request path, decoded once; null when it is not safe: NUL or another control character, a backslash, an encoded
- * slash, a `..` segment, a malformed or non-UTF-8 percent-encoding. Empty and `.` segments are left out.
+ * The segments of a request path, decoded once; null when it is not safe: NUL or another control character, a
+ * backslash, an encoded slash, a `..` segment, a malformed or non-UTF-8 percent-encoding. Empty and `.` segments are
+ * left out.
  */
 export function decodePath(path: string): string[] | null {
   if (path[0] !== '/') return null
@@ -117,7 +121,8 @@ function plain(
   return response.send(status, headers, `${status} ${names[status] ?? ''}\n`)
 }
 
-// One slash in front and every segment encoded: the target can name no other host, whatever the request said ('//evil').
+// One slash in front and every segment encoded: the target can name no other host, whatever the request said
+// ('//evil').
 function redirect(request: ServerRequest, response: ServerResponse, segments: readonly string[]): Promise<void> {
   const query = request.query === '' ? '' : `?${request.query}`
   const path = segments.map((segment) => `${encodeURIComponent(segment)}/`).join('')

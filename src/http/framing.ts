@@ -1,6 +1,6 @@
 // How long a message's body is: RFC 9112 §6.3 as one decision list.
-// Owns: the list, for requests and responses, received or sent; whether a message lets the connection persist. Does not own:
-// reading or writing the body (chunked.ts, reader.ts, writer.ts).
+// Owns: the list, for requests and responses, received or sent; whether a message lets the connection persist. Does not
+// own: reading or writing the body (chunked.ts, reader.ts, writer.ts).
 // Read first: RFC 9112 §6 (message body), §11.2 (request smuggling), §9.3 (persistence).
 import { ProtocolError, type ProtocolReason } from './errors.ts'
 import type { HttpVersion, InformationalResponse, RequestHead, ResponseHead } from './events.ts'
@@ -38,7 +38,8 @@ export function bodyFraming(
     // RFC 9112 §6.3 (4): chunked, once, last; a coding that we do not know is 501 (§6.1).
     return transferFraming(message, fail)
   }
-  // RFC 9112 §6.3 (5): an invalid length. DEVIATION: equal values, too, are refused when they come twice, which §6.3 allows.
+  // RFC 9112 §6.3 (5): an invalid length. DEVIATION: equal values, too, are refused when they come twice, which §6.3
+  // allows.
   if (lengths.length > 1) fail(400, 'duplicate-content-length', 'more than one Content-Length')
   if (lengths.length === 1) {
     if (lengths[0].includes(',')) fail(400, 'duplicate-content-length', `Content-Length: ${lengths[0]}`)
@@ -60,7 +61,8 @@ function transferFraming(
   const text = `Transfer-Encoding: ${message.headers.get('transfer-encoding')}`
   const chunkedAt = codings.indexOf('chunked')
   if (chunkedAt === -1 || chunkedAt !== codings.length - 1) {
-    // A request whose last coding is not chunked has no end; a response's would be its connection's, in a coding unknown to us.
+    // A request whose last coding is not chunked has no end; a response's would be its connection's, in a coding
+    // unknown to us.
     return fail(400, 'bad-transfer-encoding', text)
   }
   if (codings.length > 1) return fail(501, 'unsupported-transfer-coding', text)
@@ -69,7 +71,8 @@ function transferFraming(
 
 /**
  * Whether a message, by itself, lets the connection persist (RFC 9112 §9.3).
- * @param peerVersion the version of the other message of the exchange: with HTTP/1.0 on either side only `keep-alive` persists
+ * @param peerVersion the version of the other message of the exchange: with HTTP/1.0 on either side only `keep-alive`
+ *   persists
  */
 export function messagePersists(headers: HeaderList, version: HttpVersion, peerVersion: HttpVersion): boolean {
   const options = headers.tokens('connection')

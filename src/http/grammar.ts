@@ -1,5 +1,6 @@
 // The grammar of HTTP/1.1's small parts: tokens, field values, lists, request targets, hosts, dates.
-// Owns: pure predicates and parsers over strings and bytes. Does not own: whole messages (reader.ts), what a bad part is answered with.
+// Owns: pure predicates and parsers over strings and bytes. Does not own: whole messages (reader.ts), what a bad part
+// is answered with.
 // Read first: RFC 9110 §5.6 (common rules), §5.6.7 (dates); RFC 9112 §3.2 (request target); RFC 3986 §3.2 (authority).
 
 const TOKEN = 1
@@ -25,7 +26,9 @@ const inClass =
 export const isTokenBytes = (bytes: Uint8Array, start: number, end: number): boolean =>
   end > start && allToken(bytes, start, end)
 const allToken = inClass(TOKEN)
-/** Whether `bytes[start, end)` has only bytes that a field value may hold: HTAB, SP, visible, obs-text (RFC 9110 §5.5). */
+/**
+ * Whether `bytes[start, end)` has only bytes that a field value may hold: HTAB, SP, visible, obs-text (RFC 9110 §5.5).
+ */
 export const isFieldBytes = inClass(FIELD)
 /** Whether `bytes[start, end)` has only visible ASCII. */
 export const isVisibleBytes = inClass(VISIBLE)
@@ -37,7 +40,9 @@ export function isToken(text: string): boolean {
   return /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(text)
 }
 
-/** Whether a string may be sent as a field value or reason phrase: Latin-1 without control characters (RFC 9110 §5.5). */
+/**
+ * Whether a string may be sent as a field value or reason phrase: Latin-1 without control characters (RFC 9110 §5.5).
+ */
 export function isFieldValue(text: string): boolean {
   return /^[\t\x20-\x7e\x80-\xff]*$/.test(text)
 }
@@ -69,8 +74,8 @@ export function encodeLatin1(text: string): Uint8Array {
 }
 
 /**
- * The elements of a comma-separated list, trimmed, without the empty ones (RFC 9110 §5.6.1). Commas inside quoted strings
- * do not separate.
+ * The elements of a comma-separated list, trimmed, without the empty ones (RFC 9110 §5.6.1). Commas inside quoted
+ * strings do not separate.
  */
 export function splitList(value: string): string[] {
   const items: string[] = []
@@ -91,7 +96,10 @@ export function splitList(value: string): string[] {
   return items
 }
 
-/** Whether a host name or address in brackets with an optional port, as the Host field holds it (RFC 9110 §7.2). May be empty. */
+/**
+ * Whether a host name or address in brackets with an optional port, as the Host field holds it (RFC 9110 §7.2). May be
+ * empty.
+ */
 export function isHost(value: string): boolean {
   return /^(?:\[[0-9a-fA-F:.]+\]|\[v[0-9a-fA-F]+\.[\w.~!$&'()*+,;=:-]+\]|(?:[\w.~!$&'()*+,;=-]|%[0-9a-fA-F]{2})*)(?::[0-9]*)?$/.test(
     value,
@@ -159,7 +167,8 @@ const ASCTIME = new RegExp(`^(?:${DAYS.join('|')}) ${MONTH} ([ \\d]\\d) ${TIME} 
 
 /**
  * Reads any of the three date formats; returns milliseconds since 1970, or NaN (RFC 9110 §5.6.7).
- * @param nowMs the present, by which a two-digit year more than 50 years ahead is read as past; without it years 70-99 are 1970-1999
+ * @param nowMs the present, by which a two-digit year more than 50 years ahead is read as past; without it years 70-99
+ *   are 1970-1999
  */
 export function parseHttpDate(text: string, nowMs = Number.NaN): number {
   let m = IMF.exec(text)

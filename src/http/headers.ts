@@ -41,7 +41,7 @@ export class HeaderList implements Iterable<readonly [name: string, value: strin
     return this.#values.filter((_, i) => this.#keys[i] === key)
   }
 
-  /** The elements of a comma-separated list field over all its lines, lower-cased: `Connection`, `Transfer-Encoding`, ... */
+  /** The elements of a comma-separated list field (`Connection`, ...) over all its lines, in lower case. */
   tokens(name: string): string[] {
     const value = this.get(name)
     return value === null ? [] : splitList(value).map((item) => item.toLowerCase())
@@ -97,7 +97,9 @@ export class HeaderList implements Iterable<readonly [name: string, value: strin
     return this.#names.length < before
   }
 
-  /** Adds all lines of `init`; an array value becomes several lines, `undefined` none. @throws {TypeError} as `append` */
+  /**
+   * Adds all lines of `init`; an array value becomes several lines, `undefined` none. @throws {TypeError} as `append`
+   */
   appendAll(init: HeadersInit): this {
     for (const [name, value] of entriesOf(init)) this.append(name, value)
     return this
@@ -149,7 +151,8 @@ function entriesOf(init: HeadersInit): [string, string | number][] {
 
 /**
  * Checks that a field can be written as one line and nothing else.
- * @throws {TypeError} when the name is not a token (RFC 9110 §5.1) or the value holds CR, LF, NUL, other controls or non-Latin-1
+ * @throws {TypeError} when the name is not a token (RFC 9110 §5.1) or the value holds CR, LF, NUL, other controls or
+ *   non-Latin-1
  */
 export function checkField(name: string, value: string): void {
   if (!isToken(name))

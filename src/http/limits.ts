@@ -43,3 +43,11 @@ export function limitsFrom(partial: Partial<HttpLimits> = {}): HttpLimits {
   }
   return limits
 }
+
+/** Checks that every time limit is above 0. @throws {RangeError} otherwise */
+export function checkTimeouts<T extends object>(timeouts: T): T {
+  for (const [name, value] of Object.entries(timeouts)) {
+    if (!(value > 0)) throw new RangeError(`timeout ${name} is ${value}; give microseconds above 0, or Infinity`)
+  }
+  return timeouts
+}

@@ -1,5 +1,6 @@
 // A directory as a page of links.
-// Owns: the HTML and its escaping. Does not own: reading directories (a FileSource), which entries are hidden (files.ts).
+// Owns: the HTML and its escaping. Does not own: reading directories (a FileSource), which entries are hidden
+// (files.ts).
 
 /** An entry of a directory. */
 export interface DirectoryEntry {

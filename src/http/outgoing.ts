@@ -14,8 +14,8 @@ export interface ResponseContext {
 
 /**
  * A final response with the fields that the connection needs; the caller's list is left as it is.
- * Adds `Transfer-Encoding: chunked` when the length is unknown and the peer can read it, `Connection: close` or `keep-alive`;
- * removes framing fields where they must not be.
+ * Adds `Transfer-Encoding: chunked` when the length is unknown and the peer can read it, `Connection: close` or
+ * `keep-alive`; removes framing fields where they must not be.
  */
 export function prepareResponse(response: ResponseHead, context: ResponseContext): ResponseHead {
   const headers = response.headers.clone()

@@ -1,7 +1,7 @@
 // The way out to a ByteStream: gathers what one turn of the program writes into one write, and says when to wait.
 // Owns: coalescing, back-pressure, the limit on how long a peer may refuse to read. Does not own: what the bytes mean.
-// Why: a head and a body written apart meet Nagle's algorithm on this side and delayed ACKs on the other (RFC 9293 §3.7.4,
-// RFC 1122 §4.2.3.2): the body then waits for the peer's timer. One write cannot.
+// Why: a head and a body written apart meet Nagle's algorithm on this side and delayed ACKs on the other (RFC 9293
+// §3.7.4, §3.8.6.3): the body then waits for the peer's timer. One write cannot.
 import type { Micros, ScheduledTask, Scheduler } from '../base/time.ts'
 import { concatBytes } from './body.ts'
 import type { ByteStream } from './stream.ts'
@@ -69,8 +69,8 @@ export class Output {
   }
 
   /**
-   * Resolves when the stream takes more; rejects when it has failed. Need not be awaited: a rejection that nobody waits for is
-   * not an unhandled one.
+   * Resolves when the stream takes more; rejects when it has failed. Need not be awaited: a rejection that nobody waits
+   * for is not an unhandled one.
    */
   ready(): Promise<void> {
     if (this.#failure !== null) return quiet(Promise.reject(this.#failure))

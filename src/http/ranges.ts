@@ -14,8 +14,8 @@ export const MAX_RANGES = 16
 
 /**
  * Reads a Range field.
- * @returns the ranges in the order asked for; `'ignore'` when the whole should be sent (another unit, malformed, too many, or more
- *   bytes than the whole); `'unsatisfiable'` when no range touches the representation: 416
+ * @returns the ranges in the order asked for; `'ignore'` when the whole should be sent (another unit, malformed, too
+ *   many, or more bytes than the whole); `'unsatisfiable'` when no range touches the representation: 416
  */
 export function parseRange(value: string, size: number): readonly ByteRange[] | 'ignore' | 'unsatisfiable' {
   const unit = /^bytes=(.*)$/i.exec(value)
@@ -31,7 +31,8 @@ export function parseRange(value: string, size: number): readonly ByteRange[] | 
     const last = parts[1] === '' || parts[2] === '' ? size - 1 : Number(parts[2])
     if (parts[1] !== '' && parts[2] !== '' && last < first) return 'ignore'
     const end = Math.min(last + 1, size)
-    // RFC 9110 §14.1.1: a range that begins behind the end, or a suffix of 0 bytes, cannot be satisfied; the others can.
+    // RFC 9110 §14.1.1: a range that begins behind the end, or a suffix of 0 bytes, cannot be satisfied; the others
+    // can.
     if (first >= end) continue
     ranges.push({ start: first, end })
     total += end - first
@@ -41,15 +42,18 @@ export function parseRange(value: string, size: number): readonly ByteRange[] | 
 }
 
 /**
- * Whether If-Range lets the Range hold: the entity tag is the same and strong, or the date is exactly the last modification
- * (RFC 9110 §13.1.5).
+ * Whether If-Range lets the Range hold: the entity tag is the same and strong, or the date is exactly the last
+ * modification (RFC 9110 §13.1.5).
  */
 export function ifRangeHolds(value: string, etag: string, modifiedMs: number): boolean {
   if (value.startsWith('"')) return value === etag
   return parseHttpDate(value) === Math.floor(modifiedMs / 1000) * 1000
 }
 
-/** The head of one part of a multipart/byteranges body; the first part has no line end before its boundary (RFC 9110 §14.6). */
+/**
+ * The head of one part of a multipart/byteranges body; the first part has no line end before its boundary (RFC 9110
+ * §14.6).
+ */
 export function partHead(
   boundary: string,
   range: ByteRange,

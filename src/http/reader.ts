@@ -1,6 +1,6 @@
 // Reading messages from a stream of bytes, however it is cut: start line, fields, body.
-// Owns: the strict rules for start lines, limits, the body of each framing. Does not own: which framing (framing.ts), which message
-// may come when (state.ts), the rules across fields such as Host (request-rules.ts).
+// Owns: the strict rules for start lines, limits, the body of each framing. Does not own: which framing (framing.ts),
+// which message may come when (state.ts), the rules across fields such as Host (request-rules.ts).
 // Read first: RFC 9112 §2.2 (parsing), §3 (request line), §4 (status line).
 import { ByteQueue } from './byte-queue.ts'
 import { ChunkedDecoder } from './chunked.ts'
@@ -210,7 +210,8 @@ function parseStatusLine(bytes: Uint8Array, start: number, end: number): StartLi
   return { status, reason: decodeLatin1(bytes, from, end), version }
 }
 
-// RFC 9112 §2.3: case-sensitive "HTTP/" DIGIT "." DIGIT. RFC 9110 §2.5: a higher minor version is read as the highest we know.
+// RFC 9112 §2.3: case-sensitive "HTTP/" DIGIT "." DIGIT. RFC 9110 §2.5: a higher minor version is read as the highest
+// we know.
 function parseVersion(bytes: Uint8Array, start: number, end: number, status: number): HttpVersion {
   const parts = /^HTTP\/([0-9])\.([0-9])$/.exec(decodeLatin1(bytes, start, Math.min(end, start + 9)))
   if (parts === null) throw remoteError(status, 'bad-version', 'a version that is not HTTP/x.y')

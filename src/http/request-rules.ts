@@ -1,5 +1,6 @@
 // Rules of a request head that no single line can break: Host and the form of the target.
-// Owns: those two, for what is received and for what is sent. Does not own: framing (framing.ts), expectations (server).
+// Owns: those two, for what is received and for what is sent. Does not own: framing (framing.ts), expectations
+// (server).
 // Read first: RFC 9112 §3.2 (request target, Host), RFC 9110 §7.2 (Host).
 import { ProtocolError, type ProtocolReason } from './errors.ts'
 import type { RequestHead } from './events.ts'

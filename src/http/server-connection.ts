@@ -1,7 +1,8 @@
 // One connection of a server: requests in, handlers run one after another, answers out, until it closes.
-// Owns: the order of exchanges, back-pressure on input, time limits, error answers, the lingering close. Does not own: the rules of
-// messages (connection.ts), what is answered (the handler).
-// Read first: RFC 9112 §9.3 (persistence, pipelining), §9.6 (tear-down: half-close, then read on), RFC 9110 §10.1.1 (Expect).
+// Owns: the order of exchanges, back-pressure on input, time limits, error answers, the lingering close. Does not own:
+// the rules of messages (connection.ts), what is answered (the handler).
+// Read first: RFC 9112 §9.3 (persistence, pipelining), §9.6 (tear-down: half-close, then read on), RFC 9110 §10.1.1
+// (Expect).
 import { assert } from '../base/assert.ts'
 import type { Micros } from '../base/time.ts'
 import { BODY_HIGH_WATER_BYTES } from './body.ts'
@@ -324,8 +325,8 @@ export class ServerConnection implements ResponseSink {
     this.#close()
   }
 
-  // RFC 9112 §9.6: end our side, go on reading for a while, and only then close: input that arrives at a closed connection is
-  // answered with a reset, which can erase the answer before the client has read it.
+  // RFC 9112 §9.6: end our side, go on reading for a while, and only then close: input that arrives at a closed
+  // connection is answered with a reset, which can erase the answer before the client has read it.
   #close(): void {
     if (this.#phase !== 'open') return
     const exchange = this.#exchange

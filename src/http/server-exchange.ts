@@ -46,7 +46,10 @@ export class Exchange {
   }
 }
 
-/** An error answer in plain text; says what was wrong with the request, but nothing of a handler's failure (`error` null). */
+/**
+ * An error answer in plain text; says what was wrong with the request, but nothing of a handler's failure (`error`
+ * null).
+ */
 export function errorResponse(
   status: number,
   error: ProtocolError | null,
@@ -59,8 +62,8 @@ export function errorResponse(
 }
 
 /**
- * A response head with what the server itself adds: Server, Date, and for an HTTP/1.0 client that asked to stay, Keep-Alive
- * (taken out again when the connection is not kept).
+ * A response head with what the server itself adds: Server, Date, and for an HTTP/1.0 client that asked to stay,
+ * Keep-Alive (taken out again when the connection is not kept).
  * @param sequence number of the request on its connection
  */
 export function withOwnFields(

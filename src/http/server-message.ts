@@ -1,15 +1,13 @@
 // What a handler is given: the request with its body to iterate, the response to fill in.
-// Owns: ServerRequest, ServerResponse, the handler's type. Does not own: the connection (server-connection.ts), framing (outgoing.ts).
+// Owns: ServerRequest, ServerResponse, the handler's type. Does not own: the connection (server-connection.ts), framing
+// (outgoing.ts).
 // Read first: RFC 9110 §6 (message abstraction), §9.3.2 (HEAD), §10.1.1 (Expect).
-import { type BodySource, gatherBytes, type IncomingBody, toBytes, toText } from './body.ts'
+import { type BodySource, DEFAULT_GATHER_BYTES, gatherBytes, type IncomingBody, toBytes, toText } from './body.ts'
 import { dataEvent, endEvent, type HttpVersion, type RequestHead, type ServerEvent } from './events.ts'
 import type { RequestTarget } from './grammar.ts'
 import { HeaderList, type HeadersInit } from './headers.ts'
 import { quiet } from './output.ts'
 import { isBodyless, reasonPhrase } from './status.ts'
-
-/** Most bytes that `bytes()` and `text()` gather when not told otherwise. */
-export const DEFAULT_GATHER_BYTES = 16 * 1024 * 1024
 
 /** What the server was told about a connection. */
 export interface ConnectionInfo {
@@ -29,7 +27,10 @@ export interface PlainResponse {
   readonly body?: BodySource
 }
 
-/** Answers one request: fills in `response`, or returns a plain response. Throwing answers 500 (or the `status` of a ProtocolError). */
+/**
+ * Answers one request: fills in `response`, or returns a plain response. Throwing answers 500 (or the `status` of a
+ * ProtocolError).
+ */
 export type Handler = (
   request: ServerRequest,
   response: ServerResponse,
@@ -52,7 +53,10 @@ export class ServerRequest {
   readonly parsedTarget: RequestTarget
   /** Who asks. */
   readonly connection: ConnectionInfo
-  /** The body; reading it answers `Expect: 100-continue`, and unread parts hold the sender back. It can be iterated once. */
+  /**
+   * The body; reading it answers `Expect: 100-continue`, and unread parts hold the sender back. It can be iterated
+   * once.
+   */
   readonly body: AsyncIterable<Uint8Array>
   /** Aborted when the connection is lost before the answer is complete. */
   readonly signal: AbortSignal
@@ -150,7 +154,8 @@ export class ServerResponse {
   }
 
   /**
-   * Sends an informational response at once, such as 103 (Early Hints); not to HTTP/1.0 clients, which do not know them (RFC 9110 §15.2).
+   * Sends an informational response at once, such as 103 (Early Hints); not to HTTP/1.0 clients, which do not know them
+   * (RFC 9110 §15.2).
    * @throws {TypeError} when the head has been sent, or a field is not valid
    * @throws {RangeError} when the status is not 1xx
    */
@@ -218,8 +223,8 @@ export class ServerResponse {
   }
 
   /**
-   * Sends a whole response. A string is UTF-8 `text/plain` unless a Content-Type is given; an iterable is sent as it comes, with
-   * back-pressure, and not read at all when the response has no body.
+   * Sends a whole response. A string is UTF-8 `text/plain` unless a Content-Type is given; an iterable is sent as it
+   * comes, with back-pressure, and not read at all when the response has no body.
    * @throws what `writeHead`, `write` and `end` throw, and what the iterable throws
    */
   async send(status: number, headers?: HeadersInit, body: BodySource = ''): Promise<void> {

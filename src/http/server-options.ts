@@ -5,12 +5,15 @@ import { MINUTE, type Micros, type Scheduler, SECOND } from '../base/time.ts'
 import type { HttpVersion } from './events.ts'
 import { formatHttpDate } from './grammar.ts'
 import { checkField } from './headers.ts'
-import { DEFAULT_LIMITS, type HttpLimits, limitsFrom } from './limits.ts'
+import { checkTimeouts, DEFAULT_LIMITS, type HttpLimits, limitsFrom } from './limits.ts'
 import type { ConnectionInfo, Handler, ServerRequest } from './server-message.ts'
 
 /** Limits of a server; those of HttpLimits hold for each connection. */
 export interface ServerLimits extends HttpLimits {
-  /** Largest request body in bytes: 413. `Infinity` by default: bodies are streamed, and `bytes()` has a limit of its own. */
+  /**
+   * Largest request body in bytes: 413. `Infinity` by default: bodies are streamed, and `bytes()` has a limit of its
+   * own.
+   */
   readonly bodyBytes: number
   /** Most bytes of an unread body that are thrown away to keep the connection; beyond, it closes. 65,536. */
   readonly drainBytes: number
@@ -28,7 +31,10 @@ export interface ServerTimeouts {
   readonly requestUs: Micros
   /** How long a kept connection may stay without a next request. 5 s. */
   readonly idleUs: Micros
-  /** How long input is still read after our side has ended, so that the last answer is not lost to a reset (RFC 9112 §9.6). 5 s. */
+  /**
+   * How long input is still read after our side has ended, so that the last answer is not lost to a reset (RFC 9112
+   * §9.6). 5 s.
+   */
   readonly lingerUs: Micros
   /** How long the peer may refuse to take any of an answer. 120 s. */
   readonly writeUs: Micros
@@ -61,7 +67,9 @@ export interface HttpServerOptions {
   readonly timeouts?: Partial<ServerTimeouts>
   /** Value of the Server field; none unless given. */
   readonly serverName?: string
-  /** Milliseconds since 1970, for the Date field; without it there is none (RFC 9110 §6.6.1: a server without a clock). */
+  /**
+   * Milliseconds since 1970, for the Date field; without it there is none (RFC 9110 §6.6.1: a server without a clock).
+   */
   readonly wallClock?: () => number
   /** The version that answers carry: `'1.0'` makes a server of the old kind. */
   readonly httpVersion?: HttpVersion
@@ -136,14 +144,6 @@ function serverLimits(given: Partial<ServerLimits> = {}): ServerLimits {
     if (!(value >= 0)) throw new RangeError(`limit ${name} is ${value}; give a number >= 0`)
   }
   return { ...limitsFrom({ ...DEFAULT_LIMITS, ...rest }), ...extra }
-}
-
-/** Checks that every time limit is above 0. @throws {RangeError} otherwise */
-export function checkTimeouts<T extends object>(timeouts: T): T {
-  for (const [name, value] of Object.entries(timeouts)) {
-    if (!(value > 0)) throw new RangeError(`timeout ${name} is ${value}; give microseconds above 0, or Infinity`)
-  }
-  return timeouts
 }
 
 // Formatting a date costs more than the rest of a small head: once a second is enough.

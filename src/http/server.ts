@@ -1,6 +1,6 @@
 // An HTTP/1.1 server over byte streams that somebody else has accepted.
-// Owns: the set of connections, graceful close. Does not own: listening (net's Server hands streams over), one connection's life
-// (server-connection.ts), options (server-options.ts), files (files.ts).
+// Owns: the set of connections, graceful close. Does not own: listening (net's Server hands streams over), one
+// connection's life (server-connection.ts), options (server-options.ts), files (files.ts).
 // Read first: RFC 9112 §9 (connection management); src/http/stream.ts.
 import { ServerConnection } from './server-connection.ts'
 import type { ConnectionInfo } from './server-message.ts'
@@ -16,7 +16,10 @@ export class HttpServer {
   #closing = false
   #whenEmpty: (() => void)[] = []
 
-  /** @throws {RangeError} for a limit or timeout out of range @throws {TypeError} for a `serverName` that is no field value */
+  /**
+   * @throws {RangeError} for a limit or timeout out of range @throws {TypeError} for a `serverName` that is no field
+   * value
+   */
   constructor(options: HttpServerOptions) {
     this.#context = serverContext(
       options,

@@ -1,5 +1,6 @@
 // The life of one HTTP/1.1 connection as two state machines, the client's and the server's, that watch each other.
-// Owns: the tables and MessageState, the only place that assigns a state. Does not own: bytes, bodies, when to close a socket.
+// Owns: the tables and MessageState, the only place that assigns a state. Does not own: bytes, bodies, when to close a
+// socket.
 // Read first: RFC 9112 §9.3 (persistence), §9.6 (tear-down), RFC 9110 §7.8 (Upgrade), §9.3.6 (CONNECT).
 //
 //   client  idle --request--> send-body --end--> done --(both done, keep-alive)--> idle
@@ -50,7 +51,10 @@ export const CLIENT_TABLE: Readonly<Record<ClientState, Row<ClientState>>> = {
   error: {},
 }
 
-/** What the server may send in each state, and the state after it. An `idle` server may answer early (408 to no request). */
+/**
+ * What the server may send in each state, and the state after it. An `idle` server may answer early (408 to no
+ * request).
+ */
 export const SERVER_TABLE: Readonly<Record<ServerState, Row<ServerState>>> = {
   idle: { response: 'send-body', closed: 'closed' },
   'send-response': { informational: 'send-response', response: 'send-body' },
@@ -80,10 +84,12 @@ export class MessageState {
   #keepAlive = true
   #proposals = new Set<SwitchKind>()
 
+  /** The client's side. */
   get client(): ClientState {
     return this.#client
   }
 
+  /** The server's side. */
   get server(): ServerState {
     return this.#server
   }

@@ -1,5 +1,6 @@
 // Status codes and their usual phrases.
-// Owns: the table of RFC 9110 §15 (and 421, 425, 428, 429, 431, 451, 511 of their own RFCs). Does not own: when which is sent.
+// Owns: the table of RFC 9110 §15 (and 421, 425, 428, 429, 431, 451, 511 of their own RFCs). Does not own: when which
+// is sent.
 // Read first: RFC 9110 §15.
 
 const PHRASES: Readonly<Record<number, string>> = {

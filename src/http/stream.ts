@@ -1,12 +1,13 @@
 // What HTTP needs of a connection below it: a stream of bytes both ways, as node:stream's Duplex gives it.
-// Owns: the structural interface. Does not own: any implementation (Node's sockets, tunstack/net's sockets, pairs in memory).
+// Owns: the structural interface. Does not own: any implementation (Node's sockets, tunstack/net's sockets, pairs in
+// memory).
 
 /**
  * A byte stream both ways; every `node:stream` Duplex, `net.Socket`, `tls.TLSSocket` and tunstack socket is one.
  *
- * Half-close: `'end'` means that the peer has finished sending and must not stop our own sending, so the stream should be made
- * with `allowHalfOpen: true`; without it HTTP works, but an answer to a peer that has half-closed may be cut off.
- * Chunks of `'data'` belong to the listener. Bytes given to `write` belong to the stream.
+ * Half-close: `'end'` means that the peer has finished sending and must not stop our own sending, so the stream should
+ * be made with `allowHalfOpen: true`; without it HTTP works, but an answer to a peer that has half-closed may be cut
+ * off. Chunks of `'data'` belong to the listener. Bytes given to `write` belong to the stream.
  */
 export interface ByteStream {
   /** Bytes arrive. A first listener makes the stream flow. */

@@ -20,7 +20,10 @@ export class KindTimer<Kind extends string> {
     return this.#kind
   }
 
-  /** Waits until `at` for `kind`. When it waits for that kind already, the time set first stays. `Infinity` waits for ever. */
+  /**
+   * Waits until `at` for `kind`. When it waits for that kind already, the time set first stays. `Infinity` waits for
+   * ever.
+   */
   arm(kind: Kind, at: Micros): void {
     if (this.#kind === kind) return
     this.disarm()

@@ -1,6 +1,7 @@
-// Writing messages: heads and bodies as bytes on the wire, with nothing in them that could be read as more than was meant.
-// Owns: the text of heads, validation against injection, keeping a body to its announced length. Does not own: which framing or
-// connection fields to add (outgoing.ts), which message may be sent when (state.ts).
+// Writing messages: heads and bodies as bytes on the wire, with nothing in them that could be read as more than was
+// meant.
+// Owns: the text of heads, validation against injection, keeping a body to its announced length. Does not own: which
+// framing or connection fields to add (outgoing.ts), which message may be sent when (state.ts).
 // Read first: RFC 9112 §3, §4, §5, §7.1; §11.1 (response splitting).
 import { encodeChunk, encodeLastChunk } from './chunked.ts'
 import { localError } from './errors.ts'
@@ -13,7 +14,8 @@ const NOTHING = new Uint8Array(0)
 
 /**
  * A request head as bytes.
- * @throws {TypeError} when the method is not a token, the target holds anything but visible ASCII, or a field could break its line
+ * @throws {TypeError} when the method is not a token, the target holds anything but visible ASCII, or a field could
+ *   break its line
  */
 export function writeRequestHead(request: RequestHead): Uint8Array {
   if (!isToken(request.method)) throw new TypeError(`method ${JSON.stringify(request.method)} is not a token`)

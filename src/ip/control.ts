@@ -8,13 +8,12 @@ import { get16, get32 } from '../base/bytes.ts'
 import type { Micros } from '../base/time.ts'
 import { HEADROOM, Packet } from '../link/device.ts'
 import type { IpAddress } from './address.ts'
-import type { DropReason } from './drops.ts'
+import type { DropCounters, DropReason } from './drops.ts'
 import { IpHeader, NO_NEXT_HEADER, PROTOCOL } from './header.ts'
 import { ICMP, ICMP_HEADER_BYTES, type IcmpErrorKind, IcmpMessage, parseIcmp, UNREACHABLE, writeIcmp } from './icmp.ts'
 import { ICMPV6, PARAMETER_PROBLEM_V6, parseIcmpv6, UNREACHABLE_V6, writeIcmpv6 } from './icmpv6.ts'
 import { IPV4_HEADER_BYTES } from './ipv4.ts'
 import { IPV6_HEADER_BYTES } from './ipv6.ts'
-import type { IpLayer } from './layer.ts'
 import { TokenBucket } from './token-bucket.ts'
 
 /** Most control packets that wait to be sent. */
@@ -55,9 +54,37 @@ export interface EchoReply {
   readonly payload: Uint8Array
 }
 
+/** What the control plane uses of the IP floor that it belongs to: see IpLayer. */
+export interface ControlHost {
+  readonly mtu: number
+  readonly hopLimit: number
+  readonly drops: DropCounters
+  readonly counters: {
+    echoRequests: number
+    echoReplies: number
+    errorsReceived: number
+    errorsSent: number
+    errorsLimited: number
+  }
+  readonly onTransportError: ((error: TransportError) => void) | null
+  readonly onEchoReply: ((reply: EchoReply) => void) | null
+  isLocal(address: IpAddress): boolean
+  sourceFor(dst: IpAddress): IpAddress | null
+  headerBytes(dst: IpAddress): number
+  writeHeader(
+    packet: Packet,
+    src: IpAddress,
+    dst: IpAddress,
+    protocol: number,
+    hopLimit: number,
+    trafficClass: number,
+    dontFragment: boolean,
+  ): void
+}
+
 /** The control plane of one IpLayer. */
 export class Control {
-  readonly #layer: IpLayer
+  readonly #layer: ControlHost
   readonly #bucket: TokenBucket
   readonly #queue: Packet[] = []
   readonly #in = new IcmpMessage()
@@ -65,7 +92,7 @@ export class Control {
   readonly #quoted = new IpHeader()
 
   /** @throws {RangeError} when rate or burst is negative or not finite */
-  constructor(layer: IpLayer, errorsPerSecond: number, errorBurst: number) {
+  constructor(layer: ControlHost, errorsPerSecond: number, errorBurst: number) {
     this.#layer = layer
     this.#bucket = new TokenBucket(errorsPerSecond, errorBurst)
   }

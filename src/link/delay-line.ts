@@ -40,7 +40,7 @@ export class DelayLine {
     this.#wake = () => {
       this.#timer = null
       this.#timerAt = Number.POSITIVE_INFINITY
-      this.#releaseDue()
+      this.#release(options.scheduler.now())
     }
   }
 
@@ -67,6 +67,11 @@ export class DelayLine {
     return true
   }
 
+  /** Releases all packets at once, in the order in which they would have left. */
+  releaseAll(): void {
+    this.#release(Number.POSITIVE_INFINITY)
+  }
+
   /** Forgets all packets and the timer. */
   clear(): void {
     this.#timer?.cancel()
@@ -82,10 +87,9 @@ export class DelayLine {
     this.#timer = this.#options.scheduler.schedule(this.#timerAt, this.#wake)
   }
 
-  #releaseDue(): void {
-    const now = this.#options.scheduler.now()
+  #release(until: Micros): void {
     let any = false
-    while (this.#heap.length > 0 && this.#heap[0].at <= now) {
+    while (this.#heap.length > 0 && this.#heap[0].at <= until) {
       const held = this.#pop()
       any = true
       this.#options.release(held.packet)

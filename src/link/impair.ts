@@ -176,6 +176,8 @@ class Impaired implements ImpairedDevice {
   }
 
   close(): void {
+    // What has been sent is on the line already: a last FIN or reset still arrives, only sooner.
+    if (this.#open) this.#out.flush()
     this.#shut()
     this.#device.close()
   }

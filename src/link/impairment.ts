@@ -187,6 +187,11 @@ export class ImpairedPath {
     return true
   }
 
+  /** Delivers at once what is still on its way. */
+  flush(): void {
+    this.#line.releaseAll()
+  }
+
   /** Forgets the packets on their way. */
   clear(): void {
     this.#line.clear()

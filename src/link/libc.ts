@@ -1,6 +1,6 @@
 // The few functions of the C library that a TUN device needs, through koffi.
 // Owns: the bindings, errno and its names, the event-loop handle for a raw descriptor. Does not own: what the calls mean (tun.ts,
-// interface.ts). koffi is loaded on first use, so that importing `tunstack/link` costs nothing and needs no native code.
+// tun-interface.ts). koffi is loaded on first use, so that importing `tunstack/link` costs nothing and needs no native code.
 //
 // How buffers are passed (measured, Node 20, koffi 3.3, write() of 1,500 bytes to /dev/null, ns per call): a plain number that
 // holds the address, declared as uintptr_t: 330; a prebuilt Uint8Array or Buffer as void *: 365-390; a BigInt pointer: 340, with an

@@ -1,10 +1,17 @@
 // Opening and configuring a TUN device: from options to a descriptor and a configured interface, or to nothing and a clear error.
 // Owns: options, their checks, the order of the steps and the undoing. Does not own: the packets (tun.ts), ioctls of interfaces
-// (interface.ts).
+// (tun-interface.ts).
 // Read first: the kernel's Documentation/networking/tuntap.rst.
 
-import { InterfaceControl, ifreq, type KernelAddress, NEEDS_ADMIN, parseKernelAddress } from './interface.ts'
 import { ERRNO, loadLibc, type SystemError, systemError } from './libc.ts'
+import {
+  InterfaceControl,
+  ifreq,
+  type KernelAddress,
+  NEEDS_ADMIN,
+  parseKernelAddress,
+  waitForIpv6,
+} from './tun-interface.ts'
 import { VNET_HEADER_BYTES } from './vnet-header.ts'
 
 const O_RDWR = 2
@@ -187,7 +194,10 @@ function configure(control: InterfaceControl, fd: number, name: string, plan: Pl
     const number = address.family === 4 ? label++ : 0
     if (!present.has(address.bytes.join())) control.addAddress(name, address, number)
   }
-  if (options.up ?? true) control.setUp(name)
+  if (options.up ?? true) {
+    control.setUp(name)
+    if (addresses.some(({ family }) => family === 6)) waitForIpv6(name)
+  }
   if (options.persistent !== undefined) setPersistent(fd, name, options.persistent)
   return mtu
 }

@@ -1,6 +1,6 @@
 // A TUN device of Linux: the kernel's IP packets in this program's hands, in batches, with segmentation and checksum offload.
 // Owns: opening, configuring and closing the device, reading and writing packets in place. Does not own: interfaces in general
-// (interface.ts), the virtio header (vnet-header.ts), when to read (src/stack/driver).
+// (tun-interface.ts), the virtio header (vnet-header.ts), when to read (src/stack/driver).
 // Read first: the kernel's Documentation/networking/tuntap.rst; libc.ts for how memory is passed.
 //
 // Memory: the virtio header lies in the headroom right before the packet, in both directions, so no byte is copied here. One buffer

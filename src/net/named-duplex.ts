@@ -1,8 +1,11 @@
-// A Duplex with the read-only properties that a net.Socket has beyond a stream's.
-// Owns: the two ends as Node names them, kept after the close; readyState. Does not own: when they change (socket.ts).
+// A Duplex with what a net.Socket has beyond a stream and what needs no connection.
+// Owns: the two ends as Node names them, kept after the close; readyState; the refusal of writes after the peer's end.
+// Does not own: when any of them changes (socket.ts).
 
 import { Duplex } from 'node:stream'
+import type { WriteCallback } from './chunk-queue.ts'
 import type { SocketAddress } from './options.ts'
+import { endedByPeerError } from './socket-errors.ts'
 
 /** A Duplex between two addresses. */
 export class NamedDuplex extends Duplex {
@@ -43,6 +46,7 @@ export class NamedDuplex extends Duplex {
     return this.localEnd?.family
   }
 
+  /** Which sides are open, in Node's words. */
   get readyState(): 'opening' | 'open' | 'readOnly' | 'writeOnly' | 'closed' {
     if (this.connecting) return 'opening'
     if (this.readable) return this.writable ? 'open' : 'readOnly'
@@ -57,5 +61,17 @@ export class NamedDuplex extends Duplex {
   /** Our address, family and port; an empty object before a connection is tried. */
   address(): SocketAddress | Record<string, never> {
     return this.localEnd ?? {}
+  }
+
+  /** Writes as Duplex does; once the peer's end has ended our side too, fails with EPIPE as Node's sockets do. */
+  override write(chunk: unknown, encoding?: BufferEncoding | WriteCallback, callback?: WriteCallback): boolean {
+    if (this.allowHalfOpen || !this.readableEnded || !this.writableEnded) {
+      return super.write(chunk, encoding as BufferEncoding, callback)
+    }
+    const error = endedByPeerError()
+    const told = typeof encoding === 'function' ? encoding : callback
+    if (told !== undefined) process.nextTick(told, error)
+    this.destroy(error)
+    return false
   }
 }

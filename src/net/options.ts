@@ -9,7 +9,10 @@ import { nodeError } from './socket-errors.ts'
 
 /** How a socket behaves, however it is opened. */
 export interface SocketOptions {
-  /** Whether our side stays open when the peer has ended its own. Default false: it is ended too, as in node:net. */
+  /**
+   * Whether our side stays open when the peer has ended its own. Default false: it is ended too, as in node:net. Give true to
+   * a socket for `tls.connect({ socket })`: over a Duplex only TLS knows when it has nothing more to send.
+   */
   readonly allowHalfOpen?: boolean
   /** Bytes kept readable before reading from the connection stops. Default 65536. */
   readonly readableHighWaterMark?: number

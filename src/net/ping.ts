@@ -9,6 +9,9 @@ import type { HostCore } from './core.ts'
 import { checkMilliseconds } from './options.ts'
 import { abortError, callError, notFoundError, type SocketError } from './socket-errors.ts'
 
+/** Pings of one host that wait for their reply at a time. */
+const MOST_PENDING = 1024
+
 /** Options of `host.ping`. */
 export interface PingOptions {
   /** How long to wait for the reply, in milliseconds. Default 1000. */
@@ -47,6 +50,7 @@ export class Pinger {
     if (dst === null) return Promise.reject(notFoundError(address))
     if (signal?.aborted) return Promise.reject(abortError(signal))
     if (this.#core.closing) return Promise.reject(pingError('ENETDOWN', address))
+    if (this.#pending.size >= MOST_PENDING) return Promise.reject(pingError('ENOBUFS', address))
     return new Promise<Micros>((resolve, reject) => {
       const sequence = this.#nextSequence()
       const settle = (): void => {

@@ -7,7 +7,7 @@ import { getSystemErrorMap } from 'node:util'
 
 /** A system error with what a socket adds to it. Property order is Node's, too. */
 export interface SocketError extends Error {
-  /** libuv's number: the negative of Linux's errno. Absent on errors that are not the system's, as the EPIPE of a write after the peer's end. */
+  /** libuv's number: the negative of Linux's errno. Absent on errors that are not the system's (a write after the peer's end). */
   errno?: number
   code: string
   syscall?: string
@@ -100,6 +100,11 @@ export function endedByPeerError(): SocketError {
 export function closedEarlyError(): Error & { code: string } {
   const message = 'Socket closed before the connection was established'
   return nodeError(Error, 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION', message)
+}
+
+/** A write that destroy() has cut off; the error that streams give the writes queued behind it. */
+export function cutOffError(): Error & { code: string } {
+  return nodeError(Error, 'ERR_STREAM_DESTROYED', 'Cannot call write after a stream was destroyed')
 }
 
 /** Node's `ERR_...` errors: the same constructor, code and `name [code]` in the stack. */

@@ -20,7 +20,7 @@ import {
   type SocketOptions,
   socketAddress,
 } from './options.ts'
-import { abortError, callError, closedEarlyError, connectError, endedByPeerError, nodeError } from './socket-errors.ts'
+import { abortError, callError, closedEarlyError, connectError, cutOffError, nodeError } from './socket-errors.ts'
 
 /** Bytes that a stream holds on its side of the connection, unless told otherwise: what Node 22 has. */
 const HIGH_WATER_MARK_BYTES = 65536
@@ -201,27 +201,13 @@ export class TunSocket extends NamedDuplex implements EventSink {
     deadline.cancel()
   }
 
-  /** Writes as Duplex does; once the peer's end has ended our side too, fails with EPIPE as Node's sockets do. */
-  override write(chunk: unknown, encoding?: BufferEncoding | WriteCallback, callback?: WriteCallback): boolean {
-    if (this.allowHalfOpen || !this.readableEnded || !this.writableEnded) {
-      return super.write(chunk, encoding as BufferEncoding, callback)
-    }
-    const error = endedByPeerError()
-    const told = typeof encoding === 'function' ? encoding : callback
-    if (told !== undefined) process.nextTick(told, error)
-    this.destroy(error)
-    return false
-  }
-
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, callback: WriteCallback): void {
     this.#begin([chunk], callback)
   }
 
   override _writev(items: { chunk: Uint8Array }[], callback: WriteCallback): void {
-    this.#begin(
-      items.map(({ chunk }) => chunk),
-      callback,
-    )
+    const chunks = items.map(({ chunk }) => chunk)
+    this.#begin(chunks, callback)
   }
 
   override _final(callback: WriteCallback): void {
@@ -258,8 +244,8 @@ export class TunSocket extends NamedDuplex implements EventSink {
     // With a connection, Node emits 'close' once its handle is closed: later in the turn.
     const later = connection === null ? process.nextTick : setImmediate
     later(() => {
-      // Node tells a write that a clean destroy() has cut off of no error.
-      if (!wasConnecting) written?.(error)
+      // DEVIATION: Node tells a write that destroy() has cut off of no error, and pipeline() then takes the part for the whole.
+      if (!wasConnecting) written?.(error ?? cutOffError())
       this.#closeEmitted = true
       this.emit('close', error !== null)
       if (wasConnecting) written?.(closedEarlyError())

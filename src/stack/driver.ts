@@ -98,6 +98,7 @@ export class Driver {
     if (this.#isClosed) return
     this.#transmit()
     this.#arm()
+    if (stack.hasEvents) this.wake() // raised by the last output: told in a turn of their own
   }
 
   #transmit(): void {

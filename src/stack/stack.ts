@@ -98,6 +98,11 @@ export class Stack {
     return this.tcp.pollEvent()
   }
 
+  /** Whether pollEvent has something to give. */
+  get hasEvents(): boolean {
+    return this.tcp.hasEvents
+  }
+
   /** Opens a connection: see TcpLayer.connect. */
   connect(options: ConnectOptions, now: Micros): Connection {
     return this.tcp.connect(options, now)

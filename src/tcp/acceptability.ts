@@ -10,14 +10,17 @@ import { receiveWindow } from './window.ts'
 /** TS.Recent older than this is no longer believed (RFC 7323 §5.5). */
 export const TIMESTAMP_AGE_US: Micros = 24 * 24 * 3600 * 1_000_000
 
-/** RFC 9293 §3.10.7.4, table 6: the four cases of segment length and receive window. */
+/**
+ * RFC 9293 §3.10.7.4, table 6: the four cases of segment length and receive window. With a window of zero a segment at RCV.NXT is let
+ * through though it has text: its ACK, RST and URG count [MUST-66], and the text is cut off at the window's edge.
+ */
 export function isAcceptable(tcb: Tcb, segment: SegmentHeader): boolean {
   const { nxt } = tcb.rcv
   const window = receiveWindow(tcb)
   const length = segment.length
   const first = seqDiff(segment.seq, nxt)
-  if (length === 0) return window === 0 ? first === 0 : first >= 0 && first < window
-  if (window === 0) return false
+  if (window === 0) return first === 0
+  if (length === 0) return first >= 0 && first < window
   const last = first + length - 1
   return (first >= 0 && first < window) || (last >= 0 && last < window) || (first < 0 && last >= window)
 }
@@ -39,7 +42,9 @@ export function isAckInRange(tcb: Tcb, segment: SegmentHeader): boolean {
 export function takeTimestamp(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
   const { ts } = tcb
   if (!ts.enabled || !segment.hasTimestamps) return
-  if (((segment.tsVal - ts.recent) | 0) < 0 || seqGt(segment.seq, ts.lastAckSent)) return
+  if (seqGt(segment.seq, ts.lastAckSent)) return
+  // A TS.Recent too old to be believed gives way to whatever comes (RFC 7323 §5.5).
+  if (((segment.tsVal - ts.recent) | 0) < 0 && now - ts.recentAt <= TIMESTAMP_AGE_US) return
   ts.recent = segment.tsVal
   ts.recentAt = now
 }

@@ -9,7 +9,7 @@ import type { FlightEntry } from './flight.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
 import { onAckOutcome, pipe, takeSack } from './loss.ts'
 import { backedOffRtoUs, sampleRtt } from './rtt.ts'
-import { type Seq, seqDiff, seqGt, seqLt } from './seq.ts'
+import { type Seq, seqAdd, seqDiff, seqGt, seqLt } from './seq.ts'
 import { sendBufferStart, type Tcb } from './tcb.ts'
 import { timestampNow } from './timestamps.ts'
 import { updateSendWindow } from './window.ts'
@@ -61,18 +61,20 @@ export function releaseAcked(tcb: Tcb, ack: Seq): FlightEntry | null {
   if (text > 0) snd.buffer.advance(text)
   if (seqLt(tcb.recovery.highestSacked, ack)) tcb.recovery.highestSacked = ack
   if (seqLt(tcb.recovery.judged, ack)) tcb.recovery.judged = ack
+  // Nor may the end of the last recovery fall so far behind that it seems to lie ahead.
+  if (seqDiff(ack, tcb.recovery.point) > 2 ** 30) tcb.recovery.point = seqAdd(ack, -(2 ** 30))
   return newest
 }
 
 /**
- * A round-trip sample (RFC 6298 §3, Karn's rule): from the newest segment acknowledged if it was sent once; else from the timestamp
- * echoed, which tells which copy was answered (RFC 7323 §4).
+ * A round-trip sample (RFC 6298 §3, Karn's rule): from the newest segment acknowledged if all that is acknowledged was sent once; else
+ * from the timestamp echoed, which tells which copy was answered (RFC 7323 §4).
  */
 export function measure(tcb: Tcb, newest: FlightEntry | null, segment: SegmentHeader, now: Micros): number {
   tcb.progressAt = now
-  tcb.rtt.backoff = 0
+  tcb.rtt.timeouts = 0
   let sampleUs = -1
-  if (newest !== null && newest.transmissions === 1 && newest.mark !== 'sacked') {
+  if (newest !== null && newest.mark !== 'sacked') {
     sampleUs = now - newest.sentAt
   } else if (tcb.ts.enabled && segment.hasTimestamps && segment.tsEcr !== 0) {
     const elapsedMs = (timestampNow(tcb, now) - segment.tsEcr) | 0

@@ -106,13 +106,16 @@ export function tcpConfig(overrides: Partial<TcpConfig> = {}, base: TcpConfig = 
   const result: Record<string, unknown> = { ...base }
   for (const [name, value] of Object.entries(overrides)) {
     if (value === undefined) continue
-    const knob = (KNOBS as Record<string, Knob<unknown> | undefined>)[name]
+    const knob = Object.hasOwn(KNOBS, name) ? (KNOBS as Record<string, Knob<unknown>>)[name] : undefined
     if (knob === undefined)
       throw new TypeError(`unknown TCP setting '${name}'; known: ${Object.keys(KNOBS).join(', ')}`)
     if (typeof value !== typeof knob.default)
       throw new TypeError(`TCP setting '${name}' must be a ${typeof knob.default}`)
     if (typeof value === 'number' && !(value >= (knob.least ?? 0) && value <= (knob.most ?? 0))) {
       throw new RangeError(`TCP setting '${name}' is ${value}; it must be from ${knob.least} to ${knob.most}`)
+    }
+    if (typeof value === 'number' && !name.endsWith('Us') && !Number.isInteger(value)) {
+      throw new RangeError(`TCP setting '${name}' is ${value}; it must be a whole number`)
     }
     result[name] = value
   }

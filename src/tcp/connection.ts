@@ -8,11 +8,18 @@ import { abortTcb } from './closing.ts'
 import type { TcpConfig } from './config.ts'
 import type { TcpError } from './errors.ts'
 import { type TcpInfo, tcpInfo } from './info.ts'
-import type { Listener } from './listener.ts'
-import { takeText } from './receive.ts'
+import { owesAck, takeText } from './receive.ts'
+import { seqGt } from './seq.ts'
 import { canReceive, type State } from './state.ts'
 import { type Tcb, unsentBytes } from './tcb.ts'
 import { closeFully, queueFin, queueText } from './user-calls.ts'
+import { windowUpdateDue } from './window.ts'
+
+/** What a connection came through, until it is accepted: a Listener. */
+export interface Acceptor {
+  /** The connection has changed its state: it may wait to be accepted now, or be gone. */
+  settle(connection: Connection): void
+}
 
 /** What a connection asks of the layer that made it. */
 export interface ConnectionLayer {
@@ -27,7 +34,7 @@ export class Connection implements DeadlineEntry {
   /** The owner's back pointer. */
   user: unknown = null
   /** The listener that it came through and has not been accepted from yet. */
-  listener: Listener | null
+  listener: Acceptor | null
 
   // DeadlineEntry, and the layer's lists.
   deadline: Micros = Number.POSITIVE_INFINITY
@@ -39,28 +46,33 @@ export class Connection implements DeadlineEntry {
 
   readonly #layer: ConnectionLayer
 
-  constructor(tcb: Tcb, layer: ConnectionLayer, listener: Listener | null) {
+  constructor(tcb: Tcb, layer: ConnectionLayer, listener: Acceptor | null) {
     this.tcb = tcb
     this.#layer = layer
     this.listener = listener
   }
 
+  /** Our address. */
   get local(): IpAddress {
     return this.tcb.local
   }
 
+  /** Our port. */
   get localPort(): number {
     return this.tcb.localPort
   }
 
+  /** The peer's address. */
   get remote(): IpAddress {
     return this.tcb.remote
   }
 
+  /** The peer's port. */
   get remotePort(): number {
     return this.tcb.remotePort
   }
 
+  /** Where it stands in RFC 9293 figure 5. */
   get state(): State {
     return this.tcb.state
   }
@@ -114,7 +126,7 @@ export class Connection implements DeadlineEntry {
   /** The peer has closed its side and everything it sent was read. */
   get ended(): boolean {
     const { rcv } = this.tcb
-    return rcv.unread === 0 && rcv.finSeen && rcv.nxt !== rcv.finSeq
+    return rcv.unread === 0 && rcv.finSeen && seqGt(rcv.nxt, rcv.finSeq)
   }
 
   /** Half-close: FIN follows what is queued (RFC 9293 §3.6). Reading goes on. */
@@ -130,7 +142,9 @@ export class Connection implements DeadlineEntry {
     rcv.discard = true
     rcv.buffer.clear()
     rcv.unread = 0
-    if (canReceive(this.tcb.state)) this.#layer.touch(this)
+    if (!canReceive(this.tcb.state)) return
+    if (windowUpdateDue(this.tcb)) owesAck(this.tcb)
+    this.#layer.touch(this)
   }
 
   /** Closes both directions: a FIN after what is queued, or a reset when received text was not read (RFC 9293 §3.6.1). */
@@ -153,6 +167,7 @@ export class Connection implements DeadlineEntry {
   /** Keep-alive probes [MUST-24]; `idleUs` before the first one. */
   setKeepAlive(on: boolean, idleUs?: Micros): void {
     this.#configure(idleUs === undefined ? { keepAlive: on } : { keepAlive: on, keepAliveIdleUs: idleUs })
+    if (this.tcb.state === 'CLOSED') return
     this.tcb.timers.keepAlive = on ? -1 : Number.POSITIVE_INFINITY // armed when the layer next looks: it knows the time
   }
 

@@ -45,6 +45,7 @@ export class Flight {
     return this.#bytes
   }
 
+  /** Bytes that the peer has by its SACK blocks. */
   get sackedBytes(): number {
     return this.#sackedBytes
   }
@@ -104,27 +105,27 @@ export class Flight {
   }
 
   /**
-   * Releases everything below `una` and returns the last entry that went whole (the newest), or null. An entry that is acknowledged in
-   * part is shortened.
+   * Releases everything below `una`. An entry that is acknowledged in part is shortened. Returns the last entry that went whole (the
+   * newest); null when there is none, or when any that is acknowledged was sent twice: then nobody knows what drew the acknowledgement.
    */
   release(una: Seq): FlightEntry | null {
     let last: FlightEntry | null = null
+    let isAmbiguous = false
     while (this.#first < this.#entries.length) {
       const entry = this.#entries[this.#first]
+      if (seqLe(una, entry.start)) break
+      if (entry.transmissions > 1) isAmbiguous = true
       if (seqLe(entry.end, una)) {
         this.#forget(entry, seqDiff(entry.end, entry.start))
         last = entry
         this.#first++
       } else {
-        if (seqLt(entry.start, una)) {
-          this.#forget(entry, seqDiff(una, entry.start))
-          entry.start = una
-        }
-        break
+        this.#forget(entry, seqDiff(una, entry.start))
+        entry.start = una
       }
     }
     this.#compact()
-    return last
+    return isAmbiguous ? null : last
   }
 
   /** Index of the first entry that ends after `at`; `size` when there is none. */

@@ -12,9 +12,11 @@ import { setState } from './state.ts'
 import type { Tcb } from './tcb.ts'
 import { MAX_WINDOW_SCALE, receiveWindow, windowScaleFor } from './window.ts'
 
-/** MSS to assume when a SYN does not tell (RFC 9293 §3.7.1 [MUST-15]). */
+/** MSS to assume over IPv4 when a SYN does not tell (RFC 9293 §3.7.1 [MUST-15]). */
 export const DEFAULT_MSS_IPV4 = 536
+/** The same over IPv6. */
 export const DEFAULT_MSS_IPV6 = 1220
+const RTO_AFTER_LOST_SYN_US: Micros = 3_000_000
 /** Bytes that timestamps take in every segment. */
 export const TIMESTAMP_OPTION_BYTES = 12
 
@@ -57,7 +59,12 @@ export function establish(tcb: Tcb, synWasResent: boolean, now: Micros): void {
   // RFC 5681 §3.1: after a lost SYN the initial window is one segment.
   const segments = synWasResent ? 1 : tcb.config.initialWindowSegments
   tcb.control.init(tcb.cc, segments * tcb.snd.mss, now)
-  tcb.recovery.point = tcb.snd.una
+  // RFC 6298 §5.7: a SYN that timed out leaves no sample; the timeout starts from 3 s.
+  if (tcb.rtt.srttUs < 0 && synWasResent) tcb.rtt.rtoUs = Math.max(tcb.rtt.rtoUs, RTO_AFTER_LOST_SYN_US)
+  tcb.rtt.backoff = 0
+  // RFC 6582 §3.2 step 1: "recover" begins at ISS, so that the first segment of text may be recovered too.
+  tcb.recovery.phase = 'open'
+  tcb.recovery.point = tcb.snd.iss
   tcb.sentAt = now
   if (tcb.config.keepAlive) tcb.timers.keepAlive = now + tcb.config.keepAliveIdleUs
   tcb.events |= EVENT.connected

@@ -57,7 +57,7 @@ export function tcpInfo(tcb: Tcb): TcpInfo {
   return {
     tcpi_state: tcb.state,
     tcpi_ca_state: tcb.recovery.phase,
-    tcpi_retransmits: rtt.backoff,
+    tcpi_retransmits: rtt.timeouts,
     tcpi_probes: tcb.probes,
     tcpi_backoff: rtt.backoff,
     tcpi_snd_wscale: snd.scale,

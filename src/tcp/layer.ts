@@ -3,7 +3,6 @@
 // Invariant: nothing here keeps time or sends by itself; `now` comes in, packets are polled.
 
 import { Deadlines } from '../base/deadlines.ts'
-import type { Random } from '../base/random.ts'
 import { type SipKey, sipKey } from '../base/siphash.ts'
 import type { Micros } from '../base/time.ts'
 import type { IpAddress } from '../ip/address.ts'
@@ -12,7 +11,8 @@ import type { TransportError } from '../ip/control.ts'
 import type { DropReason } from '../ip/drops.ts'
 import { type IpHeader, PROTOCOL } from '../ip/header.ts'
 import type { IpLayer } from '../ip/layer.ts'
-import type { Offload, Packet } from '../link/device.ts'
+import type { Packet } from '../link/device.ts'
+import { closeTcb } from './closing.ts'
 import { type TcpConfig, tcpConfig } from './config.ts'
 import { congestionControl } from './congestion/index.ts'
 import { Connection } from './connection.ts'
@@ -23,59 +23,22 @@ import { takeSyn } from './handshake.ts'
 import { parseTcp, SegmentHeader, SegmentPlan } from './header.ts'
 import { handleIcmpError } from './icmp-errors.ts'
 import { hashFourTuple, initialSequenceNumber } from './isn.ts'
+import type { ConnectOptions, ListenOptions, TcpCounters, TcpLayerOptions } from './layer-options.ts'
 import { Listener } from './listener.ts'
 import { nextSegment } from './output.ts'
 import { Ports } from './ports.ts'
 import { ResetQueue } from './reset.ts'
 import { segmentArrives } from './segment-arrives.ts'
-import { seq } from './seq.ts'
+import { type Seq, seq, seqAdd, seqMax } from './seq.ts'
 import { setState } from './state.ts'
 import { createTcb, type Tcb } from './tcb.ts'
 import { armAfterCalls, handleTimers, nextDeadline } from './timers.ts'
 import { SegmentWriter } from './writer.ts'
 
-/** How a host's TCP is set up. */
-export interface TcpLayerOptions {
-  readonly ip: IpLayer
-  readonly random: Random
-  readonly offload: Offload
-  /** Defaults of every connection. */
-  readonly config?: Partial<TcpConfig>
-  /** Gives initial sequence numbers instead of RFC 6528's; for tests at the wrap and for replays. */
-  readonly isn?: () => number
-}
+export type { ConnectOptions, ListenOptions, TcpCounters, TcpLayerOptions } from './layer-options.ts'
 
-/** What an active open needs. */
-export interface ConnectOptions {
-  readonly remote: IpAddress
-  readonly remotePort: number
-  /** Own address; by default the one that IP would use [MUST-44]. */
-  readonly local?: IpAddress
-  /** Own port; by default a free one of the ephemeral range. */
-  readonly localPort?: number
-  readonly config?: Partial<TcpConfig>
-}
-
-/** What a passive open needs. */
-export interface ListenOptions {
-  /** Own address; by default all [MUST-43]. */
-  readonly local?: IpAddress
-  /** 0 for any free one. */
-  readonly port: number
-  /** Default 511, as Node's. */
-  readonly backlog?: number
-  readonly config?: Partial<TcpConfig>
-}
-
-/** Segments counted by what became of them. */
-export interface TcpCounters {
-  segmentsIn: number
-  segmentsOut: number
-  retransmitted: number
-  activeOpens: number
-  passiveOpens: number
-  resetsOut: number
-}
+/** How far a reopened connection's numbers stay from those of the one before; as Linux. */
+const REOPEN_GAP = 65537
 
 /** One host's TCP. Use it through Stack. */
 export class TcpLayer {
@@ -192,8 +155,10 @@ export class TcpLayer {
     remotePort: number,
     config: TcpConfig,
     now: Micros,
+    leastIss?: Seq,
   ): Tcb {
     const hash = hashFourTuple(this.#isnKey, local, localPort, remote, remotePort)
+    const iss = this.#isn === null ? initialSequenceNumber(hash, now) : seq(this.#isn())
     const tcb = createTcb({
       passive,
       local,
@@ -202,12 +167,13 @@ export class TcpLayer {
       remotePort,
       config,
       control: congestionControl(config.congestion),
-      iss: this.#isn === null ? initialSequenceNumber(hash, now) : seq(this.#isn()),
+      iss: leastIss === undefined ? iss : seqMax(iss, leastIss),
       timestampOffset: hashFourTuple(this.#timestampKey, local, localPort, remote, remotePort),
       pathSegmentBytes: this.#ip.mtu - this.#ip.headerBytes(remote),
       now,
     })
-    tcb.onState = this.onState
+    const watch = this.onState
+    if (watch !== null) tcb.onState = (from, to) => watch(tcb, from, to)
     return tcb
   }
 
@@ -239,7 +205,7 @@ export class TcpLayer {
     return 'ok'
   }
 
-  #handleUnconnected(header: IpHeader, segment: SegmentHeader, now: Micros): 'ok' | DropReason {
+  #handleUnconnected(header: IpHeader, segment: SegmentHeader, now: Micros, leastIss?: Seq): 'ok' | DropReason {
     const listener = this.#ports.listenerFor(header.dst, segment.destinationPort)
     const verdict = listener === null ? 'reset' : listener.judge(segment)
     if (verdict === 'reset') {
@@ -247,15 +213,27 @@ export class TcpLayer {
       return listener === null ? 'tcp-no-listener' : 'tcp-not-syn'
     }
     if (listener === null || verdict === 'drop') return 'tcp-not-accepted'
-    this.#open(listener, header, segment, now)
+    this.#open(listener, header, segment, now, leastIss)
     return 'ok'
   }
 
-  /** RFC 9293 §3.10.7.2, third: a SYN in LISTEN. Its text, if any, is sent again by the peer once the connection is open. */
-  #open(listener: Listener, header: IpHeader, segment: SegmentHeader, now: Micros): void {
+  /**
+   * RFC 9293 §3.10.7.2, third: a SYN in LISTEN. Its text, if any, is sent again by the peer once the connection is open. `leastIss`:
+   * after TIME-WAIT, beyond what the old connection used (RFC 9293 §3.6.1 [MAY-2] (1)).
+   */
+  #open(listener: Listener, header: IpHeader, segment: SegmentHeader, now: Micros, leastIss?: Seq): void {
     const { destinationPort, sourcePort } = segment
     const local = header.dst.clone()
-    const tcb = this.#create(true, local, destinationPort, header.src.clone(), sourcePort, listener.config, now)
+    const tcb = this.#create(
+      true,
+      local,
+      destinationPort,
+      header.src.clone(),
+      sourcePort,
+      listener.config,
+      now,
+      leastIss,
+    )
     const connection = new Connection(tcb, this, listener)
     takeSyn(tcb, segment, now)
     setState(tcb, 'SYN-RECEIVED')
@@ -267,11 +245,9 @@ export class TcpLayer {
 
   #reopen(old: Connection, header: IpHeader, segment: SegmentHeader, now: Micros): 'ok' | DropReason {
     if (this.#ports.listenerFor(header.dst, segment.destinationPort) === null) return 'tcp-not-accepted'
-    old.close()
-    old.abort() // in TIME-WAIT: silent (RFC 9293 §3.10.5)
+    closeTcb(old.tcb) // what was received and not read stays readable
     this.#settle(old)
-    this.#notice(old)
-    return this.#handleUnconnected(header, segment, now)
+    return this.#handleUnconnected(header, segment, now, seqAdd(old.tcb.snd.nxt, REOPEN_GAP))
   }
 
   #handleIcmpError(error: TransportError): void {
@@ -334,9 +310,9 @@ export class TcpLayer {
     return next
   }
 
-  /** Whether anything waits to be sent. */
-  get hasOutput(): boolean {
-    return this.#dirtyHead < this.#dirty.length || this.#resets.size > 0
+  /** Whether pollEvent has something to give. */
+  get hasEvents(): boolean {
+    return this.#eventful.length > 0
   }
 
   /** A connection may have something to send, or its deadlines may have moved. */
@@ -344,6 +320,11 @@ export class TcpLayer {
     if (connection.isDirty) return
     connection.isDirty = true
     this.#dirty.push(connection)
+  }
+
+  /** A listener has a connection to accept. */
+  acceptable(listener: Listener): void {
+    this.#queue(listener)
   }
 
   /** A listener gave a connection to its owner: what gathered until now can be told. */
@@ -361,7 +342,6 @@ export class TcpLayer {
     const { listener, tcb } = connection
     if (listener !== null) {
       if (tcb.state !== 'SYN-RECEIVED') listener.settle(connection)
-      if (listener.events !== 0) this.#queue(listener)
     } else if (tcb.events !== 0) {
       this.#queue(connection)
     }

@@ -9,6 +9,8 @@ import { FLAG, type SegmentHeader } from './header.ts'
 
 /** What a listener asks of the layer that made it. */
 export interface ListenerLayer {
+  /** The listener has a connection to accept. */
+  acceptable(listener: Listener): void
   /** An accepted connection may have events to tell. */
   accepted(connection: Connection): void
   /** The listener is closed. */
@@ -99,5 +101,6 @@ export class Listener {
     if (connection.state === 'CLOSED' || this.isClosed) return
     this.#waiting.push(connection)
     this.events |= EVENT.acceptable
+    this.#layer.acceptable(this)
   }
 }

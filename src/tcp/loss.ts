@@ -73,7 +73,8 @@ export function onAckOutcome(tcb: Tcb, outcome: AckOutcome, now: Micros): void {
   if (recovery.phase === 'open') {
     if (isLossSeen(tcb)) enterRecovery(tcb, now)
   } else if (outcome.acked > 0 && !tcb.sackEnabled) {
-    markHeadLost(tcb) // RFC 6582 §3.2 step 3: a partial acknowledgement tells of the next hole
+    // RFC 6582 §3.2 step 3: a partial acknowledgement tells of the next hole, which is sent again at once.
+    if (markHeadLost(tcb) && recovery.phase === 'recovery') recovery.forced = true
   }
 }
 
@@ -100,19 +101,42 @@ function enterRecovery(tcb: Tcb, now: Micros): void {
   const { recovery, snd } = tcb
   recovery.phase = 'recovery'
   recovery.point = snd.nxt
-  tcb.control.onLoss(tcb.cc, snd.flight.bytes, now)
+  // RFC 5681 §3.2 step 2: what limited transmit (RFC 3042) sent beyond cwnd is left out.
+  tcb.control.onLoss(tcb.cc, Math.min(snd.flight.bytes, tcb.cc.cwnd), now)
   markHeadLost(tcb)
   recovery.forced = true
 }
 
-/** The first segment of the flight is lost; of a super-segment, its first segment. */
-function markHeadLost(tcb: Tcb): void {
+/** The first segment of the flight is lost; of a super-segment, its first segment. Returns false when that is known already. */
+function markHeadLost(tcb: Tcb): boolean {
+  const { flight } = tcb.snd
+  if (flight.size === 0 || flight.at(0).mark !== 'sent') return false
+  markSegmentLost(tcb, 0)
+  return true
+}
+
+function markSegmentLost(tcb: Tcb, i: number): void {
   const { flight, mss } = tcb.snd
-  if (flight.size === 0) return
-  const head = flight.at(0)
-  if (head.mark !== 'sent') return
-  if (seqDiff(head.end, head.start) > mss + 1) flight.split(0, seqAdd(head.start, mss))
-  flight.mark(0, 'lost')
+  const { start, end } = flight.at(i)
+  if (seqDiff(end, start) > mss + 1) flight.split(i, seqAdd(start, mss))
+  flight.mark(i, 'lost')
+}
+
+/**
+ * RFC 6675 §4 NextSeg() rule (3): nothing is surely lost and nothing new can go, but the window has room: the first hole below what was
+ * SACKed is taken for lost, one segment. Returns whether there was one.
+ */
+export function suspectNextHole(tcb: Tcb): boolean {
+  const { recovery, snd } = tcb
+  const { flight } = snd
+  if (recovery.phase !== 'recovery' || !tcb.sackEnabled || flight.lostBytes > 0) return false
+  if (tcb.cc.cwnd - flight.pipe < snd.mss) return false
+  for (let i = 0; i < flight.size && seqLt(flight.at(i).start, recovery.highestSacked); i++) {
+    if (flight.at(i).mark !== 'sent') continue
+    markSegmentLost(tcb, i)
+    return true
+  }
+  return false
 }
 
 /** RFC 6675 §4 IsLost(): DupThresh separate blocks, or more than DupThresh-1 segments' worth of bytes, were SACKed above it. */
@@ -141,7 +165,8 @@ function markLostBySack(tcb: Tcb): void {
 export function onRetransmissionTimeout(tcb: Tcb, now: Micros): void {
   const { recovery, snd } = tcb
   const { flight } = snd
-  tcb.control.onTimeout(tcb.cc, flight.bytes, tcb.rtt.backoff === 0, now)
+  tcb.control.onTimeout(tcb.cc, flight.bytes, tcb.rtt.timeouts === 0, now)
+  tcb.rtt.timeouts++
   tcb.rtt.backoff++
   // RFC 2018 §8: the peer may have thrown away what it SACKed but never acknowledged; a head that is SACKed says that it did.
   const reneged = flight.at(0).mark === 'sacked'

@@ -6,7 +6,7 @@
 
 import type { Micros } from '../base/time.ts'
 import { FLAG, type SegmentPlan } from './header.ts'
-import { pipe } from './loss.ts'
+import { pipe, suspectNextHole } from './loss.ts'
 import { backedOffRtoUs } from './rtt.ts'
 import { type Seq, seqAdd, seqDiff, seqGe } from './seq.ts'
 import { isSynchronized } from './state.ts'
@@ -34,6 +34,7 @@ export function nextSegment(tcb: Tcb, now: Micros, superSegment: number, plan: S
   if (tcb.rcv.outOfOrder.size > 0 && nextAck(tcb, now, plan)) return true
   if (nextLost(tcb, now, most, plan)) return true
   if (nextNew(tcb, now, most, plan)) return true
+  if (suspectNextHole(tcb) && nextLost(tcb, now, most, plan)) return true
   if (tcb.probePending) return probe(tcb, now, plan)
   armPersist(tcb, now)
   return nextAck(tcb, now, plan)
@@ -74,20 +75,20 @@ function fill(tcb: Tcb, plan: SegmentPlan, sequence: Seq, flags: number, now: Mi
   if (rcv.outOfOrder.size > 0 && tcb.sackEnabled && (flags & (FLAG.SYN | FLAG.RST)) === 0) fillSack(tcb, plan)
 }
 
-/** RFC 2018 §4: the block that grew last comes first, then the others, as many as the header holds. */
+/** RFC 2018 §4: the block that grew last comes first, then those reported before it, the latest first; then any, while there is room. */
 function fillSack(tcb: Tcb, plan: SegmentPlan): void {
-  const { outOfOrder, latestRange } = tcb.rcv
+  const { outOfOrder, recentRanges } = tcb.rcv
   const most = plan.hasTimestamps ? 3 : 4
   let count = 0
   const put = (i: number): void => {
+    if (i < 0 || count === most) return
+    for (let k = 0; k < count; k++) if (plan.sackEdges[2 * k] === outOfOrder.start(i)) return
     plan.sackEdges[2 * count] = outOfOrder.start(i)
     plan.sackEdges[2 * count + 1] = outOfOrder.end(i)
     count++
   }
-  let latest = -1
-  for (let i = 0; i < outOfOrder.size && latest < 0; i++) if (outOfOrder.start(i) === latestRange) latest = i
-  if (latest >= 0) put(latest)
-  for (let i = outOfOrder.size - 1; i >= 0 && count < most; i--) if (i !== latest) put(i)
+  for (const at of recentRanges) put(outOfOrder.find(at))
+  for (let i = outOfOrder.size - 1; i >= 0 && count < most; i--) put(i)
   plan.sackCount = count
 }
 
@@ -127,7 +128,10 @@ function nextLost(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boole
   if (i < 0) return false
   const entry = flight.at(i)
   // What lies beyond a window that has shrunk waits [SHLD-16]; the first octet is always retried, which also probes the window.
-  if (i > 0 && seqGe(entry.start, seqAdd(snd.una, snd.wnd))) return false
+  if (i > 0 && seqGe(entry.start, seqAdd(snd.una, snd.wnd))) {
+    tcb.hold = 'window'
+    return false
+  }
   const inNetwork = pipe(tcb)
   const room = tcb.cc.cwnd - inNetwork
   let length = seqDiff(entry.end, entry.start)
@@ -154,14 +158,11 @@ function nextLost(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boole
 /** New text, and FIN after the last of it. */
 function nextNew(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boolean {
   const { snd } = tcb
+  if (snd.flight.lostBytes > 0) return false // it goes first, and nextLost has said why it cannot
   const unsent = unsentBytes(tcb)
   const finDue = snd.finQueued && !snd.finSent
   if (unsent === 0 && !finDue) {
     tcb.hold = 'nothing'
-    return false
-  }
-  if (snd.flight.lostBytes > 0) {
-    tcb.hold = 'cwnd'
     return false
   }
   restartAfterIdle(tcb, now)
@@ -261,5 +262,6 @@ function armPersist(tcb: Tcb, now: Micros): void {
     if (timers.persist === NEVER) timers.persist = now + persistIntervalUs(tcb)
   } else {
     timers.persist = NEVER
+    tcb.windowProbes = 0
   }
 }

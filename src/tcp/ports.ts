@@ -9,8 +9,9 @@ import { TcpError } from './errors.ts'
 import { hashFourTuple } from './isn.ts'
 import type { Listener } from './listener.ts'
 
-/** The ephemeral range, as Linux has it. */
+/** The first port of the ephemeral range, as Linux has it. */
 export const EPHEMERAL_FIRST = 32768
+/** The last of them. */
 export const EPHEMERAL_LAST = 60999
 const EPHEMERAL_COUNT = EPHEMERAL_LAST - EPHEMERAL_FIRST + 1
 
@@ -26,7 +27,7 @@ export class Ports {
     this.#key = sipKey(random)
   }
 
-  /** The given own port for a connection. @throws {TcpError} EADDRINUSE when the four values are taken or the port is listened on */
+  /** The given own port for a connection. @throws {TcpError} EADDRINUSE when the four values are taken */
   claim(local: IpAddress, port: number, remote: IpAddress, remotePort: number): number {
     if (this.#demux.find(local, port, remote, remotePort) !== null) {
       throw new TcpError(
@@ -47,7 +48,8 @@ export class Ports {
     }
     throw new TcpError(
       'EADDRNOTAVAIL',
-      `all ${EPHEMERAL_COUNT} ephemeral ports towards ${remote} port ${remotePort} are taken: reuse connections, or wait for TIME-WAIT to end`,
+      `all ${EPHEMERAL_COUNT} ephemeral ports towards ${remote} port ${remotePort} are taken: ` +
+        'reuse connections, or wait for TIME-WAIT to end',
     )
   }
 

@@ -7,11 +7,13 @@ import { EVENT } from './events.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
 import { type Seq, seq, seqAdd, seqDiff, seqGt, seqLe, seqLt, seqMin } from './seq.ts'
 import { canReceive, setState } from './state.ts'
-import type { Tcb } from './tcb.ts'
+import type { ReceiveState, Tcb } from './tcb.ts'
 import { windowUpdateDue } from './window.ts'
 
 /** Bound on duplicate acknowledgements owed at once: more tell the peer nothing new. */
 const MOST_ACKS_OWED = 64
+/** SACK blocks that fit into a header (RFC 2018 §3). */
+const MOST_SACK_BLOCKS = 4
 /** A peer's full-sized segment is taken to be at least this long (RFC 9293 §3.7.1: the default MSS). */
 const LEAST_FULL_SEGMENT = 536
 
@@ -54,8 +56,16 @@ function textSeq(segment: SegmentHeader): Seq {
 function holdOutOfOrder(tcb: Tcb, from: Seq, end: Seq): void {
   const { rcv } = tcb
   const i = rcv.outOfOrder.add(from, end)
-  rcv.latestRange = seq(rcv.outOfOrder.start(i))
+  noteRange(rcv, i)
   rcv.acksOwed = Math.min(MOST_ACKS_OWED, rcv.acksOwed + 1)
+}
+
+/** RFC 2018 §4: remembers that range `i` is the one that grew last. */
+function noteRange(rcv: ReceiveState, i: number): void {
+  const { outOfOrder, recentRanges } = rcv
+  const others = recentRanges.filter((other) => outOfOrder.find(other) !== i).slice(0, MOST_SACK_BLOCKS - 1)
+  recentRanges.length = 0
+  recentRanges.push(seq(outOfOrder.start(i)), ...others)
 }
 
 function takeInOrder(tcb: Tcb, end: Seq, now: Micros): void {
@@ -64,10 +74,8 @@ function takeInOrder(tcb: Tcb, end: Seq, now: Micros): void {
   rcv.nxt = end
   const hadHoles = rcv.outOfOrder.size > 0
   if (hadHoles) {
-    if (seqLe(seq(rcv.outOfOrder.start(0)), end)) {
-      const joined = seq(rcv.outOfOrder.end(0))
-      if (seqGt(joined, end)) rcv.nxt = joined
-    }
+    rcv.outOfOrder.add(old, end)
+    rcv.nxt = seq(rcv.outOfOrder.end(0))
     rcv.outOfOrder.dropBelow(rcv.nxt)
   }
   const delivered = seqDiff(rcv.nxt, old)
@@ -90,15 +98,24 @@ function takeInOrder(tcb: Tcb, end: Seq, now: Micros): void {
 export function receiveFin(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
   const { rcv } = tcb
   if (tcb.state === 'CLOSED') return
-  if ((segment.flags & FLAG.FIN) !== 0 && !rcv.finSeen) {
-    const finSeq = seqAdd(textSeq(segment), segment.textLength)
-    // A FIN beyond the window is not taken: its octet lies outside; one behind RCV.NXT cannot be new.
-    if (seqLt(finSeq, rcv.nxt) || seqGt(finSeq, rcv.edge)) return
+  if ((segment.flags & FLAG.FIN) !== 0) noteFin(rcv, segment)
+  if (rcv.finSeen && rcv.nxt === rcv.finSeq) takeFin(tcb, now)
+}
+
+function noteFin(rcv: ReceiveState, segment: SegmentHeader): void {
+  const { outOfOrder } = rcv
+  const finSeq = seqAdd(textSeq(segment), segment.textLength)
+  // A FIN beyond the window is not taken: its octet lies outside; one behind RCV.NXT cannot be new.
+  if (seqLt(finSeq, rcv.nxt) || seqGt(finSeq, rcv.edge)) return
+  // One below text that has come already contradicts it: the text came first.
+  if (outOfOrder.size > 0 && seqGt(seq(outOfOrder.end(outOfOrder.size - 1)), finSeq)) return
+  if (!rcv.finSeen) {
     rcv.finSeen = true
     rcv.finSeq = finSeq
-    if (seqGt(finSeq, rcv.nxt)) rcv.acksOwed = Math.min(MOST_ACKS_OWED, rcv.acksOwed + 1)
   }
-  if (rcv.finSeen && rcv.nxt === rcv.finSeq) takeFin(tcb, now)
+  // One acknowledgement for each segment out of order: its text, if any, has asked for it.
+  const isAhead = seqGt(finSeq, rcv.nxt) && segment.textLength === 0
+  if (isAhead) rcv.acksOwed = Math.min(MOST_ACKS_OWED, rcv.acksOwed + 1)
 }
 
 function takeFin(tcb: Tcb, now: Micros): void {

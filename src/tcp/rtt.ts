@@ -15,8 +15,10 @@ export interface RttState {
   minUs: number
   /** Latest sample; -1 before the first. */
   latestUs: number
-  /** Consecutive timeouts; each doubles the timeout (RFC 6298 §5.5). */
+  /** How often the timeout has been doubled (RFC 6298 §5.5); kept until there is a new sample, as Karn's rule asks (§5, last note). */
   backoff: number
+  /** Consecutive timeouts without progress. */
+  timeouts: number
 }
 
 /** State before any measurement. */
@@ -28,12 +30,14 @@ export function createRtt(config: TcpConfig): RttState {
     minUs: Number.POSITIVE_INFINITY,
     latestUs: -1,
     backoff: 0,
+    timeouts: 0,
   }
 }
 
 /** Takes a round-trip sample (RFC 6298 §2.2, §2.3). */
 export function sampleRtt(rtt: RttState, sampleUs: Micros, config: TcpConfig): void {
   const r = Math.max(1, sampleUs)
+  rtt.backoff = 0
   rtt.latestUs = r
   if (r < rtt.minUs) rtt.minUs = r
   if (rtt.srttUs < 0) {

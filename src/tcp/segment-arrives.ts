@@ -31,6 +31,12 @@ export function segmentArrives(tcb: Tcb, segment: SegmentHeader, now: Micros): A
   }
   if (tcb.state === 'TIME-WAIT' && canReopen(tcb, segment)) return 'reopen'
 
+  if (isAnswerToSimultaneousOpen(tcb, segment)) {
+    owesAck(tcb)
+    const verdict = ackOfSyn(tcb, segment, now)
+    return verdict === 'go on' ? receiveRest(tcb, segment, now) : verdict
+  }
+
   // First, the sequence number.
   if (isOldDuplicate(tcb, segment, now) || !isAcceptable(tcb, segment)) return answerUnacceptable(tcb, segment, now)
   takeTimestamp(tcb, segment, now)
@@ -52,9 +58,20 @@ function receiveRest(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' {
   return 'done'
 }
 
+/**
+ * RFC 9293 §3.5, figure 7 line 6 [MUST-10]: both sides have sent SYN, then SYN,ACK. The peer's lies just left of the window that its SYN
+ * opened, but it is what acknowledges our SYN.
+ */
+function isAnswerToSimultaneousOpen(tcb: Tcb, segment: SegmentHeader): boolean {
+  if (tcb.state !== 'SYN-RECEIVED' || tcb.passive) return false
+  const isSynAck = (segment.flags & (FLAG.SYN | FLAG.ACK | FLAG.RST)) === (FLAG.SYN | FLAG.ACK)
+  return isSynAck && segment.seq === tcb.rcv.irs && segment.ack === tcb.snd.nxt
+}
+
 function answerUnacceptable(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' {
   if ((segment.flags & FLAG.RST) !== 0) return 'done'
-  if (tcb.state === 'SYN-RECEIVED' && (segment.flags & FLAG.SYN) !== 0 && segment.seq === tcb.rcv.irs) {
+  const isSyn = (segment.flags & (FLAG.SYN | FLAG.ACK)) === FLAG.SYN
+  if (tcb.state === 'SYN-RECEIVED' && isSyn && segment.seq === tcb.rcv.irs) {
     // The peer's SYN again: our SYN,ACK was lost. As Linux does, it goes again at once rather than after its timeout.
     if (tcb.snd.flight.size > 0) tcb.snd.flight.mark(0, 'lost')
     return 'done'
@@ -64,7 +81,7 @@ function answerUnacceptable(tcb: Tcb, segment: SegmentHeader, now: Micros): 'don
   return 'done'
 }
 
-/** RFC 9293 §3.10.7.4, second check, with RFC 5961 §3.2: only a reset at exactly RCV.NXT is believed; elsewhere in the window it is challenged. */
+/** RFC 9293 §3.10.7.4, second check, with RFC 5961 §3.2: only a reset at exactly RCV.NXT is believed. */
 function arrivesReset(tcb: Tcb, segment: SegmentHeader): 'done' {
   if (segment.seq !== tcb.rcv.nxt) {
     owesAck(tcb)
@@ -96,7 +113,8 @@ function arrivesSyn(tcb: Tcb): 'done' {
 /** RFC 9293 §3.10.7.4 fifth check, TIME-WAIT [MAY-2]: a SYN that is surely newer than the old connection may open a new one. */
 function canReopen(tcb: Tcb, segment: SegmentHeader): boolean {
   if ((segment.flags & (FLAG.SYN | FLAG.ACK | FLAG.RST | FLAG.FIN)) !== FLAG.SYN) return false
-  if (tcb.ts.enabled && segment.hasTimestamps) return ((segment.tsVal - tcb.ts.recent) | 0) > 0 // RFC 6191 §2
+  const newer = tcb.ts.enabled && segment.hasTimestamps ? (segment.tsVal - tcb.ts.recent) | 0 : 0
+  if (newer !== 0) return newer > 0 // RFC 6191 §2
   return seqGt(segment.seq, tcb.rcv.nxt)
 }
 
@@ -106,7 +124,8 @@ function ackOfSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): 'go on' | Arri
   const resent = snd.flight.at(0).transmissions > 1
   measure(tcb, releaseAcked(tcb, segment.ack), segment, now)
   restartRetransmitTimer(tcb, now)
-  snd.wnd = segment.window * 2 ** snd.scale
+  const isSyn = (segment.flags & FLAG.SYN) !== 0 // whose window is never scaled (RFC 7323 §2.2)
+  snd.wnd = isSyn ? segment.window : segment.window * 2 ** snd.scale
   snd.maxWnd = Math.max(snd.maxWnd, snd.wnd)
   snd.wl1 = segment.seq
   snd.wl2 = segment.ack

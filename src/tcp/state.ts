@@ -4,7 +4,6 @@
 // CLOSED stands at both ends of the figure: every connection starts there and its record is dropped there.
 
 import { assert } from '../base/assert.ts'
-import type { Tcb } from './tcb.ts'
 
 /** Connection states as RFC 9293 spells them. */
 export type State =
@@ -47,13 +46,20 @@ export function canTransition(from: State, to: State): boolean {
   return to === 'CLOSED' || TRANSITIONS[from][to] !== undefined
 }
 
-/** Moves a connection to another state and marks the change for whoever watches. */
-export function setState(tcb: Tcb, to: State): void {
+/** What has a state: a connection's record. */
+export interface Stateful {
+  state: State
+  /** Told of every change, when set. */
+  readonly onState: ((from: State, to: State) => void) | null
+}
+
+/** Moves a connection to another state and tells whoever watches. */
+export function setState(tcb: Stateful, to: State): void {
   const from = tcb.state
   if (from === to) return
   if (!canTransition(from, to)) assert(false, `no transition from ${from} to ${to} in RFC 9293 figure 5`)
   tcb.state = to
-  if (tcb.onState !== null) tcb.onState(tcb, from, to)
+  if (tcb.onState !== null) tcb.onState(from, to)
 }
 
 /** ESTABLISHED and later: the handshake is done on this side. */

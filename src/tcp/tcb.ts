@@ -24,7 +24,7 @@ import type { TcpError } from './errors.ts'
 import { Flight } from './flight.ts'
 import { createRtt, type RttState } from './rtt.ts'
 import { type Seq, seq, seqAdd } from './seq.ts'
-import type { State } from './state.ts'
+import { isSynchronized, type State } from './state.ts'
 
 /** The send half (RFC 9293 §3.3.1). */
 export interface SendState {
@@ -74,8 +74,8 @@ export interface ReceiveState {
   unread: number
   /** What lies in `buffer` beyond RCV.NXT, as sequence numbers. */
   readonly outOfOrder: Ranges
-  /** Start of the range that grew last: it is the first SACK block (RFC 2018 §4). */
-  latestRange: Seq
+  /** A number in each of the ranges that grew last, the latest first, at most four: the order of SACK blocks (RFC 2018 §4). */
+  readonly recentRanges: Seq[]
   /** The peer's FIN has been seen, maybe ahead of its turn. */
   finSeen: boolean
   /** Its sequence number, when seen. */
@@ -159,6 +159,8 @@ export interface Tcb {
   probePending: boolean
   /** Probes sent since the peer was last heard. */
   probes: number
+  /** Probes of the closed window since it was last open; each doubles the time to the next [SHLD-30]. */
+  windowProbes: number
   /** When text was last sent: a pause of an RTO restarts slow start (RFC 5681 §4.1). */
   sentAt: Micros
   /** When something was last received. */
@@ -173,7 +175,7 @@ export interface Tcb {
   /** EVENT bits that the owner has not taken yet. */
   events: number
   /** Told of every change of state, when set. */
-  onState: ((tcb: Tcb, from: State, to: State) => void) | null
+  onState: ((from: State, to: State) => void) | null
 }
 
 /** What a new connection is made from. */
@@ -219,6 +221,7 @@ export function createTcb(seed: TcbSeed): Tcb {
     resetPending: false,
     probePending: false,
     probes: 0,
+    windowProbes: 0,
     sentAt: seed.now,
     heardAt: seed.now,
     progressAt: seed.now,
@@ -261,7 +264,7 @@ function createReceive(mss: number): ReceiveState {
     buffer: new ByteRing(),
     unread: 0,
     outOfOrder: new Ranges(),
-    latestRange: seq(0),
+    recentRanges: [],
     finSeen: false,
     finSeq: seq(0),
     discard: false,
@@ -272,7 +275,9 @@ function createReceive(mss: number): ReceiveState {
 
 /** Sequence number of the first byte in the send buffer. */
 export function sendBufferStart(tcb: Tcb): Seq {
-  return tcb.snd.una === tcb.snd.iss ? seqAdd(tcb.snd.iss, 1) : tcb.snd.una
+  // Only while our SYN is unacknowledged: SND.UNA meets ISS again after 4 GiB of text.
+  const hasSyn = tcb.snd.una === tcb.snd.iss && !isSynchronized(tcb.state)
+  return hasSyn ? seqAdd(tcb.snd.iss, 1) : tcb.snd.una
 }
 
 /** Text in the send buffer that was never sent. */

@@ -50,7 +50,9 @@ function onRetransmit(tcb: Tcb, now: Micros): void {
   timers.retransmit = NEVER
   if (snd.flight.size === 0) return
   const limit = isSynchronized(tcb.state) ? config.retransmitTimeoutUs : config.synTimeoutUs
-  const giveUpAt = tcb.progressAt + limit
+  // A peer that has shut its window on what is in flight, but answers, is alive [MUST-37] [SHLD-17].
+  const isShut = snd.wnd === 0 && isSynchronized(tcb.state)
+  const giveUpAt = (isShut ? Math.max(tcb.progressAt, tcb.heardAt) : tcb.progressAt) + limit
   if (now >= giveUpAt) {
     failTcb(tcb, 'ETIMEDOUT') // R2 [MUST-20] [MUST-22]
     return
@@ -71,12 +73,13 @@ function onPersist(tcb: Tcb, now: Micros): void {
   }
   tcb.probePending = true
   tcb.probes++
+  tcb.windowProbes++
   timers.persist = now + persistIntervalUs(tcb)
 }
 
 /** First after one RTO [SHLD-29], then backed off exponentially [SHLD-30]. */
 export function persistIntervalUs(tcb: Tcb): Micros {
-  return Math.min(tcb.config.maxRtoUs, tcb.rtt.rtoUs * 2 ** Math.min(tcb.probes, 30))
+  return Math.min(tcb.config.maxRtoUs, tcb.rtt.rtoUs * 2 ** Math.min(tcb.windowProbes, 30))
 }
 
 function onKeepAlive(tcb: Tcb, now: Micros): void {

@@ -45,6 +45,13 @@ export function closeFully(tcb: Tcb): void {
     closeTcb(tcb)
     return
   }
+  if (tcb.state === 'TIME-WAIT') {
+    // Nothing is left to be told to the peer, and 2MSL is waited for all the same [MUST-13].
+    tcb.rcv.buffer.clear()
+    tcb.rcv.unread = 0
+    tcb.orphaned = true
+    return
+  }
   if (tcb.rcv.unread > 0 || tcb.rcv.outOfOrder.size > 0) {
     abortTcb(tcb)
     return

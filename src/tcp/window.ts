@@ -6,6 +6,9 @@ import type { SegmentHeader } from './header.ts'
 import { seqAdd, seqDiff, seqLe, seqLt } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 
+/** What a byte ring holds at most. */
+const LARGEST_BUFFER_BYTES = 1 << 26
+
 /** Greatest shift count (RFC 7323 §2.3). */
 export const MAX_WINDOW_SCALE = 14
 
@@ -19,6 +22,7 @@ export function windowScaleFor(bufferBytes: number): number {
 /** Takes the peer's window from an acceptable segment unless it is older than the one in use (RFC 9293 §3.10.7.4, fifth check). */
 export function updateSendWindow(tcb: Tcb, segment: SegmentHeader): void {
   const { snd } = tcb
+  if (seqLt(segment.ack, snd.una)) return
   const newer = seqLt(snd.wl1, segment.seq) || (snd.wl1 === segment.seq && seqLe(snd.wl2, segment.ack))
   if (!newer) return
   snd.wnd = segment.window * 2 ** snd.scale
@@ -32,9 +36,9 @@ export function receiveWindow(tcb: Tcb): number {
   return Math.max(0, seqDiff(tcb.rcv.edge, tcb.rcv.nxt))
 }
 
-/** Room in the receive buffer. */
+/** Room in the receive buffer, as far as the window field can tell of it. */
 function freeBytes(tcb: Tcb): number {
-  return Math.max(0, tcb.config.receiveBufferBytes - tcb.rcv.unread)
+  return Math.min(65535 * 2 ** tcb.rcv.scale, Math.max(0, tcb.config.receiveBufferBytes - tcb.rcv.unread))
 }
 
 /** Whether moving the right edge to `free` beyond RCV.NXT is a step that RFC 9293 §3.8.6.2.2 allows. */
@@ -43,18 +47,25 @@ function isWorthTelling(tcb: Tcb, free: number): boolean {
 }
 
 /**
- * The value of the window field for a segment that goes out now, and the right edge moved to match. A window that does not grow is
- * rounded up to the scale's unit, so that the edge stays where it was promised.
+ * The window so far, in units of the scale: rounded up, so that the edge stays where it was promised. Rounding up moves it right a
+ * little each time, so a peer that sends small pieces could have it grow for ever: an eighth of the buffer is the most. From there on
+ * it is rounded down: the peer sees the edge move left by less than a unit, and text up to the old edge is taken (RFC 7323 §2.4).
  */
+function promisedUnits(tcb: Tcb, unit: number): number {
+  const { receiveBufferBytes } = tcb.config
+  const units = Math.ceil(receiveWindow(tcb) / unit)
+  const most = Math.min(receiveBufferBytes * 1.125, LARGEST_BUFFER_BYTES) - tcb.rcv.unread
+  return units * unit <= most ? units : Math.floor(receiveWindow(tcb) / unit)
+}
+
+/** The value of the window field for a segment that goes out now, and the right edge moved to match. */
 export function advertiseWindow(tcb: Tcb, isSyn: boolean): number {
   const { rcv } = tcb
   const scale = isSyn ? 0 : rcv.scale
   const unit = 2 ** scale
   const free = freeBytes(tcb)
-  const field =
-    isSyn || isWorthTelling(tcb, free)
-      ? Math.max(Math.floor(free / unit), Math.ceil(receiveWindow(tcb) / unit))
-      : Math.ceil(receiveWindow(tcb) / unit)
+  const promised = promisedUnits(tcb, unit)
+  const field = isSyn || isWorthTelling(tcb, free) ? Math.max(Math.floor(free / unit), promised) : promised
   const bounded = Math.min(65535, field)
   const edge = seqAdd(rcv.nxt, bounded * unit)
   if (isSyn || seqLt(rcv.edge, edge)) rcv.edge = edge

@@ -213,7 +213,10 @@ function note(out: unknown[], event: HttpEvent): void {
   }
 }
 
-/** Reads the same input whole, byte by byte and at every cut in two; returns the one result, or throws where they differ. */
+/**
+ * Reads the same input whole, byte by byte and at every cut in two; returns the one result, or throws where they
+ * differ.
+ */
 export function readEveryWay(role: Role, text: string, options: ReadOptions = {}): unknown[] {
   const bytes = b(text)
   const whole = readAll(role, [bytes], options)

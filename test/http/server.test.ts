@@ -172,6 +172,20 @@ describe('requests', () => {
     expect(statuses(await ask(req('POST /', ['Content-Length: 0'])))).toEqual([200])
   })
 
+  it('CONNECT that a handler accepts without a tunnel just closes (RFC 9110 §9.3.6)', async () => {
+    const { ask, peer } = serve((_, response) => void response.end())
+    expect(await ask('CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\nhello')).toBe('HTTP/1.1 200 OK\r\n\r\n')
+    expect(peer.ended).toBe(true)
+    const refused = serve(() => ({ status: 405 }))
+    expect(statuses(await refused.ask('CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n'))).toEqual([405])
+  })
+
+  it('an Upgrade that nobody takes up is an ordinary request (RFC 9110 §7.8)', async () => {
+    const { ask } = serve(() => ({ body: 'x' }))
+    const upgrade = req('GET /', ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAA'])
+    expect(statuses(await ask(upgrade + req()))).toEqual([200, 200])
+  })
+
   it('a body can be read once', async () => {
     const { ask } = serve(async (request) => {
       await request.text()

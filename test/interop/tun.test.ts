@@ -101,6 +101,17 @@ describe('opening and closing', () => {
     expect(interfaces()).toEqual(['lo'])
   })
 
+  test('works in a user namespace, as the errors advise', async () => {
+    const module = fileURLToPath(new URL('../../src/link/tun.ts', import.meta.url))
+    const options = `{ name: 'tst0', addresses: ['10.77.0.1/24', 'fd77::1/64'], mtu: 1400, txQueueLength: 777 }`
+    const script = `import('${module}').then(({ openTun }) => {
+      openTun(${options})
+      console.log(require('node:child_process').execSync('ip -j addr show dev tst0').toString())
+    })`
+    const { stdout } = await run('unshare', ['-Urn', process.execPath, '--import', 'tsx', '-e', script])
+    expect(JSON.parse(stdout)[0]).toMatchObject({ mtu: 1400, txqlen: 777 })
+  })
+
   test('brings the loopback interface up', () => {
     bringUpLoopback()
     bringUpLoopback()
@@ -249,12 +260,12 @@ describe('packets', () => {
     answerEchoes(device)
     let garbage: unknown[] = []
     const timer = setInterval(() => {
-      garbage = Array.from({ length: 200_000 }, (_, i) => ({ i }))
+      garbage = Array.from({ length: 50_000 }, (_, i) => ({ i }))
     }, 5)
-    const { stdout } = await run('ping', ['-c', '1000', '-i', '0.002', '-q', '10.77.0.2'])
+    const { stdout } = await run('ping', ['-c', '600', '-i', '0.002', '-q', '10.77.0.2'])
     clearInterval(timer)
     expect(garbage.length).toBeGreaterThan(0)
-    expect(stdout).toContain('1000 received')
+    expect(stdout).toContain('600 received')
   })
 
   test('stops and resumes with its listener, and packets wait meanwhile', async () => {
@@ -305,12 +316,14 @@ class TinyTcp {
   bad = 0
   readonly #device: PacketDevice
   readonly #v4: boolean
+  readonly #port: number
   readonly #out = new Packet()
   #next = 0
   #request: Packet | null = null
 
-  constructor(device: PacketDevice, family: 4 | 6) {
+  constructor(device: PacketDevice, family: 4 | 6, port: number) {
     this.#device = device
+    this.#port = port
     this.#v4 = family === 4
     device.onReadable(() => {
       device.receive((packet) => this.#take(packet), 64)
@@ -326,6 +339,7 @@ class TinyTcp {
     const { bytes, start, end } = packet
     if (bytes[start] >>> 4 !== (this.#v4 ? 4 : 6) || bytes[start + (this.#v4 ? 9 : 6)] !== 6) return
     const tcp = start + this.#ip
+    if (get16(bytes, tcp + 2) !== this.#port) return // what the kernel still repeats for an earlier test
     const flags = bytes[tcp + 13]
     const length = end - tcp - (bytes[tcp + 12] >>> 4) * 4
     if (length > 0 && this.received.length < 1000) this.received.push(packet.clone())
@@ -388,7 +402,7 @@ describe('offload', () => {
 
   test.each(sides)('super-segments come in from a kernel sender, marked and true, IPv%d', async (family, host) => {
     const device = open({ name: 'tst0', addresses: ['10.77.0.1/24', 'fd77::1/64'] })
-    const tcp = new TinyTcp(device, family)
+    const tcp = new TinyTcp(device, family, 5001)
     const socket = createConnection({ host, port: 5001 })
     await once(socket, 'connect')
     const total = 4 << 20
@@ -402,14 +416,15 @@ describe('offload', () => {
     expect(Math.max(...large.map((packet) => packet.length))).toBeGreaterThan(20_000)
     for (const packet of large) {
       expect([packet.checksum, packet.transportOffset]).toEqual(['partial', family === 4 ? 20 : 40])
-      expect(packet.bytes[packet.start + packet.payloadOffset]).toBe(packet.bytes[packet.end - 8])
+      const payload = packet.start + packet.payloadOffset
+      expect(packet.bytes[payload]).toBe(packet.bytes[payload + 8]) // 'tunstack' has eight letters
     }
   })
 
   test('without offload the same sender gives packets of the MTU with finished checksums', async () => {
     const device = open({ name: 'tst0', addresses: ['10.77.0.1/24'], offload: false })
-    const tcp = new TinyTcp(device, 4)
-    const socket = createConnection({ host: '10.77.0.2', port: 5001 })
+    const tcp = new TinyTcp(device, 4, 5003)
+    const socket = createConnection({ host: '10.77.0.2', port: 5003 })
     await once(socket, 'connect')
     socket.end(Buffer.alloc(1 << 20))
     for (let i = 0; i < 500 && tcp.bytes < 1 << 20; i++) await new Promise((resolve) => setTimeout(resolve, 10))
@@ -420,7 +435,7 @@ describe('offload', () => {
 
   test.each(sides)('the kernel takes a super-segment of the largest size, IPv%d', async (family, host) => {
     const device = open({ name: 'tst0', addresses: ['10.77.0.1/24', 'fd77::1/64'] })
-    const tcp = new TinyTcp(device, family)
+    const tcp = new TinyTcp(device, family, 5002)
     const socket = createConnection({ host, port: 5002 })
     await once(socket, 'connect')
     const header = family === 4 ? 40 : 60

@@ -86,7 +86,20 @@ export const END_SCENARIOS: readonly Scenario[] = [
     },
   },
   {
-    name: 'write in the end event, without allowHalfOpen: EPIPE',
+    name: 'write after the end of the peer has ended our side too: EPIPE',
+    run: async (world, record) => {
+      const p = await pair(world, record)
+      const late = (): void => record.note('client', String(p.client.write('more', wrote(record, 'client'))))
+      p.client.on('end', () => process.nextTick(() => process.nextTick(late)))
+      p.served.end()
+      await once(p.client, 'end')
+      p.served.removeAllListeners() // what it sees is a FIN from node:net and a reset from ours: see destroy(error)
+      p.served.on('error', () => {})
+      await finish(world, p)
+    },
+  },
+  {
+    name: 'write in the end event, without allowHalfOpen: our side still takes it',
     run: async (world, record) => {
       const p = await pair(world, record)
       p.client.on('end', () => record.note('client', String(p.client.write('more', wrote(record, 'client')))))
@@ -100,7 +113,7 @@ export const END_SCENARIOS: readonly Scenario[] = [
       const p = await pair(world, record, { servedData: false })
       p.served.pause()
       const big = Buffer.alloc(40_000_000)
-      p.client.write(big, wrote(record, 'client'))
+      p.client.write(big) // node:net tells its callback of no error, ours of ERR_STREAM_DESTROYED
       p.client.write('queued', wrote(record, 'client'))
       await world.settle()
       p.client.destroy()

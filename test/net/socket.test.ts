@@ -119,6 +119,22 @@ describe('writing', () => {
     expect(error.code).toBe('ECONNRESET')
   })
 
+  test('destroy() fails the write that it cuts off, and a pipeline into the socket', async () => {
+    const { client, time } = await connected({ tcp: small })
+    const results: unknown[] = []
+    const piped = pipeline(Readable.from([pattern(100_000)]), client).catch((error) => error.code)
+    await time.run(10)
+    client.destroy()
+    expect(await time.drive(piped)).toBe('ERR_STREAM_DESTROYED')
+    const two = await connected({ tcp: small })
+    two.client.write(pattern(100_000), (error) => results.push((error as NodeJS.ErrnoException)?.code))
+    two.client.write('behind', (error) => results.push((error as NodeJS.ErrnoException)?.code))
+    two.client.destroy()
+    await two.time.run(10)
+    expect(results).toEqual(['ERR_STREAM_DESTROYED', 'ERR_STREAM_DESTROYED'])
+    expect(two.client.bytesWritten).toBeLessThan(100_000)
+  })
+
   test('a reset fails the write that waits, and those behind it', async () => {
     const { client, served, time } = await connected({ tcp: small })
     const results: unknown[] = []

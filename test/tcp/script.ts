@@ -28,7 +28,18 @@ import { seq } from '../../src/tcp/seq.ts'
 import type { State } from '../../src/tcp/state.ts'
 import type { Tcb } from '../../src/tcp/tcb.ts'
 import { formatLine, type Line, matches, parseLine } from './notation.ts'
-import { fillOptions, type Origin, ourByte, peerByte, readSent, type Sent, segmentBytes, text, wrapIp } from './wire.ts'
+import {
+  fillOptions,
+  type Origin,
+  ourByte,
+  peerByte,
+  readSent,
+  type Sent,
+  seal,
+  segmentBytes,
+  text,
+  wrapIp,
+} from './wire.ts'
 import { currentWorld, inhabit } from './world.ts'
 
 export { scenario } from './world.ts'
@@ -57,6 +68,7 @@ export interface ScriptOptions {
 }
 
 const START_US = 10_000_000
+const outgoing = new Packet(new Uint8Array(HEADROOM + 65536))
 const finOrSyn = (line: Line): number => (line.flags & FLAG.SYN ? 1 : 0) + (line.flags & FLAG.FIN ? 1 : 0)
 
 /** One stack and its scripted peer. */
@@ -76,7 +88,6 @@ export class Script {
   #now = START_US
   #connection: Connection | null = null
   readonly #sent: Sent[] = []
-  readonly #packet = new Packet(new Uint8Array(HEADROOM + 65536))
   #ourNext = 0
   #peerNext = 0
   #win: number
@@ -224,8 +235,8 @@ export class Script {
     return this.#sent.splice(0)
   }
 
-  /** Lets time pass, timers included. */
-  advance(ms: number): this {
+  /** Lets time pass, timers included; with `drop`, what is sent meanwhile is forgotten step by step. */
+  advance(ms: number, drop = false): this {
     this.quiet()
     const until = this.#now + Math.round(ms * 1000)
     for (let steps = 0; this.stack.nextDeadline() <= until; steps++) {
@@ -233,6 +244,7 @@ export class Script {
       this.#now = Math.max(this.#now, this.stack.nextDeadline())
       this.stack.handleTimeout(this.#now)
       this.#flush()
+      if (drop) this.drain()
     }
     this.#now = until
     return this.#check()
@@ -306,6 +318,17 @@ export class Script {
     return wrapIp(this.remote, this.local, PROTOCOL.TCP, bytes)
   }
 
+  /** Bytes of IP header in the peer's packets. */
+  get ipHeaderBytes(): number {
+    return this.remote.family === 4 ? 20 : 40
+  }
+
+  /** Mends the checksum of a packet that the test has changed. */
+  seal(packet: Packet): Packet {
+    seal(packet, PROTOCOL.TCP, this.ipHeaderBytes)
+    return packet
+  }
+
   #usualOptions(flags: number): string[] {
     return this.options.ts && !(flags & FLAG.RST) ? ['TS'] : []
   }
@@ -322,7 +345,7 @@ export class Script {
   }
 
   #flush(): this {
-    const packet = this.#packet
+    const packet = outgoing
     const ends = `${this.local} ${this.localPort} > ${this.remote} ${this.remotePort}`
     for (let count = 0; this.stack.pollTransmit(packet, this.#now); count++) {
       if (count > 5000) throw new Error('the stack sends for ever')

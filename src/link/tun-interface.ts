@@ -1,5 +1,6 @@
-// Configuring a network interface of the kernel by ioctl: addresses, MTU, queue length, up.
-// Owns: struct ifreq and friends, and the texts of errors. Does not own: the TUN device (tun.ts).
+// Configuring a network interface of the kernel by ioctl and rtnetlink: addresses, MTU, queue length, up.
+// Owns: struct ifreq and friends, little-endian as every machine that Node drives a TUN device on, and the texts of errors.
+// Does not own: the TUN device (tun.ts).
 // Read first: netdevice(7); linux/ipv6.h for struct in6_ifreq.
 
 import { readFileSync } from 'node:fs'
@@ -7,6 +8,8 @@ import { ERRNO, type Libc, loadLibc, type SystemError, systemError } from './lib
 
 const AF_INET = 2
 const AF_INET6 = 10
+const AF_NETLINK = 16
+const SOCK_RAW_CLOEXEC = 3 | 0x80000
 const SOCK_DGRAM_CLOEXEC = 2 | 0x80000
 const SIOCGIFCONF = 0x8912
 const SIOCGIFFLAGS = 0x8913
@@ -17,8 +20,13 @@ const SIOCGIFMTU = 0x8921
 const SIOCSIFMTU = 0x8922
 const SIOCGIFINDEX = 0x8933
 const SIOCGIFTXQLEN = 0x8942
-const SIOCSIFTXQLEN = 0x8943
+const RTM_NEWLINK = 16
+const NLM_F_REQUEST = 1
+const NLM_F_ACK = 4
+const IFLA_TXQLEN = 13
 const IFF_UP = 1
+const IFA_F_TENTATIVE = 0x40
+const WAIT_ROUNDS = 500
 const IFREQ_BYTES = 40
 const IFREQ_VALUE = 16 // behind the name
 
@@ -106,12 +114,35 @@ export class InterfaceControl {
     return request.readInt32LE(IFREQ_VALUE)
   }
 
-  /** Sets how many packets wait for the reader of the TUN device. @throws {SystemError} */
+  /**
+   * Sets how many packets wait for the reader of the TUN device. By rtnetlink, because the ioctl for it wants the privilege in the
+   * first user namespace, so that it fails under `unshare -Urn`.
+   * @throws {SystemError}
+   */
   setTxQueueLength(name: string, packets: number): void {
     if (this.txQueueLength(name) === packets) return
-    const request = ifreq(name)
-    request.writeInt32LE(packets, IFREQ_VALUE)
-    this.#call(SIOCSIFTXQLEN, request, `the queue length ${packets} was refused for ${name}`)
+    const message = Buffer.alloc(40) // struct nlmsghdr, struct ifinfomsg, one attribute
+    message.writeUInt32LE(message.length, 0)
+    message.writeUInt16LE(RTM_NEWLINK, 4)
+    message.writeUInt16LE(NLM_F_REQUEST | NLM_F_ACK, 6)
+    message.writeInt32LE(this.index(name), 20)
+    message.writeUInt16LE(8, 32)
+    message.writeUInt16LE(IFLA_TXQLEN, 34)
+    message.writeUInt32LE(packets, 36)
+    const errno = this.#netlink(message)
+    if (errno !== 0) throw this.#error(errno, 'sendmsg', `the queue length ${packets} was refused for ${name}`)
+  }
+
+  /** Sends one rtnetlink request and returns the errno of its acknowledgement, 0 for success. */
+  #netlink(message: Buffer): number {
+    const libc = this.#libc
+    const fd = libc.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, 0)
+    if (fd < 0) return libc.errno()
+    const answer = Buffer.alloc(512)
+    const sent = libc.write(fd, libc.addressOf(message), message.length) > 0
+    const failed = !sent || libc.read(fd, libc.addressOf(answer), answer.length) < 20 ? libc.errno() : 0
+    libc.close(fd)
+    return failed === 0 ? -answer.readInt32LE(16) : failed // struct nlmsgerr behind the header
   }
 
   /** Brings the interface up. @throws {SystemError} */
@@ -159,7 +190,7 @@ export class InterfaceControl {
     const mend = off
       ? `IPv6 is switched off for ${name} (sysctl net.ipv6.conf.*.disable_ipv6): leave ${address.text} out`
       : ''
-    throw this.#error(errno, mend || `the address ${address.text} was refused for ${name}`)
+    throw this.#error(errno, 'ioctl', mend || `the address ${address.text} was refused for ${name}`)
   }
 
   /** All addresses of an interface as bytes, link-local IPv6 ones left out (the kernel makes those itself). */
@@ -174,28 +205,50 @@ export class InterfaceControl {
       const label = buffer.toString('latin1', at, at + 16).replace(/[:\0].*$/s, '')
       if (label === name) found.push(Uint8Array.from(buffer.subarray(at + 20, at + 24)))
     }
-    return [...found, ...ipv6Addresses(name)]
+    return [...found, ...ipv6Entries(name).map(({ bytes }) => bytes)]
   }
 
   #call(request: number, argument: Uint8Array, what: string): void {
-    if (this.#libc.ioctl(this.#fd, request, argument) < 0) throw this.#error(this.#libc.errno(), what)
+    if (this.#libc.ioctl(this.#fd, request, argument) < 0) throw this.#error(this.#libc.errno(), 'ioctl', what)
   }
 
-  #error(errno: number, what: string): SystemError {
-    return systemError(errno, 'ioctl', errno === ERRNO.EPERM ? `${what}: ${NEEDS_ADMIN}` : what)
+  #error(errno: number, syscall: string, what: string): SystemError {
+    return systemError(errno, syscall, errno === ERRNO.EPERM ? `${what}: ${NEEDS_ADMIN}` : what)
   }
 }
 
-function ipv6Addresses(name: string): Uint8Array[] {
+interface Ipv6Entry {
+  readonly bytes: Uint8Array
+  readonly flags: number
+}
+
+function ipv6Entries(name: string): Ipv6Entry[] {
   let table: string
   try {
     table = readFileSync('/proc/net/if_inet6', 'latin1')
   } catch {
     return [] // a kernel without IPv6
   }
+  // address, index, prefix length, scope, flags, name
   const lines = table.split('\n').map((line) => line.trim().split(/\s+/))
   const own = lines.filter((fields) => fields.length === 6 && fields[5] === name && !/^fe[89ab]/.test(fields[0]))
-  return own.map((fields) => Uint8Array.from(Buffer.from(fields[0], 'hex')))
+  return own.map((fields) => ({
+    bytes: Uint8Array.from(Buffer.from(fields[0], 'hex')),
+    flags: Number.parseInt(fields[4], 16),
+  }))
+}
+
+/**
+ * Waits until the interface's IPv6 addresses can be used. Linux marks a new address tentative (RFC 4862 §5.4) and clears the mark a
+ * little later, on TUN devices too, where no duplicate can be; a connection made meanwhile fails with EADDRNOTAVAIL or takes the
+ * link-local address. Blocks, normally for a few milliseconds, at most 500.
+ */
+export function waitForIpv6(name: string): void {
+  const sleeper = new Int32Array(new SharedArrayBuffer(4))
+  for (let i = 0; i < WAIT_ROUNDS; i++) {
+    if (ipv6Entries(name).every(({ flags }) => (flags & IFA_F_TENTATIVE) === 0)) return
+    Atomics.wait(sleeper, 0, 0, 1)
+  }
 }
 
 /**

@@ -1,0 +1,84 @@
+// What a failed transfer is called, in curl's words and with curl's exit codes.
+// Owns: the table. Does not own: when transfers fail (src/http, fetch-transfer.ts).
+// Read first: curl(1), EXIT CODES; https://everything.curl.dev/cmdline/exitcode.html
+
+import { HttpError, ProtocolError } from '../http/index.ts'
+import { CliError, codeOf, EXIT, messageOf } from './errors.ts'
+
+/** curl's exit codes, as far as they can happen here. */
+export const CURL = {
+  unsupportedProtocol: 1,
+  badUrl: 3,
+  resolve: 6,
+  connect: 7,
+  weirdReply: 8,
+  partial: 18,
+  httpError: 22,
+  write: 23,
+  read: 26,
+  timeout: 28,
+  tooManyRedirects: 47,
+  emptyReply: 52,
+  send: 55,
+  receive: 56,
+} as const
+
+/** A failure with one of curl's exit codes, which stands in the message as in curl's. */
+export function curlError(exitCode: number, message: string, mend: string | null = null): CliError {
+  return new CliError(`(${exitCode}) ${message}`, { exitCode, mend })
+}
+
+const CONNECT_TEXTS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'Connection refused',
+  EHOSTUNREACH: 'No route to host',
+  ENETUNREACH: 'Network is unreachable: this stack reaches the networks of its --address only',
+  ECONNRESET: 'Connection reset by peer',
+  EADDRNOTAVAIL: 'Cannot assign requested address',
+}
+
+/** A connection that could not be opened: 28 when nobody answered in time, 7 otherwise. */
+export function connectFailure(error: unknown, host: string, port: number, afterUs: number): CliError {
+  const code = codeOf(error)
+  const afterMs = Math.round(afterUs / 1000)
+  const what = `Failed to connect to ${host} port ${port} after ${afterMs} ms`
+  if (code === 'ETIMEDOUT') return curlError(CURL.timeout, `${what}: Connection timed out`)
+  const mend =
+    code === 'ECONNREFUSED' ? 'is a server listening there on this machine, on that address or on all?' : null
+  return curlError(CURL.connect, `${what}: ${CONNECT_TEXTS[code ?? ''] ?? messageOf(error)}`, mend)
+}
+
+/** Whatever ended a transfer, as an error with curl's exit code. */
+export function transferFailure(error: unknown): CliError {
+  if (error instanceof CliError) return error
+  if (error instanceof HttpError) return connectionFailure(error)
+  if (error instanceof ProtocolError) return protocolFailure(error)
+  // Arguments that cannot be written as HTTP: a header name with a space in it.
+  if (error instanceof TypeError) return new CliError(error.message, { exitCode: EXIT.usage })
+  return curlError(CURL.receive, messageOf(error))
+}
+
+function connectionFailure(error: HttpError): CliError {
+  const cause = codeOf(error.cause)
+  if (error.code === 'ETIMEDOUT' || cause === 'ETIMEDOUT') return curlError(CURL.timeout, 'Operation timed out')
+  if (cause === 'ECONNRESET') return curlError(CURL.receive, 'Recv failure: Connection reset by peer')
+  if (cause === 'EPIPE' || error.code === 'EPIPE') return curlError(CURL.send, 'Send failure: Broken pipe')
+  if (!error.answered && error.cause === undefined) return curlError(CURL.emptyReply, 'Empty reply from server')
+  return curlError(CURL.receive, `Recv failure: ${error.cause === undefined ? error.message : messageOf(error.cause)}`)
+}
+
+function protocolFailure(error: ProtocolError): CliError {
+  switch (error.reason) {
+    case 'truncated':
+      return curlError(CURL.partial, 'transfer closed with outstanding read data remaining')
+    case 'bad-status-line':
+      return curlError(CURL.unsupportedProtocol, `Received HTTP/0.9 or no HTTP at all: ${error.message}`)
+    case 'bad-chunk':
+    case 'headers-too-large':
+    case 'too-many-headers':
+      return curlError(CURL.receive, error.message)
+    default:
+      return error.side === 'local'
+        ? new CliError(error.message, { exitCode: EXIT.usage })
+        : curlError(CURL.weirdReply, `Weird server reply: ${error.message}`)
+  }
+}

@@ -1,0 +1,99 @@
+// What -v shows: `*` for events, `>` and `<` for the heads of messages, as curl does it, on stderr.
+// Owns: the lines. Does not own: when they come (fetch-transfer.ts).
+
+import type { HeaderList, HttpVersion } from '../http/index.ts'
+import { type CliError, codeOf, messageOf } from './errors.ts'
+import type { ConnectionFacts } from './fetch-connect.ts'
+
+interface AnyResponse {
+  readonly status: number
+  readonly headers: HeaderList
+  readonly httpVersion?: HttpVersion
+  readonly version?: HttpVersion
+  readonly statusText?: string
+  readonly reason?: string
+}
+
+interface SentHead {
+  readonly method: string
+  readonly target: string
+  readonly version: HttpVersion
+  readonly headers: HeaderList
+}
+
+/** The head of a response as it was received, with the empty line. */
+export function headText(response: AnyResponse): string {
+  const version = response.httpVersion ?? response.version ?? '1.1'
+  const lines = [`HTTP/${version} ${response.status} ${response.statusText ?? response.reason ?? ''}`]
+  for (const [name, value] of response.headers) lines.push(`${name}: ${value}`)
+  return `${lines.join('\r\n')}\r\n\r\n`
+}
+
+/** Tells what happens, when asked to. The sizes of heads are returned in any case. */
+export class Narrator {
+  readonly #write: ((line: string) => void) | null
+  #facts: ConnectionFacts | null = null
+
+  /** @param write takes each line; null: nothing is told */
+  constructor(write: ((line: string) => void) | null) {
+    this.#write = write
+  }
+
+  trying(address: string, port: number): void {
+    this.#write?.(`*   Trying ${address.includes(':') ? `[${address}]` : address}:${port}...`)
+  }
+
+  tryFailed(address: string, port: number, error: unknown): void {
+    this.#write?.(`* connect to ${address} port ${port} failed: ${codeOf(error) ?? messageOf(error)}`)
+  }
+
+  connected(host: string, facts: ConnectionFacts): void {
+    this.#facts = facts
+    this.#write?.(`* Connected to ${host} (${facts.remoteAddress}) port ${facts.remotePort} (#${facts.number})`)
+  }
+
+  reusing(facts: ConnectionFacts): void {
+    this.#facts = facts
+    this.#write?.(`* Re-using existing connection (#${facts.number}) with ${facts.remoteAddress}`)
+  }
+
+  /** A request has gone out. Returns the bytes of its head. */
+  sent(head: SentHead): number {
+    const lines = [`${head.method} ${head.target} HTTP/${head.version}`]
+    for (const [name, value] of head.headers) lines.push(`${name}: ${value}`)
+    return this.#head('>', `${lines.join('\r\n')}\r\n\r\n`)
+  }
+
+  /** The head of a response has come. Returns its bytes. */
+  received(response: AnyResponse): number {
+    return this.#head('<', headText(response))
+  }
+
+  redirected(location: string): void {
+    this.#write?.(`* Issue another request to this URL: '${location}'`)
+  }
+
+  finished(response: AnyResponse): void {
+    if (this.#facts === null) return
+    const { number, remoteAddress } = this.#facts
+    const tokens = response.headers.tokens('connection')
+    const isKept = response.httpVersion === '1.0' ? tokens.includes('keep-alive') : !tokens.includes('close')
+    if (isKept) this.#write?.(`* Connection #${number} to host ${remoteAddress} left intact`)
+    else this.#write?.(`* Closing connection ${number}`)
+  }
+
+  failed(error: CliError): void {
+    this.#write?.(`* ${error.message.replace(/^\([0-9]+\) /, '')}`)
+    if (this.#facts !== null) this.#write?.(`* Closing connection ${this.#facts.number}`)
+  }
+
+  #head(mark: string, text: string): number {
+    // Control characters of a peer do not reach the terminal.
+    if (this.#write !== null) {
+      for (const line of text.slice(0, -2).split('\r\n')) {
+        this.#write(`${mark} ${line.replace(/[^\t -~\u00a0-\u00ff]/g, '?')}`)
+      }
+    }
+    return text.length
+  }
+}

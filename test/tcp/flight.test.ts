@@ -1,0 +1,104 @@
+// The scoreboard against a model that keeps a mark for every octet (RFC 6675 §3, §4).
+
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { Flight, type FlightMark } from '../../src/tcp/flight.ts'
+import { type Seq, seq, seqAdd, seqDiff } from '../../src/tcp/seq.ts'
+
+interface Octet {
+  mark: FlightMark
+  transmissions: number
+}
+
+const part = fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true })
+const step = fc.record({
+  kind: fc.constantFrom('push', 'push', 'push', 'lost', 'sacked', 'resend', 'split', 'release' as const),
+  part,
+  within: part,
+  length: fc.integer({ min: 1, max: 20 }),
+})
+
+function check(flight: Flight, model: readonly Octet[], una: Seq): void {
+  let at = 0
+  for (let i = 0; i < flight.size; i++) {
+    const { start, end, mark, transmissions } = flight.at(i)
+    expect(seqDiff(start, una)).toBe(at)
+    const length = seqDiff(end, start)
+    for (let k = 0; k < length; k++) expect(model[at + k]).toEqual({ mark, transmissions })
+    expect(flight.indexOf(start)).toBe(i)
+    expect(flight.indexOf(seqAdd(end, -1))).toBe(i)
+    at += length
+  }
+  expect([at, flight.bytes]).toEqual([model.length, model.length])
+  expect(flight.indexOf(seqAdd(una, at))).toBe(flight.size)
+  const count = (mark: FlightMark): number => model.filter((octet) => octet.mark === mark).length
+  expect([flight.sackedBytes, flight.lostBytes]).toEqual([count('sacked'), count('lost')])
+  expect(flight.pipe).toBe(count('sent') + count('resent'))
+  const first = flight.firstLost()
+  const expected = model.findIndex((octet) => octet.mark === 'lost')
+  expect(first < 0 ? -1 : seqDiff(flight.at(first).start, una)).toBe(expected)
+}
+
+for (const start of [0, 2 ** 31 - 50, 2 ** 32 - 50]) {
+  test(`marks, counts and order hold whatever happens, from ${start} on (RFC 6675 §4)`, () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 50 }), (steps) => {
+        const flight = new Flight()
+        let una = seq(start)
+        let nxt = una
+        let model: Octet[] = []
+        for (const { kind, part, within, length } of steps) {
+          const i = Math.floor(part * flight.size)
+          const from = flight.size > 0 ? seqDiff(flight.at(i).start, una) : 0
+          const to = flight.size > 0 ? seqDiff(flight.at(i).end, una) : 0
+          if (kind === 'push') {
+            flight.push(nxt, seqAdd(nxt, length), 5)
+            nxt = seqAdd(nxt, length)
+            model.push(...Array.from({ length }, (): Octet => ({ mark: 'sent', transmissions: 1 })))
+          } else if (flight.size === 0) {
+            expect(flight.release(una)).toBe(null)
+          } else if (kind === 'lost' || kind === 'sacked') {
+            flight.mark(i, kind)
+            for (let k = from; k < to; k++) model[k].mark = kind
+          } else if (kind === 'resend') {
+            flight.resend(i, 9)
+            for (let k = from; k < to; k++) model[k] = { mark: 'resent', transmissions: model[k].transmissions + 1 }
+            expect(flight.at(i).sentAt).toBe(9)
+          } else if (kind === 'split') {
+            const at = from + Math.floor(within * (to - from))
+            if (at > from) flight.split(i, seqAdd(una, at))
+          } else {
+            const acked = Math.floor(part * (model.length + 1))
+            const wasWhole = [...Array(flight.size).keys()].some((k) => seqDiff(flight.at(k).end, una) <= acked)
+            const isAmbiguous = model.slice(0, acked).some(({ transmissions }) => transmissions > 1)
+            const newest = flight.release(seqAdd(una, acked))
+            expect(newest !== null).toBe(wasWhole && !isAmbiguous)
+            una = seqAdd(una, acked)
+            model = model.slice(acked)
+          }
+          check(flight, model, una)
+        }
+        flight.clear()
+        expect([flight.size, flight.bytes, flight.firstLost()]).toEqual([0, 0, -1])
+      }),
+      { numRuns: 60 },
+    )
+  })
+}
+
+test('a long flight is released from its front without keeping what is gone', () => {
+  const flight = new Flight()
+  for (let i = 0; i < 500; i++) flight.push(seq(i * 10), seq(i * 10 + 10), i)
+  for (let i = 1; i <= 500; i++) {
+    expect(flight.release(seq(i * 10))?.sentAt).toBe(i - 1)
+    expect(flight.size).toBe(500 - i)
+  }
+})
+
+test('misuse is a defect of ours: an assertion', () => {
+  const flight = new Flight()
+  expect(() => flight.push(seq(5), seq(5), 0)).toThrow('empty')
+  flight.push(seq(5), seq(9), 0)
+  expect(() => flight.split(0, seq(5))).toThrow('outside')
+  expect(() => flight.split(0, seq(9))).toThrow('outside')
+})

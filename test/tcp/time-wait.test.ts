@@ -1,0 +1,136 @@
+// TIME-WAIT: how long it lasts, what it answers, and who may end it (RFC 9293 §3.6.1, §3.10.7.4; RFC 6191; RFC 1337).
+
+import { expect } from 'vitest'
+import { type Script, scenario } from './script.ts'
+import { type InState, inState } from './states.ts'
+
+const timeWait = (options: Parameters<typeof inState>[1] = {}): InState => inState('TIME-WAIT', options)
+
+scenario('TIME-WAIT lasts 2 MSL, and MSL is a setting (RFC 9293 §3.4.2 §3.6.1 [MUST-13])', () => {
+  for (const mslUs of [1_000_000, 30_000_000, 120_000_000]) {
+    const { c } = timeWait({ tcp: { mslUs } })
+    c.silent((2 * mslUs) / 1000 - 0.001)
+    expect(c.state).toBe('TIME-WAIT')
+    c.silent(0.001)
+    expect(c.state).toBe('CLOSED')
+  }
+})
+
+scenario('the peer’s FIN again restarts 2 MSL (RFC 9293 §3.10.7.4, eighth check)', () => {
+  const { c } = timeWait({ tcp: { mslUs: 1_000_000 } })
+  c.advance(1500).in('F. 1 ack 2').out('. 2 ack 2')
+  c.silent(1999.999)
+  expect(c.state).toBe('TIME-WAIT')
+  c.silent(0.001)
+  expect(c.state).toBe('CLOSED')
+})
+
+scenario('old duplicates are acknowledged, not taken, and do not restart 2 MSL (RFC 9293 §3.6.1)', () => {
+  const { c } = timeWait({ tcp: { mslUs: 1_000_000 } })
+  c.advance(1500).in('P. -99:1 ack 2').out('. 2 ack 2').in('. 1 ack 1').out('. 2 ack 2')
+  c.silent(500)
+  expect(c.state).toBe('CLOSED')
+})
+
+scenario('closing for good does not cut 2 MSL short, not even with text unread (RFC 9293 §3.6.1 [MUST-13])', () => {
+  const { c } = inState('FIN-WAIT-2', { tcp: { mslUs: 1_000_000 } })
+  c.in('FP. 1:101 ack 2').out('. 2 ack 102')
+  c.call((connection) => connection.close()).quiet()
+  expect([c.state, c.connection.readableBytes]).toEqual(['TIME-WAIT', 0])
+  c.silent(1999.999)
+  expect(c.state).toBe('TIME-WAIT')
+})
+
+scenario('a reset ends TIME-WAIT (RFC 9293 §3.10.7.4, second check; RFC 1337 advises against)', () => {
+  const { c } = timeWait()
+  c.in('R 2')
+  expect(c.state).toBe('CLOSED')
+  expect(c.connection.error).toBe(null)
+})
+
+/** Passive, closed by us first, now in TIME-WAIT: the listener is still there. */
+function servedBefore(options: Parameters<typeof inState>[1] = {}): Script {
+  const { c } = timeWait({ ...options, passive: true })
+  expect(c.listener?.isClosed).toBe(false)
+  c.events()
+  return c
+}
+
+/** From now on the peer's relative numbers count from a new SYN, ours from where the stack begins anew. */
+function reopens(c: Script, ours: number): void {
+  c.origin.irs = (c.origin.irs + 100_000) | 0
+  c.origin.iss = (c.origin.iss + ours) | 0
+}
+
+scenario('a SYN with a greater number opens a new connection (RFC 9293 §3.6.1 [MAY-2])', () => {
+  const c = servedBefore()
+  const old = c.connection
+  reopens(c, 200_000)
+  c.in('S 0 <mss 1460>').out('S. 0 ack 1').in('. 1 ack 1').accept()
+  expect(c.connection).not.toBe(old)
+  expect([old.state, c.state]).toEqual(['CLOSED', 'ESTABLISHED'])
+  c.in('P. 1:11 ack 1').reads(10)
+})
+
+scenario('the new connection’s ISN is beyond all numbers of the old one (RFC 9293 §3.6.1 [MAY-2] (1))', () => {
+  const c = servedBefore()
+  const used = c.tcb.snd.nxt
+  c.in('S 100000 <mss 1460>')
+  const [sent] = c.drain()
+  expect(sent.flags).toBe(18)
+  expect((c.origin.iss + sent.seq - used) | 0).toBe(65_537)
+})
+
+scenario('what was received and not read stays readable when the numbers are used anew', () => {
+  const { c } = inState('FIN-WAIT-2', { passive: true })
+  c.in('FP. 1:101 ack 2').out('. 2 ack 102')
+  const old = c.connection
+  c.in('S 100000 <mss 1460>').drain()
+  expect(old.state).toBe('CLOSED')
+  expect(old.error).toBe(null)
+  expect(old.readableBytes).toBe(100)
+  c.connection = old
+  c.reads(100)
+})
+
+scenario(
+  'a SYN with an old number is an old duplicate: acknowledged, TIME-WAIT stays (RFC 9293 §3.6.1 [MAY-2])',
+  () => {
+    const c = servedBefore()
+    c.in('S 0 <mss 1460>').out('. 2 ack 2').in('S -5000 <mss 1460>').out('. 2 ack 2')
+    expect(c.state).toBe('TIME-WAIT')
+  },
+)
+
+scenario(
+  'with timestamps the newer timestamp decides, and the number when it is the same (RFC 6191 §2 [SHLD-4])',
+  () => {
+    const opens = (line: string): boolean => {
+      const c = servedBefore({ ts: true })
+      c.in(line)
+      return c.drain()[0].flags === 18
+    }
+    const recent = 1100
+    expect(opens(`S -5000 <mss 1460,TS val ${recent + 1}>`)).toBe(true)
+    expect(opens(`S 5000 <mss 1460,TS val ${recent - 1}>`)).toBe(false)
+    expect(opens(`S 5000 <mss 1460,TS val ${recent}>`)).toBe(true)
+    expect(opens(`S -5000 <mss 1460,TS val ${recent}>`)).toBe(false)
+  },
+)
+
+scenario('without a listener a SYN in TIME-WAIT opens nothing', () => {
+  const c = servedBefore()
+  c.listener?.close()
+  c.in('S 100000 <mss 1460>').quiet()
+  expect(c.state).toBe('TIME-WAIT')
+})
+
+scenario('the four values are taken until TIME-WAIT ends (RFC 9293 §3.6.1 [MUST-13])', () => {
+  const { c } = timeWait({ tcp: { mslUs: 1_000_000 } })
+  const open = (): unknown =>
+    c.stack.connect({ remote: c.remote, remotePort: c.remotePort, localPort: c.localPort }, c.now)
+  expect(open).toThrow(expect.objectContaining({ code: 'EADDRINUSE' }))
+  c.advance(2000)
+  expect(open).not.toThrow()
+  c.call(() => {}).out('S 0')
+})

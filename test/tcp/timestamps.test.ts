@@ -1,0 +1,103 @@
+// Timestamps and protection against wrapped sequence numbers (RFC 7323 §3, §4, §5).
+
+import { expect } from 'vitest'
+import { connecting, established, listening, scenario } from './script.ts'
+
+scenario('every segment carries our clock in milliseconds and echoes TS.Recent (RFC 7323 §3.2)', () => {
+  const c = connecting({ ts: true })
+  c.advance(100).in('S. 0 ack 1 <mss 1460,TS val 5000>').out('. 1 ack 1 <TS val 10100 ecr 5000>')
+  c.advance(7).write(10).out('P. 1:11 ack 1 <TS val 10107 ecr 5000>')
+})
+
+scenario('a SYN echoes 0, for it acknowledges nothing (RFC 7323 §3.2)', () => {
+  connecting({ ts: true }) // with the SYN at 10 s of our clock
+  const c = listening({ ts: true })
+  c.in('S 0 <mss 1460,TS val 77>').out('S. 0 ack 1 <mss 1460,TS val 10000 ecr 77>')
+})
+
+scenario('without the peer’s timestamps on SYN none are sent (RFC 7323 §3.2)', () => {
+  const c = established({ ts: false })
+  c.write(10).out('P. 1:11 ack 1 <>')
+})
+
+scenario('the clock starts elsewhere for each connection (RFC 7323 §5.4)', () => {
+  const offsets = [1, 2, 3].map((port) => {
+    const c = connecting({ ts: true })
+    return c.stack.connect({ remote: c.remote, remotePort: port }, c.now).tcb.ts.offset
+  })
+  expect(new Set(offsets).size).toBe(3)
+})
+
+scenario('delayed ACK: the earliest timestamp that waits is echoed (RFC 7323 §4.3 (A))', () => {
+  const c = established({ ts: true })
+  c.in('. 1:1449 ack 1 <TS val 2000>', '. 1449:2897 ack 1 <TS val 2001>').out('. 1 ack 2897 <TS val 10100 ecr 2000>')
+  c.in('. 2897:4345 ack 1 <TS val 2002>', '. 4345:5793 ack 1 <TS val 2003>').out('. 1 ack 5793 <TS val 10100 ecr 2002>')
+})
+
+scenario('a hole in the sequence space: the timestamp before the hole is echoed (RFC 7323 §4.3 (B))', () => {
+  const c = established({ ts: true, sack: true })
+  c.in('. 1:1449 ack 1 <TS val 2000>').quiet()
+  c.in('. 2897:4345 ack 1 <TS val 2002>').out('. 1 ack 1449 <TS val 10100 ecr 2000,sack 2897:4345>')
+  c.in('. 4345:5793 ack 1 <TS val 2003>').out('. 1 ack 1449 <TS val 10100 ecr 2000,sack 2897:5793>')
+})
+
+scenario('a filled hole: the timestamp of what filled it is echoed (RFC 7323 §4.3 (C))', () => {
+  const c = established({ ts: true })
+  c.in('. 1449:2897 ack 1 <TS val 2001>').out('. 1 ack 1 <TS ecr 1100>')
+  c.in('. 1:1449 ack 1 <TS val 2005>').out('. 1 ack 2897 <TS ecr 2005>')
+})
+
+scenario('a segment with an old timestamp is refused with an ACK, its text not taken (RFC 7323 §5.3 R1)', () => {
+  const c = established({ ts: true })
+  c.in('P. 1:11 ack 1 <TS val 5000>').reads(10).advance(40).out('. 1 ack 11')
+  c.in('P. 11:21 ack 1 <TS val 4999>').out('. 1 ack 11 <TS ecr 5000>').reads(0)
+  c.in('P. 11:21 ack 1 <TS val 5000>').reads(10).advance(40).out('. 1 ack 21')
+})
+
+scenario('timestamps are compared modulo 2^32 (RFC 7323 §5.2)', () => {
+  const c = established({ ts: true })
+  c.in('P. 1:11 ack 1 <TS val 2000000000>').reads(10).advance(40).out('. 1 ack 11')
+  c.in('P. 11:21 ack 1 <TS val 4000000000>').reads(10).advance(40).out('. 1 ack 21')
+  c.in('P. 21:31 ack 1 <TS val 10>').reads(10).advance(40).out('. 1 ack 31 <TS ecr 10>')
+  c.in('P. 31:41 ack 1 <TS val 4000000000>').out('. 1 ack 31')
+})
+
+scenario('a reset is never refused for its timestamp (RFC 7323 §5.2)', () => {
+  const c = established({ ts: true })
+  c.in('P. 1:11 ack 1 <TS val 5000>').reads(10).advance(40).out('. 1 ack 11')
+  c.in('R. 11 ack 1 <TS val 1>')
+  expect(c.connection.error?.code).toBe('ECONNRESET')
+})
+
+scenario('a TS.Recent older than 24 days is not believed, and is replaced (RFC 7323 §5.5)', () => {
+  const c = established({ ts: true })
+  c.in('P. 1:11 ack 1 <TS val 2000000000>').reads(10).advance(40).out('. 1 ack 11')
+  c.advance(25 * 24 * 3600 * 1000)
+  c.in('P. 11:21 ack 1 <TS val 1000>').reads(10).advance(40).out('. 1 ack 21 <TS ecr 1000>')
+  c.in('P. 21:31 ack 1 <TS val 999>').out('. 1 ack 21 <TS ecr 1000>')
+})
+
+scenario('a segment beyond Last.ACK.sent does not change TS.Recent (RFC 7323 §4.3 (2))', () => {
+  const c = established({ ts: true })
+  c.in('. 1001:1101 ack 1 <TS val 9000>').out('. 1 ack 1 <TS ecr 1100>')
+  expect(c.tcb.ts.recent).toBe(1100)
+})
+
+scenario(
+  'a segment that lacks its timestamp is taken all the same, as in Linux (RFC 7323 §3.2: SHOULD be dropped)',
+  () => {
+    const c = established({ ts: true })
+    c.in('P. 1:11 ack 1 <>').reads(10).advance(40).out('. 1 ack 11')
+  },
+)
+
+scenario('round trips are measured by the echo, also of what was sent twice (RFC 7323 §4.1, RFC 6298 §3)', () => {
+  const c = established({ ts: true })
+  c.write(100).out('P. 1:101 ack 1 <TS val 10100 ecr 1100>')
+  c.advance(300).out('P. 1:101 ack 1 <TS val 10400 ecr 1100>')
+  c.advance(20).in('. 1 ack 101 <TS val 9000 ecr 10400>')
+  expect(c.tcb.rtt.latestUs).toBe(20_000) // the second copy was answered
+  c.write(100).out('P. 101:201 ack 1')
+  c.advance(50).in('. 1 ack 201 <TS val 9050 ecr 10420>')
+  expect(c.tcb.rtt.latestUs).toBe(50_000)
+})
