@@ -1,8 +1,8 @@
 // Where a body goes: stdout, or a file that comes into being with the first answer.
 // Owns: back-pressure, the errors of disks and pipes with curl's exit code 23, the progress line. Does not own: the bytes.
 
-import { createWriteStream, type WriteStream } from 'node:fs'
-import { finished } from 'node:stream/promises'
+import { writeSync } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
 import type { Micros } from '../base/time.ts'
 import { messageOf } from './errors.ts'
 import { CURL, curlError } from './fetch-errors.ts'
@@ -53,42 +53,52 @@ export class StdoutSink implements BodySink {
   async abandon(): Promise<void> {}
 }
 
-/** A file, created or emptied at once. */
+/** A file, created or emptied when it is opened. */
 export class FileSink implements BodySink {
   readonly #path: string
-  readonly #stream: WriteStream
-  readonly #finished: Promise<void>
+  readonly #handle: FileHandle
+  /** Whether a write only fills the kernel's cache, and is done at once: the trip to the thread pool costs more (as curl does it). */
+  readonly #isQuick: boolean
 
-  constructor(path: string) {
+  private constructor(path: string, handle: FileHandle, isQuick: boolean) {
     this.#path = path
-    // Writes that wait are put together, so that a fast answer needs few system calls.
-    this.#stream = createWriteStream(path, { highWaterMark: 1 << 20 })
-    this.#finished = finished(this.#stream)
-    this.#finished.catch(() => undefined)
+    this.#handle = handle
+    this.#isQuick = isQuick
+  }
+
+  /** @throws {CliError} curl's exit code 23 */
+  static async open(path: string): Promise<FileSink> {
+    try {
+      const handle = await open(path, 'w')
+      const stats = await handle.stat()
+      return new FileSink(path, handle, stats.isFile() || stats.isCharacterDevice())
+    } catch (error) {
+      throw writeFailure(path, error)
+    }
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    if (this.#stream.write(bytes)) return
-    const drained = new Promise<void>((resolve) => this.#stream.once('drain', resolve))
-    await Promise.race([drained, this.#failed()])
-  }
-
-  async end(): Promise<void> {
-    this.#stream.end()
-    await this.#failed()
-  }
-
-  async abandon(): Promise<void> {
-    this.#stream.end()
-    await this.#finished.catch(() => undefined)
-  }
-
-  async #failed(): Promise<void> {
     try {
-      await this.#finished
+      for (let at = 0; at < bytes.length; ) {
+        const left = bytes.length - at
+        if (this.#isQuick) at += writeSync(this.#handle.fd, bytes, at, left)
+        else at += (await this.#handle.write(bytes, at, left)).bytesWritten
+      }
     } catch (error) {
       throw writeFailure(this.#path, error)
     }
+  }
+
+  async end(): Promise<void> {
+    try {
+      await this.#handle.close()
+    } catch (error) {
+      throw writeFailure(this.#path, error)
+    }
+  }
+
+  async abandon(): Promise<void> {
+    await this.#handle.close().catch(() => undefined)
   }
 }
 

@@ -250,7 +250,7 @@ class Transfer {
     if (choice?.kind === 'file') path = choice.path === '-' ? null : choice.path
     else if (choice?.kind === 'remote-name') path = remoteName(hop.target.url)
     this.#record.fileName = path
-    this.#sink = path === null ? new StdoutSink(stop) : new FileSink(path)
+    this.#sink = path === null ? new StdoutSink(stop) : await FileSink.open(path)
     return this.#sink
   }
 

@@ -39,19 +39,23 @@ export class Narrator {
     this.#write = write
   }
 
+  /** A connection is being opened. */
   trying(address: string, port: number): void {
     this.#write?.(`*   Trying ${address.includes(':') ? `[${address}]` : address}:${port}...`)
   }
 
+  /** An address could not be connected to; the next one is tried. */
   tryFailed(address: string, port: number, error: unknown): void {
     this.#write?.(`* connect to ${address} port ${port} failed: ${codeOf(error) ?? messageOf(error)}`)
   }
 
+  /** A new connection is there. */
   connected(host: string, facts: ConnectionFacts): void {
     this.#facts = facts
     this.#write?.(`* Connected to ${host} (${facts.remoteAddress}) port ${facts.remotePort} (#${facts.number})`)
   }
 
+  /** A request goes over a connection that was there. */
   reusing(facts: ConnectionFacts): void {
     this.#facts = facts
     this.#write?.(`* Re-using existing connection (#${facts.number}) with ${facts.remoteAddress}`)
@@ -69,10 +73,12 @@ export class Narrator {
     return this.#head('<', headText(response))
   }
 
+  /** Another URL is fetched in the place of this one. */
   redirected(location: string): void {
     this.#write?.(`* Issue another request to this URL: '${location}'`)
   }
 
+  /** A response has come whole. */
   finished(response: AnyResponse): void {
     if (this.#facts === null) return
     const { number, remoteAddress } = this.#facts
@@ -82,6 +88,7 @@ export class Narrator {
     else this.#write?.(`* Closing connection ${number}`)
   }
 
+  /** The transfer has failed. */
   failed(error: CliError): void {
     this.#write?.(`* ${error.message.replace(/^\([0-9]+\) /, '')}`)
     if (this.#facts !== null) this.#write?.(`* Closing connection ${this.#facts.number}`)

@@ -10,9 +10,10 @@ import { addFetchOptions, type Collected, type FetchSettings, fetchSettings } fr
 import { type TransferContext, transfer } from './fetch-transfer.ts'
 import { parseFetchUrl } from './fetch-url.ts'
 import { Narrator } from './fetch-verbose.ts'
-import { type Lifecycle, printError, reportError, runCommand } from './lifecycle.ts'
+import { type Lifecycle, reportError, runCommand } from './lifecycle.ts'
 import { openHost } from './open-host.ts'
 import { addHostOptions, type HostSettings, hostSettings, type RawOptions } from './options.ts'
+import { printError } from './print.ts'
 import { formatWriteOut, type TransferRecord, writeOutJson } from './write-out.ts'
 
 /** How long an idle connection is kept for the next URL, as curl does: 118 s. */

@@ -7,6 +7,7 @@
 
 import { constants } from 'node:os'
 import { CliError, codeOf, EXIT, messageOf } from './errors.ts'
+import { printError, printed } from './print.ts'
 
 /** Signals that end a command. */
 export type EndSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP'
@@ -105,6 +106,7 @@ export async function runCommand(body: (life: Lifecycle) => Promise<number>, opt
   if (life.failure !== null) status = reportError(life.failure)
   const { signal } = life
   if (signal !== null && !options.normalSignals?.includes(signal)) status = 128 + constants.signals[signal]
+  await printed()
   process.exit(status)
 }
 
@@ -118,11 +120,6 @@ export function reportError(error: unknown): number {
   if (error.message !== '') printError(`tunstack: ${error.message}`)
   if (error.mend !== null) printError(`  ${error.mend}`)
   return error.exitCode
-}
-
-/** Prints a line on stderr; a stderr that nobody reads is no reason to fail. */
-export function printError(line: string): void {
-  if (!process.stderr.destroyed) process.stderr.write(`${line}\n`)
 }
 
 function guardStreams(life: Lifecycle): void {

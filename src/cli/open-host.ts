@@ -15,8 +15,9 @@ import { createHost, type Host, realTime, systemRandom } from '../net/index.ts'
 import { formatCidr } from './addresses.ts'
 import { CaptureFile } from './capture-file.ts'
 import { CliError, codeOf, EXIT, messageOf } from './errors.ts'
-import { type Lifecycle, printError } from './lifecycle.ts'
+import type { Lifecycle } from './lifecycle.ts'
 import type { HostSettings } from './options.ts'
+import { printError } from './print.ts'
 import { TracePrinter } from './trace-printer.ts'
 
 /** How long connections have to end in order when a command ends, in milliseconds. */

@@ -7,10 +7,11 @@ import { type Micros, SECOND } from '../base/time.ts'
 import { parseAddress } from '../ip/address.ts'
 import type { Host } from '../net/index.ts'
 import { codeOf, EXIT, messageOf, usageError } from './errors.ts'
-import { type Lifecycle, printError, runCommand } from './lifecycle.ts'
+import { type Lifecycle, runCommand } from './lifecycle.ts'
 import { type OpenedHost, openHost } from './open-host.ts'
 import { addHostOptions, type HostSettings, hostSettings, type RawOptions } from './options.ts'
 import { type PingReply, PingStats, pingTitle, replyLine, summaryLines } from './ping-stats.ts'
+import { print, printError } from './print.ts'
 import { parseSeconds, parseWhole, valueOption } from './read-options.ts'
 
 /** Most data bytes of a request: 65,535 of an IP packet without its headers. */
@@ -165,8 +166,4 @@ class PingRun {
       stop.addEventListener('abort', wake, { once: true })
     })
   }
-}
-
-function print(line: string): void {
-  if (!process.stdout.destroyed) process.stdout.write(`${line}\n`)
 }

@@ -8,9 +8,10 @@ import type { TunServer, TunSocket } from '../net/index.ts'
 import { accessJson, accessLine } from './access-log.ts'
 import { CliError, codeOf, messageOf } from './errors.ts'
 import { FsSource } from './fs-source.ts'
-import { type Lifecycle, printError, runCommand } from './lifecycle.ts'
+import { type Lifecycle, runCommand } from './lifecycle.ts'
 import { type OpenedHost, openHost } from './open-host.ts'
 import { addHostOptions, type HostSettings, hostSettings, type RawOptions } from './options.ts'
+import { print, printError } from './print.ts'
 import { parseWhole, valueOption } from './read-options.ts'
 import { UPLOAD_PATH, withUploads } from './upload.ts'
 import { packageVersion } from './version.ts'
@@ -97,10 +98,6 @@ function makeServer(source: FsSource, settings: ServeSettings, { scheduler, epoc
       else if (!host.quiet) print(accessLine(record, epochUs))
     },
   })
-}
-
-function print(line: string): void {
-  if (!process.stdout.destroyed) process.stdout.write(`${line}\n`)
 }
 
 async function listen({ host }: OpenedHost, settings: ServeSettings, http: HttpServer): Promise<TunServer> {

@@ -42,6 +42,9 @@ export function safely(task: () => void): void {
   }
 }
 
+/** How long the device stays open after connections were reset. */
+const CHALLENGE_WAIT_MS = 50
+
 /** The shared inside of a Host. */
 export class HostCore {
   readonly stack: Stack
@@ -133,12 +136,19 @@ export class HostCore {
     for (const server of [...this.servers]) server.close()
     for (const socket of [...this.sockets]) endSocket(socket)
     await this.#untilQuiet(graceMs)
+    const isReset = this.sockets.size + this.#lingering.size > 0
     for (const socket of [...this.sockets]) socket.destroy(callError('ECONNABORTED', 'read'))
     for (const { connection } of this.#lingering) connection.abort()
     this.wake()
     // The flush that wake() has deferred comes before this: resets leave before the device closes.
     await new Promise<void>((resolve) => this.scheduler.defer(resolve))
+    // A peer that missed bytes challenges a reset (RFC 5961 §3.2): stay a little to answer it, or its connection would hang.
+    if (isReset) await this.#wait(CHALLENGE_WAIT_MS)
     this.#finish(null)
+  }
+
+  #wait(ms: number): Promise<void> {
+    return new Promise((resolve) => this.scheduler.schedule(this.scheduler.now() + ms * MILLISECOND, resolve))
   }
 
   #untilQuiet(graceMs: number): Promise<void> {
