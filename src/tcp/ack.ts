@@ -4,34 +4,64 @@
 // Read first: RFC 9293 §3.4, RFC 5681 §2 (duplicate acknowledgement), RFC 6298 §5.
 
 import type { Micros } from '../base/time.ts'
+import type { AckSample } from './congestion/interface.ts'
+import { createDelivery, DeliverySample, takeSample } from './delivery.ts'
 import { EVENT } from './events.ts'
-import type { FlightEntry } from './flight.ts'
+import type { DeliveryCounts, DeliveryVisitor, FlightEntry } from './flight.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
-import { onAckOutcome, pipe, takeSack } from './loss.ts'
+import { type AckOutcome, onAckOutcome, pipe } from './loss.ts'
 import { backedOffRtoUs, sampleRtt } from './rtt.ts'
-import { type Seq, seqAdd, seqDiff, seqGt, seqLt } from './seq.ts'
+import { takeSack } from './sack.ts'
+import { type Seq, seq, seqAdd, seqDiff, seqGt, seqLt } from './seq.ts'
 import { sendBufferStart, type Tcb } from './tcb.ts'
 import { timestampNow } from './timestamps.ts'
+import { armTailProbe } from './tlp.ts'
 import { updateSendWindow } from './window.ts'
 
-const outcome = { acked: 0, sacked: 0, duplicate: false }
+// Scratch of one acknowledgement: handleAck is never re-entered.
+const outcome: AckOutcome = {
+  acked: 0,
+  duplicate: false,
+  sacked: 0,
+  isDsack: false,
+  dsackStart: seq(0),
+  dsackEnd: seq(0),
+}
+const sample = new DeliverySample()
+let counts: DeliveryCounts = createDelivery(0)
+const ignore: DeliveryVisitor = () => undefined
+const visit = (entry: Readonly<FlightEntry>, length: number): void => sample.add(entry, length, counts)
+const ackSample: AckSample = {
+  bytes: 0,
+  delivered: 0,
+  lost: 0,
+  rttUs: -1,
+  minRttUs: -1,
+  srttUs: -1,
+  priorFlight: 0,
+  flight: 0,
+  now: 0,
+  rateBytesPerSecond: -1,
+  isAppLimited: false,
+  totalDelivered: 0,
+  priorDelivered: -1,
+  ecnBytes: 0,
+  isCwndLimited: false,
+  phase: 'open',
+}
 
 /** Handles SEG.ACK of a segment that passed the checks before it; SEG.ACK lies in the range of RFC 5961 §5.2. */
 export function handleAck(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
   const { snd } = tcb
   const priorFlight = snd.flight.bytes
-  const priorPipe = pipe(tcb)
+  const priorLost = snd.flight.lostBytes
   const priorWindow = snd.wnd
-  const wasOpen = tcb.recovery.phase !== 'recovery'
-  const wasCwndLimited = tcb.hold === 'cwnd'
-  let rttUs = -1
+  ackSample.priorFlight = pipe(tcb)
+  // A window held back by the pace is in use too.
+  ackSample.isCwndLimited = tcb.hold === 'cwnd' || tcb.hold === 'pacing'
+  const wasRecovering = tcb.recovery.phase === 'recovery'
 
-  outcome.acked = 0
-  if (seqGt(segment.ack, snd.una)) {
-    outcome.acked = seqDiff(segment.ack, snd.una)
-    rttUs = measure(tcb, releaseAcked(tcb, segment.ack), segment, now)
-  }
-  outcome.sacked = tcb.sackEnabled && segment.sackCount > 0 ? takeSack(tcb, segment) : 0
+  ackSample.rttUs = takeNumbers(tcb, segment, now)
   updateSendWindow(tcb, segment)
   tcb.probes = 0
   outcome.duplicate =
@@ -42,20 +72,57 @@ export function handleAck(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
     segment.ack === snd.una &&
     snd.wnd === priorWindow
 
-  onAckOutcome(tcb, outcome, now)
-  const bytes = outcome.acked + outcome.sacked
-  if (outcome.acked > 0 && wasOpen && wasCwndLimited) {
-    tcb.control.onAck(tcb.cc, { bytes: outcome.acked, rttUs, priorFlight: priorPipe, now })
-  }
+  onAckOutcome(tcb, segment, outcome, sample, now)
+  ackSample.lost = Math.max(0, snd.flight.lostBytes - priorLost)
+  tellControl(tcb, wasRecovering, now)
   if (outcome.acked > 0) restartRetransmitTimer(tcb, now)
-  if (bytes > 0) announceRoom(tcb)
+  if (outcome.acked + outcome.sacked > 0) {
+    armTailProbe(tcb, now)
+    announceRoom(tcb)
+  }
+}
+
+/** SACK blocks, then SEG.ACK: what they deliver is summed up in `sample` and `outcome`. Returns a round-trip sample or -1. */
+function takeNumbers(tcb: Tcb, segment: SegmentHeader, now: Micros): number {
+  counts = tcb.delivery
+  sample.reset()
+  outcome.acked = 0
+  outcome.sacked = 0
+  outcome.isDsack = false
+  if (tcb.sackEnabled && segment.sackCount > 0) takeSack(tcb, segment, outcome, visit)
+  let rttUs = -1
+  if (seqGt(segment.ack, tcb.snd.una)) {
+    outcome.acked = seqDiff(segment.ack, tcb.snd.una)
+    rttUs = measure(tcb, releaseAcked(tcb, segment.ack, visit), segment, now)
+  }
+  ackSample.rateBytesPerSecond = takeSample(tcb.delivery, sample, tcb.rtt.minUs, now)
+  return rttUs
+}
+
+/** Tells the congestion controller, in the order that congestion/interface.ts gives. */
+function tellControl(tcb: Tcb, wasRecovering: boolean, now: Micros): void {
+  const { control, cc, rtt } = tcb
+  ackSample.bytes = outcome.acked
+  ackSample.delivered = sample.delivered
+  ackSample.minRttUs = rtt.srttUs < 0 ? -1 : rtt.minUs
+  ackSample.srttUs = rtt.srttUs
+  ackSample.flight = pipe(tcb)
+  ackSample.now = now
+  ackSample.isAppLimited = sample.isAppLimited
+  ackSample.totalDelivered = tcb.delivery.delivered
+  ackSample.priorDelivered = sample.priorDelivered
+  ackSample.phase = tcb.recovery.phase
+  control.onEveryAck?.(cc, ackSample)
+  if (outcome.acked > 0 && !wasRecovering && tcb.recovery.phase !== 'recovery' && ackSample.isCwndLimited) {
+    control.onAck(cc, ackSample)
+  }
 }
 
 /** Releases what SEG.ACK covers; returns the newest entry that it covers whole. */
-export function releaseAcked(tcb: Tcb, ack: Seq): FlightEntry | null {
+export function releaseAcked(tcb: Tcb, ack: Seq, told: DeliveryVisitor = ignore): FlightEntry | null {
   const { snd } = tcb
   const start = sendBufferStart(tcb)
-  const newest = snd.flight.release(ack)
+  const newest = snd.flight.release(ack, told)
   snd.una = ack
   const text = Math.min(Math.max(0, seqDiff(ack, start)), snd.buffer.extent)
   if (text > 0) snd.buffer.advance(text)

@@ -14,6 +14,9 @@ function stopTimers(tcb: Tcb): void {
   timers.retransmit = NEVER
   timers.persist = NEVER
   timers.delayedAck = NEVER
+  timers.reorder = NEVER
+  timers.lossProbe = NEVER
+  timers.pace = NEVER
   timers.keepAlive = NEVER
   timers.linger = NEVER
 }

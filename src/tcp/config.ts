@@ -19,6 +19,16 @@ export interface TcpConfig {
   timestamps: boolean
   /** Offer, accept and use selective acknowledgements (RFC 2018, RFC 6675). */
   sack: boolean
+  /** Report text that arrived twice (RFC 2883); needs SACK. */
+  dsack: boolean
+  /** Tell losses by time (RFC 8985 §6) rather than by counting duplicates; needs SACK. */
+  rack: boolean
+  /** Probe for a lost tail (RFC 8985 §7); needs SACK. */
+  tailLossProbe: boolean
+  /** In recovery bring cwnd down in step with what is delivered (RFC 9937) rather than at once. */
+  prr: boolean
+  /** Take back the reaction to a loss that was none (RFC 3522, RFC 3708, RFC 4015). */
+  undo: boolean
   /** Hold back small segments while data is unacknowledged (RFC 9293 §3.7.4). TCP_NODELAY turns it off. */
   nagle: boolean
   /** How long an acknowledgement waits for company (RFC 9293 §3.8.6.3: under 0.5 s). 0 acknowledges every segment at once. */
@@ -67,12 +77,17 @@ const flag = (value: boolean): Knob<boolean> => ({ default: value })
 export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   mss: number(65495, 48, 65495),
   initialWindowSegments: number(10, 1, 1000),
-  congestion: { default: 'reno' },
+  congestion: { default: 'cubic' },
   sendBufferBytes: number(1 << 20, 1, 1 << 26),
   receiveBufferBytes: number(1 << 20, 1, 1 << 26),
   windowScale: flag(true),
   timestamps: flag(true),
   sack: flag(true),
+  dsack: flag(true),
+  rack: flag(true),
+  tailLossProbe: flag(true),
+  prr: flag(true),
+  undo: flag(true),
   nagle: flag(true),
   delayedAckUs: number(40 * MILLISECOND, 0, 499 * MILLISECOND),
   ackEverySegments: number(2, 1, 1000),

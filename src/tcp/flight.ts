@@ -27,7 +27,27 @@ export interface FlightEntry {
   /** How often it was sent. */
   transmissions: number
   mark: FlightMark
+  /** For the delivery rate (delivery.ts): the connection's counts when it was last sent. */
+  delivered: number
+  deliveredAt: Micros
+  firstSentAt: Micros
+  isAppLimited: boolean
 }
+
+/** What a connection keeps of its deliveries; see delivery.ts. */
+export interface DeliveryCounts {
+  /** Sequence space delivered in the life of the connection, by SEG.ACK or SACK, each octet once. */
+  delivered: number
+  /** When `delivered` last grew. */
+  deliveredAt: Micros
+  /** When the first piece of the flight being measured was sent. */
+  firstSentAt: Micros
+  /** While `delivered` is below this, what was sent was held back by the application, not by the network; 0: it was not. */
+  appLimitedUntil: number
+}
+
+/** Is told of each piece of the flight that is newly known to have arrived; `length` is the part of it, in bytes. */
+export type DeliveryVisitor = (entry: Readonly<FlightEntry>, length: number) => void
 
 /** The sender's scoreboard and retransmission queue. */
 export class Flight {
@@ -71,9 +91,19 @@ export class Flight {
   }
 
   /** Records a first transmission; `start` is the end of what was sent before. */
-  push(start: Seq, end: Seq, now: Micros): void {
+  push(start: Seq, end: Seq, now: Micros, counts: DeliveryCounts): void {
     assert(seqLt(start, end), 'flight: empty segment')
-    this.#entries.push({ start, end, sentAt: now, transmissions: 1, mark: 'sent' })
+    this.#entries.push({
+      start,
+      end,
+      sentAt: now,
+      transmissions: 1,
+      mark: 'sent',
+      delivered: counts.delivered,
+      deliveredAt: counts.deliveredAt,
+      firstSentAt: counts.firstSentAt,
+      isAppLimited: counts.appLimitedUntil > 0,
+    })
     this.#bytes += seqDiff(end, start)
   }
 
@@ -89,9 +119,13 @@ export class Flight {
   }
 
   /** Records that entry `i` was sent again. */
-  resend(i: number, now: Micros): void {
+  resend(i: number, now: Micros, counts: DeliveryCounts): void {
     const entry = this.#entries[this.#first + i]
     this.mark(i, 'resent')
+    entry.delivered = counts.delivered
+    entry.deliveredAt = counts.deliveredAt
+    entry.firstSentAt = counts.firstSentAt
+    entry.isAppLimited = counts.appLimitedUntil > 0
     entry.sentAt = now
     entry.transmissions++
   }
@@ -107,20 +141,22 @@ export class Flight {
   /**
    * Releases everything below `una`. An entry that is acknowledged in part is shortened. Returns the last entry that went whole (the
    * newest); null when there is none, or when any that is acknowledged was sent twice: then nobody knows what drew the acknowledgement.
+   * `visit` is told of what had not been SACKed before.
    */
-  release(una: Seq): FlightEntry | null {
+  release(una: Seq, visit: DeliveryVisitor): FlightEntry | null {
     let last: FlightEntry | null = null
     let isAmbiguous = false
     while (this.#first < this.#entries.length) {
       const entry = this.#entries[this.#first]
       if (seqLe(una, entry.start)) break
       if (entry.transmissions > 1) isAmbiguous = true
+      const covered = seqDiff(seqLe(entry.end, una) ? entry.end : una, entry.start)
+      if (entry.mark !== 'sacked') visit(entry, covered)
+      this.#forget(entry, covered)
       if (seqLe(entry.end, una)) {
-        this.#forget(entry, seqDiff(entry.end, entry.start))
         last = entry
         this.#first++
       } else {
-        this.#forget(entry, seqDiff(una, entry.start))
         entry.start = una
       }
     }

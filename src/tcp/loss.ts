@@ -3,16 +3,20 @@
 // Owns: marking entries of the flight lost, the phase. Does not own: sending them again (output.ts), the window (congestion/).
 
 import type { Micros } from '../base/time.ts'
+import type { DeliverySample } from './delivery.ts'
 import type { SegmentHeader } from './header.ts'
-import { type Seq, seq, seqAdd, seqDiff, seqGe, seqGt, seqLt, seqMax } from './seq.ts'
+import { applyPrr, beginPrr } from './prr.ts'
+import { detectLostByTime, onDsack, onRecoveryEnd, updateRack } from './rack.ts'
+import type { SackOutcome } from './sack.ts'
+import { seqAdd, seqDiff, seqGe, seqGt, seqLt, seqMax } from './seq.ts'
 import type { Tcb } from './tcb.ts'
+import { answersProbe } from './tlp.ts'
+import { beginUndo, isSpurious } from './undo.ts'
 
 /** What an acknowledgement brought, for the judgement of loss. */
-export interface AckOutcome {
+export interface AckOutcome extends SackOutcome {
   /** Sequence space newly covered by SEG.ACK. */
   acked: number
-  /** Bytes newly covered by SACK blocks. */
-  sacked: number
   /** RFC 5681 §2: a duplicate acknowledgement. */
   duplicate: boolean
 }
@@ -23,59 +27,71 @@ export function pipe(tcb: Tcb): number {
   return tcb.sackEnabled ? flight.pipe : Math.max(0, flight.pipe - tcb.recovery.dupAcks * tcb.snd.mss)
 }
 
-/** Marks what the segment's SACK blocks cover; returns the bytes that were not known before (RFC 6675 §5, Update()). */
-export function takeSack(tcb: Tcb, segment: SegmentHeader): number {
-  const { snd, recovery } = tcb
-  let sacked = 0
-  for (let i = 0; i < segment.sackCount; i++) {
-    const left = seq(segment.sackEdges[2 * i])
-    const right = seq(segment.sackEdges[2 * i + 1])
-    // A block below SND.UNA is a DSACK (RFC 2883); one that is empty or beyond SND.NXT is not ours (RFC 2018 §8 does not say; Linux).
-    if (seqGe(left, right) || seqLt(left, snd.una) || seqGt(right, snd.nxt)) continue
-    sacked += markSacked(tcb, left, right)
-    recovery.highestSacked = seqMax(recovery.highestSacked, right)
-  }
-  return sacked
-}
-
-function markSacked(tcb: Tcb, left: Seq, right: Seq): number {
-  const { flight } = tcb.snd
-  let sacked = 0
-  for (let i = flight.indexOf(left); i < flight.size; i++) {
-    let entry = flight.at(i)
-    if (seqGe(entry.start, right)) break
-    if (entry.mark === 'sacked') continue
-    if (seqLt(entry.start, left)) {
-      flight.split(i, left)
-      continue
-    }
-    if (seqLt(right, entry.end)) {
-      flight.split(i, right)
-      entry = flight.at(i)
-    }
-    sacked += seqDiff(entry.end, entry.start)
-    flight.mark(i, 'sacked')
-  }
-  return sacked
-}
-
-/** Judges an acknowledgement that arrived on a synchronized connection; may begin or end a recovery. */
-export function onAckOutcome(tcb: Tcb, outcome: AckOutcome, now: Micros): void {
-  const { recovery, snd } = tcb
+/** Judges an acknowledgement that arrived on a synchronized connection; may begin, end or take back a recovery. */
+export function onAckOutcome(
+  tcb: Tcb,
+  segment: SegmentHeader,
+  outcome: AckOutcome,
+  sample: DeliverySample,
+  now: Micros,
+): void {
+  const { recovery, snd, config } = tcb
   countDuplicates(tcb, outcome)
-  if (recovery.phase !== 'open' && outcome.acked > 0 && seqGe(snd.una, recovery.point)) {
-    if (recovery.phase === 'recovery') tcb.control.onRecovered(tcb.cc, snd.flight.bytes, now)
-    recovery.phase = 'open'
-    recovery.dupAcks = 0
-    recovery.forced = false
+  if (config.undo && isSpurious(tcb, segment, outcome.acked, outcome)) takeBack(tcb)
+  if (recovery.phase !== 'open' && outcome.acked > 0 && seqGe(snd.una, recovery.point)) endRecovery(tcb, now)
+  const lostBefore = snd.flight.lostBytes
+  judgeFlight(tcb, outcome, sample, now)
+  if (answersProbe(tcb, outcome.acked, outcome.duplicate, outcome) && recovery.phase === 'open') {
+    tcb.control.onLoss(tcb.cc, flightSize(tcb), now) // RFC 8985 §7.4.2: the probe mended what nobody saw being lost
+    tcb.control.onRecovered(tcb.cc, snd.flight.bytes, now)
   }
-  if (tcb.sackEnabled) markLostBySack(tcb)
   if (recovery.phase === 'open') {
     if (isLossSeen(tcb)) enterRecovery(tcb, now)
   } else if (outcome.acked > 0 && !tcb.sackEnabled) {
     // RFC 6582 §3.2 step 3: a partial acknowledgement tells of the next hole, which is sent again at once.
     if (markHeadLost(tcb) && recovery.phase === 'recovery') recovery.forced = true
   }
+  if (recovery.phase === 'recovery' && config.prr && tcb.sackEnabled && tcb.control.ownsRecovery !== true) {
+    applyPrr(tcb, sample.delivered, pipe(tcb), outcome.acked > 0 && snd.flight.lostBytes <= lostBefore)
+  }
+}
+
+/** By time where RACK can, else by counting (RFC 6675). */
+function judgeFlight(tcb: Tcb, outcome: AckOutcome, sample: DeliverySample, now: Micros): void {
+  if (!tcb.sackEnabled) return
+  if (!tcb.config.rack) {
+    markLostBySack(tcb)
+    return
+  }
+  if (outcome.isDsack) onDsack(tcb)
+  updateRack(tcb, sample, now)
+  detectLostByTime(tcb, now)
+}
+
+/** RACK's timer: what was waited for did not come. */
+export function onReorderTimeout(tcb: Tcb, now: Micros): void {
+  detectLostByTime(tcb, now)
+  if (tcb.recovery.phase === 'open' && tcb.snd.flight.lostBytes > 0) enterRecovery(tcb, now)
+}
+
+function endRecovery(tcb: Tcb, now: Micros): void {
+  const { recovery, snd } = tcb
+  if (recovery.phase === 'recovery') tcb.control.onRecovered(tcb.cc, snd.flight.bytes, now)
+  recovery.phase = 'open'
+  recovery.dupAcks = 0
+  recovery.forced = false
+  onRecoveryEnd(tcb)
+}
+
+/** RFC 4015 §3: nothing was lost. What waits to be sent again is in the network after all. */
+function takeBack(tcb: Tcb): void {
+  const { recovery, snd } = tcb
+  const { flight } = snd
+  for (let i = flight.firstLost(); i >= 0; i = flight.firstLost()) flight.mark(i, 'sent')
+  recovery.phase = 'open'
+  recovery.dupAcks = 0
+  recovery.forced = false
+  tcb.control.onSpuriousLoss?.(tcb.cc)
 }
 
 function countDuplicates(tcb: Tcb, { acked, sacked, duplicate }: AckOutcome): void {
@@ -92,7 +108,9 @@ function countDuplicates(tcb: Tcb, { acked, sacked, duplicate }: AckOutcome): vo
 function isLossSeen(tcb: Tcb): boolean {
   const { recovery, snd } = tcb
   if (snd.flight.bytes === 0) return false
-  if (tcb.sackEnabled) return snd.flight.lostBytes > 0 || recovery.dupAcks >= tcb.config.dupThresh
+  if (tcb.sackEnabled) {
+    return snd.flight.lostBytes > 0 || (!tcb.config.rack && recovery.dupAcks >= tcb.config.dupThresh)
+  }
   // RFC 6582 §3.2 step 2: duplicates of what was sent before the last recovery ended do not begin another.
   return recovery.dupAcks >= tcb.config.dupThresh && seqGt(snd.una, recovery.point)
 }
@@ -101,10 +119,17 @@ function enterRecovery(tcb: Tcb, now: Micros): void {
   const { recovery, snd } = tcb
   recovery.phase = 'recovery'
   recovery.point = snd.nxt
-  // RFC 5681 §3.2 step 2: what limited transmit (RFC 3042) sent beyond cwnd is left out.
-  tcb.control.onLoss(tcb.cc, Math.min(snd.flight.bytes, tcb.cc.cwnd), now)
-  markHeadLost(tcb)
+  beginPrr(tcb)
+  beginUndo(tcb)
+  tcb.control.onLoss(tcb.cc, flightSize(tcb), now)
+  if (snd.flight.lostBytes === 0) markHeadLost(tcb)
   recovery.forced = true
+  tcb.timers.lossProbe = Number.POSITIVE_INFINITY
+}
+
+/** FlightSize; what limited transmit (RFC 3042) sent beyond cwnd is left out (RFC 5681 §3.2 step 2). */
+function flightSize(tcb: Tcb): number {
+  return Math.min(tcb.snd.flight.bytes, tcb.cc.cwnd)
 }
 
 /** The first segment of the flight is lost; of a super-segment, its first segment. Returns false when that is known already. */
@@ -129,7 +154,7 @@ function markSegmentLost(tcb: Tcb, i: number): void {
 export function suspectNextHole(tcb: Tcb): boolean {
   const { recovery, snd } = tcb
   const { flight } = snd
-  if (recovery.phase !== 'recovery' || !tcb.sackEnabled || flight.lostBytes > 0) return false
+  if (tcb.config.rack || recovery.phase !== 'recovery' || !tcb.sackEnabled || flight.lostBytes > 0) return false
   if (tcb.cc.cwnd - flight.pipe < snd.mss) return false
   for (let i = 0; i < flight.size && seqLt(flight.at(i).start, recovery.highestSacked); i++) {
     if (flight.at(i).mark !== 'sent') continue
@@ -179,4 +204,7 @@ export function onRetransmissionTimeout(tcb: Tcb, now: Micros): void {
   recovery.dupAcks = 0
   recovery.judged = snd.nxt
   recovery.forced = true
+  if (tcb.rtt.timeouts === 1) beginUndo(tcb)
+  tcb.timers.lossProbe = Number.POSITIVE_INFINITY
+  tcb.timers.reorder = Number.POSITIVE_INFINITY
 }

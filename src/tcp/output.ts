@@ -7,12 +7,16 @@
 import type { Micros } from '../base/time.ts'
 import { FLAG, type SegmentPlan } from './header.ts'
 import { pipe, suspectNextHole } from './loss.ts'
+import { isPaceReached, mostAtPace, notePaced } from './pacing.ts'
 import { backedOffRtoUs } from './rtt.ts'
+import { fillSack, hasSackBlocks } from './sack-blocks.ts'
 import { type Seq, seqAdd, seqDiff, seqGe } from './seq.ts'
 import { isSynchronized } from './state.ts'
 import { sendBufferStart, type Tcb, unsentBytes } from './tcb.ts'
 import { persistIntervalUs } from './timers.ts'
 import { timestampNow } from './timestamps.ts'
+import { armTailProbe, noteProbe } from './tlp.ts'
+import { noteResend } from './undo.ts'
 import { advertiseWindow, windowScaleFor } from './window.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
@@ -29,9 +33,10 @@ export function nextSegment(tcb: Tcb, now: Micros, superSegment: number, plan: S
   }
   if (tcb.state === 'SYN-SENT' || tcb.state === 'SYN-RECEIVED') return nextHandshake(tcb, now, plan)
   if (!isSynchronized(tcb.state)) return false
-  const most = Math.max(tcb.snd.mss, superSegment - (superSegment % tcb.snd.mss))
+  const most = mostAtPace(tcb, Math.max(tcb.snd.mss, superSegment - (superSegment % tcb.snd.mss)))
   // Duplicate acknowledgements go by themselves: text with the same number is not counted as one (RFC 5681 §2).
   if (tcb.rcv.outOfOrder.size > 0 && nextAck(tcb, now, plan)) return true
+  if (tcb.tlp.isDue && nextTailProbe(tcb, now, plan)) return true
   if (nextLost(tcb, now, most, plan)) return true
   if (nextNew(tcb, now, most, plan)) return true
   if (suspectNextHole(tcb) && nextLost(tcb, now, most, plan)) return true
@@ -72,24 +77,7 @@ function fill(tcb: Tcb, plan: SegmentPlan, sequence: Seq, flags: number, now: Mi
   rcv.acksOwed = 0
   rcv.unacked = 0
   tcb.timers.delayedAck = NEVER
-  if (rcv.outOfOrder.size > 0 && tcb.sackEnabled && (flags & (FLAG.SYN | FLAG.RST)) === 0) fillSack(tcb, plan)
-}
-
-/** RFC 2018 §4: the block that grew last comes first, then those reported before it, the latest first; then any, while there is room. */
-function fillSack(tcb: Tcb, plan: SegmentPlan): void {
-  const { outOfOrder, recentRanges } = tcb.rcv
-  const most = plan.hasTimestamps ? 3 : 4
-  let count = 0
-  const put = (i: number): void => {
-    if (i < 0 || count === most) return
-    for (let k = 0; k < count; k++) if (plan.sackEdges[2 * k] === outOfOrder.start(i)) return
-    plan.sackEdges[2 * count] = outOfOrder.start(i)
-    plan.sackEdges[2 * count + 1] = outOfOrder.end(i)
-    count++
-  }
-  for (const at of recentRanges) put(outOfOrder.find(at))
-  for (let i = outOfOrder.size - 1; i >= 0 && count < most; i--) put(i)
-  plan.sackCount = count
+  if ((flags & (FLAG.SYN | FLAG.RST)) === 0 && hasSackBlocks(tcb)) fillSack(tcb, plan)
 }
 
 function nextHandshake(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
@@ -103,10 +91,10 @@ function nextHandshake(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
   plan.windowScale = tcb.scaleEnabled ? windowScaleFor(tcb.config.receiveBufferBytes) : -1
   if (first) {
     snd.nxt = seqAdd(snd.iss, 1)
-    snd.flight.push(snd.iss, snd.nxt, now)
+    snd.flight.push(snd.iss, snd.nxt, now, tcb.delivery)
     tcb.progressAt = now
   } else {
-    snd.flight.resend(0, now)
+    snd.flight.resend(0, now, tcb.delivery)
     tcb.recovery.retransmits++
     tcb.recovery.forced = false
   }
@@ -141,6 +129,7 @@ function nextLost(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boole
     tcb.hold = 'cwnd'
     return false
   }
+  if (!recovery.forced && !isPaceReached(tcb, now)) return false
   const allowed = recovery.forced || room < snd.mss ? snd.mss : Math.min(most, room - (room % snd.mss))
   if (text > allowed) {
     flight.split(i, seqAdd(entry.start, allowed))
@@ -148,10 +137,40 @@ function nextLost(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boole
   }
   const withFin = hasFin && length > Math.min(text, allowed)
   recovery.forced = false
-  recovery.retransmits++
-  flight.resend(i, now)
-  fillText(tcb, plan, flight.at(i).start, length - (withFin ? 1 : 0), withFin, now)
+  resend(tcb, i, withFin, now, plan)
   armRetransmit(tcb, now)
+  return true
+}
+
+/** Entry `i` of the flight goes again. */
+function resend(tcb: Tcb, i: number, withFin: boolean, now: Micros, plan: SegmentPlan): void {
+  const { flight } = tcb.snd
+  tcb.recovery.retransmits++
+  flight.resend(i, now, tcb.delivery)
+  const { start, end } = flight.at(i)
+  fillText(tcb, plan, start, seqDiff(end, start) - (withFin ? 1 : 0), withFin, now)
+  noteResend(tcb, plan.tsVal)
+}
+
+/** RFC 8985 §7.3: one segment of new text if there is any and the peer's window takes it, else the last one sent goes again. */
+function nextTailProbe(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
+  const { snd } = tcb
+  const { flight } = snd
+  tcb.tlp.isDue = false
+  if (flight.size === 0) return false
+  const usable = seqDiff(seqAdd(snd.una, snd.wnd), snd.nxt)
+  const fresh = Math.min(unsentBytes(tcb), usable, snd.mss)
+  if (fresh > 0) {
+    sendNew(tcb, fresh, false, now, plan)
+  } else {
+    let i = flight.size - 1
+    const { start, end } = flight.at(i)
+    if (seqDiff(end, start) > snd.mss + 1) flight.split(i++, seqAdd(end, -snd.mss))
+    if (flight.at(i).mark === 'sacked') return false
+    resend(tcb, i, snd.finSent, now, plan)
+  }
+  noteProbe(tcb, fresh <= 0)
+  tcb.timers.retransmit = now + backedOffRtoUs(tcb.rtt, tcb.config)
   return true
 }
 
@@ -163,6 +182,8 @@ function nextNew(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boolea
   const finDue = snd.finQueued && !snd.finSent
   if (unsent === 0 && !finDue) {
     tcb.hold = 'nothing'
+    // The application is what holds the sender back: what is in flight now tells nothing of the path's rate.
+    if (pipe(tcb) < tcb.cc.cwnd) tcb.delivery.appLimitedUntil = Math.max(1, tcb.delivery.delivered + snd.flight.bytes)
     return false
   }
   restartAfterIdle(tcb, now)
@@ -174,16 +195,28 @@ function nextNew(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boolea
     tcb.hold = 'window'
     return false
   }
+  if (!isPaceReached(tcb, now)) return false
+  sendNew(tcb, length, withFin, now, plan)
+  armRetransmit(tcb, now)
+  armTailProbe(tcb, now)
+  return true
+}
+
+/** The next `length` bytes of text, and FIN after them, go for the first time. */
+function sendNew(tcb: Tcb, length: number, withFin: boolean, now: Micros, plan: SegmentPlan): void {
+  const { snd, delivery } = tcb
   const start = snd.nxt
   snd.nxt = seqAdd(start, length + (withFin ? 1 : 0))
-  if (snd.flight.size === 0) tcb.progressAt = now
-  snd.flight.push(start, snd.nxt, now)
+  if (snd.flight.size === 0) {
+    tcb.progressAt = now
+    delivery.firstSentAt = now
+    delivery.deliveredAt = now
+  }
+  snd.flight.push(start, snd.nxt, now, delivery)
   if (withFin) snd.finSent = true
   tcb.sentAt = now
   tcb.probePending = false
   fillText(tcb, plan, start, length, withFin, now)
-  armRetransmit(tcb, now)
-  return true
 }
 
 /**
@@ -237,6 +270,8 @@ function fillText(tcb: Tcb, plan: SegmentPlan, start: Seq, length: number, withF
   // [MUST-61]: PSH on the last byte that is queued.
   const push = length > 0 && offset + length === snd.buffer.extent
   fill(tcb, plan, start, FLAG.ACK | (push ? FLAG.PSH : 0) | (withFin ? FLAG.FIN : 0), now)
+  if (tcb.recovery.phase === 'recovery') tcb.prr.out += length
+  notePaced(tcb, length, now)
   plan.textLength = length
   plan.textOffset = offset
   plan.segmentBytes = length > snd.mss ? snd.mss : 0

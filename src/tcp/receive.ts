@@ -5,6 +5,7 @@ import type { Micros } from '../base/time.ts'
 import { abortTcb, enterTimeWait } from './closing.ts'
 import { EVENT } from './events.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
+import { noteDuplicate } from './sack-blocks.ts'
 import { type Seq, seq, seqAdd, seqDiff, seqGt, seqLe, seqLt, seqMin } from './seq.ts'
 import { canReceive, setState } from './state.ts'
 import type { ReceiveState, Tcb } from './tcb.ts'
@@ -33,6 +34,7 @@ export function receiveText(tcb: Tcb, segment: SegmentHeader, now: Micros): void
   }
   let end = seqMin(seqAdd(start, segment.textLength), rcv.edge)
   if (rcv.finSeen) end = seqMin(end, rcv.finSeq)
+  noteDuplicate(tcb, start, end)
   const skip = Math.max(0, seqDiff(rcv.nxt, start))
   const from = seqAdd(start, skip)
   if (seqLe(end, from)) {

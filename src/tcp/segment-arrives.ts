@@ -10,6 +10,7 @@ import { closeTcb, enterTimeWait, failTcb } from './closing.ts'
 import { arrivesInSynSent, establish } from './handshake.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
 import { owesAck, receiveFin, receiveText } from './receive.ts'
+import { noteOldSegment } from './sack-blocks.ts'
 import { seqGt, seqLe } from './seq.ts'
 import { setState } from './state.ts'
 import type { Tcb } from './tcb.ts'
@@ -77,6 +78,7 @@ function answerUnacceptable(tcb: Tcb, segment: SegmentHeader, now: Micros): 'don
     return 'done'
   }
   if (tcb.state === 'TIME-WAIT' && (segment.flags & FLAG.FIN) !== 0) enterTimeWait(tcb, now) // eighth check: restart 2MSL
+  noteOldSegment(tcb, segment)
   owesAck(tcb)
   return 'done'
 }

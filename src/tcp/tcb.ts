@@ -20,8 +20,19 @@ import type { Micros } from '../base/time.ts'
 import type { IpAddress } from '../ip/address.ts'
 import type { TcpConfig } from './config.ts'
 import type { CongestionControl, CongestionState } from './congestion/interface.ts'
+import { createDelivery } from './delivery.ts'
 import type { TcpError } from './errors.ts'
-import { Flight } from './flight.ts'
+import { type DeliveryCounts, Flight } from './flight.ts'
+import {
+  createPrr,
+  createRack,
+  createTailProbe,
+  createUndo,
+  type PrrState,
+  type RackState,
+  type TailProbeState,
+  type UndoState,
+} from './recovery-state.ts'
 import { createRtt, type RttState } from './rtt.ts'
 import { type Seq, seq, seqAdd } from './seq.ts'
 import { isSynchronized, type State } from './state.ts'
@@ -76,6 +87,10 @@ export interface ReceiveState {
   readonly outOfOrder: Ranges
   /** A number in each of the ranges that grew last, the latest first, at most four: the order of SACK blocks (RFC 2018 §4). */
   readonly recentRanges: Seq[]
+  /** Text that came twice, to be reported in the next acknowledgement (RFC 2883). */
+  isDuplicateDue: boolean
+  duplicateStart: Seq
+  duplicateEnd: Seq
   /** The peer's FIN has been seen, maybe ahead of its turn. */
   finSeen: boolean
   /** Its sequence number, when seen. */
@@ -122,13 +137,19 @@ export interface TimerState {
   retransmit: Micros
   persist: Micros
   delayedAck: Micros
+  /** RACK's: something may have been lost, not only reordered. */
+  reorder: Micros
+  /** The tail of the flight may be lost: probe for it (RFC 8985 §7). */
+  lossProbe: Micros
+  /** The pace allows the next packet. */
+  pace: Micros
   keepAlive: Micros
   /** 2MSL in TIME-WAIT, the limit on FIN-WAIT-2. */
   linger: Micros
 }
 
 /** Why nothing more was sent when output was last asked; `'nothing'` when there was nothing to send. */
-export type HoldReason = 'nothing' | 'handshake' | 'nagle' | 'window' | 'silly-window' | 'cwnd'
+export type HoldReason = 'nothing' | 'handshake' | 'nagle' | 'window' | 'silly-window' | 'cwnd' | 'pacing'
 
 /** One connection. */
 export interface Tcb {
@@ -146,6 +167,11 @@ export interface Tcb {
   readonly ts: TimestampState
   readonly rtt: RttState
   readonly recovery: RecoveryState
+  readonly rack: RackState
+  readonly prr: PrrState
+  readonly undo: UndoState
+  readonly tlp: TailProbeState
+  readonly delivery: DeliveryCounts
   readonly timers: TimerState
   control: CongestionControl
   readonly cc: CongestionState
@@ -163,6 +189,8 @@ export interface Tcb {
   windowProbes: number
   /** When text was last sent: a pause of an RTO restarts slow start (RFC 5681 §4.1). */
   sentAt: Micros
+  /** When the pace lets the next packet go. */
+  paceAt: Micros
   /** When something was last received. */
   heardAt: Micros
   /** When the oldest unacknowledged octet was first sent, or the last progress made; bounds retransmission (R2). */
@@ -212,9 +240,14 @@ export function createTcb(seed: TcbSeed): Tcb {
     ts: { enabled: config.timestamps, recent: 0, recentAt: 0, lastAckSent: seq(0), offset: seed.timestampOffset },
     rtt: createRtt(config),
     recovery: { phase: 'open', point: iss, dupAcks: 0, highestSacked: iss, judged: iss, forced: false, retransmits: 0 },
-    timers: { retransmit: NEVER, persist: NEVER, delayedAck: NEVER, keepAlive: NEVER, linger: NEVER },
+    rack: createRack(iss),
+    prr: createPrr(),
+    undo: createUndo(),
+    tlp: createTailProbe(iss),
+    delivery: createDelivery(seed.now),
+    timers: createTimers(),
     control: seed.control,
-    cc: { cwnd: 0, ssthresh: NEVER, mss: 0, acked: 0, data: null },
+    cc: { cwnd: 0, ssthresh: NEVER, mss: 0, acked: 0, pacingRate: 0, data: null },
     pathSegmentBytes: seed.pathSegmentBytes,
     sackEnabled: config.sack,
     hold: 'nothing',
@@ -223,6 +256,7 @@ export function createTcb(seed: TcbSeed): Tcb {
     probes: 0,
     windowProbes: 0,
     sentAt: seed.now,
+    paceAt: seed.now,
     heardAt: seed.now,
     progressAt: seed.now,
     orphaned: false,
@@ -230,6 +264,19 @@ export function createTcb(seed: TcbSeed): Tcb {
     error: null,
     events: 0,
     onState: null,
+  }
+}
+
+function createTimers(): TimerState {
+  return {
+    retransmit: NEVER,
+    persist: NEVER,
+    delayedAck: NEVER,
+    reorder: NEVER,
+    lossProbe: NEVER,
+    pace: NEVER,
+    keepAlive: NEVER,
+    linger: NEVER,
   }
 }
 
@@ -265,6 +312,9 @@ function createReceive(mss: number): ReceiveState {
     unread: 0,
     outOfOrder: new Ranges(),
     recentRanges: [],
+    isDuplicateDue: false,
+    duplicateStart: seq(0),
+    duplicateEnd: seq(0),
     finSeen: false,
     finSeq: seq(0),
     discard: false,

@@ -3,7 +3,7 @@
 
 import type { Micros } from '../base/time.ts'
 import { closeTcb, failTcb } from './closing.ts'
-import { onRetransmissionTimeout } from './loss.ts'
+import { onReorderTimeout, onRetransmissionTimeout } from './loss.ts'
 import { owesAck } from './receive.ts'
 import { backedOffRtoUs } from './rtt.ts'
 import { isSynchronized } from './state.ts'
@@ -13,8 +13,8 @@ const NEVER = Number.POSITIVE_INFINITY
 
 /** The earliest of a connection's deadlines. */
 export function nextDeadline(tcb: Tcb): Micros {
-  const { retransmit, persist, delayedAck, keepAlive, linger } = tcb.timers
-  return Math.min(retransmit, persist, delayedAck, keepAlive, linger)
+  const { retransmit, persist, delayedAck, reorder, lossProbe, pace, keepAlive, linger } = tcb.timers
+  return Math.min(retransmit, persist, delayedAck, reorder, lossProbe, pace, keepAlive, linger)
 }
 
 /**
@@ -39,6 +39,12 @@ export function handleTimers(tcb: Tcb, now: Micros): void {
   if (timers.delayedAck <= now) {
     timers.delayedAck = NEVER
     owesAck(tcb)
+  }
+  if (timers.pace <= now) timers.pace = NEVER // output goes on
+  if (timers.reorder <= now) onReorderTimeout(tcb, now)
+  if (timers.lossProbe <= now) {
+    timers.lossProbe = NEVER
+    tcb.tlp.isDue = tcb.snd.flight.bytes > 0
   }
   if (timers.retransmit <= now) onRetransmit(tcb, now)
   if (timers.persist <= now) onPersist(tcb, now)

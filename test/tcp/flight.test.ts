@@ -2,6 +2,7 @@
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { createDelivery } from '../../src/tcp/delivery.ts'
 import { Flight, type FlightMark } from '../../src/tcp/flight.ts'
 import { type Seq, seq, seqAdd, seqDiff } from '../../src/tcp/seq.ts'
 
@@ -9,6 +10,9 @@ interface Octet {
   mark: FlightMark
   transmissions: number
 }
+
+const counts = createDelivery(0)
+const nothing = (): void => undefined
 
 const part = fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true })
 const step = fc.record({
@@ -52,16 +56,16 @@ for (const start of [0, 2 ** 31 - 50, 2 ** 32 - 50]) {
           const from = flight.size > 0 ? seqDiff(flight.at(i).start, una) : 0
           const to = flight.size > 0 ? seqDiff(flight.at(i).end, una) : 0
           if (kind === 'push') {
-            flight.push(nxt, seqAdd(nxt, length), 5)
+            flight.push(nxt, seqAdd(nxt, length), 5, counts)
             nxt = seqAdd(nxt, length)
             model.push(...Array.from({ length }, (): Octet => ({ mark: 'sent', transmissions: 1 })))
           } else if (flight.size === 0) {
-            expect(flight.release(una)).toBe(null)
+            expect(flight.release(una, nothing)).toBe(null)
           } else if (kind === 'lost' || kind === 'sacked') {
             flight.mark(i, kind)
             for (let k = from; k < to; k++) model[k].mark = kind
           } else if (kind === 'resend') {
-            flight.resend(i, 9)
+            flight.resend(i, 9, counts)
             for (let k = from; k < to; k++) model[k] = { mark: 'resent', transmissions: model[k].transmissions + 1 }
             expect(flight.at(i).sentAt).toBe(9)
           } else if (kind === 'split') {
@@ -71,7 +75,7 @@ for (const start of [0, 2 ** 31 - 50, 2 ** 32 - 50]) {
             const acked = Math.floor(part * (model.length + 1))
             const wasWhole = [...Array(flight.size).keys()].some((k) => seqDiff(flight.at(k).end, una) <= acked)
             const isAmbiguous = model.slice(0, acked).some(({ transmissions }) => transmissions > 1)
-            const newest = flight.release(seqAdd(una, acked))
+            const newest = flight.release(seqAdd(una, acked), nothing)
             expect(newest !== null).toBe(wasWhole && !isAmbiguous)
             una = seqAdd(una, acked)
             model = model.slice(acked)
@@ -88,17 +92,17 @@ for (const start of [0, 2 ** 31 - 50, 2 ** 32 - 50]) {
 
 test('a long flight is released from its front without keeping what is gone', () => {
   const flight = new Flight()
-  for (let i = 0; i < 500; i++) flight.push(seq(i * 10), seq(i * 10 + 10), i)
+  for (let i = 0; i < 500; i++) flight.push(seq(i * 10), seq(i * 10 + 10), i, counts)
   for (let i = 1; i <= 500; i++) {
-    expect(flight.release(seq(i * 10))?.sentAt).toBe(i - 1)
+    expect(flight.release(seq(i * 10), nothing)?.sentAt).toBe(i - 1)
     expect(flight.size).toBe(500 - i)
   }
 })
 
 test('misuse is a defect of ours: an assertion', () => {
   const flight = new Flight()
-  expect(() => flight.push(seq(5), seq(5), 0)).toThrow('empty')
-  flight.push(seq(5), seq(9), 0)
+  expect(() => flight.push(seq(5), seq(5), 0, counts)).toThrow('empty')
+  flight.push(seq(5), seq(9), 0, counts)
   expect(() => flight.split(0, seq(5))).toThrow('outside')
   expect(() => flight.split(0, seq(9))).toThrow('outside')
 })

@@ -1,6 +1,9 @@
 // What the two SYNs agree on: MSS, window scale, SACK, timestamps (RFC 9293 §3.7.1, RFC 7323 §2 §3, RFC 2018 §2).
 
 import { expect } from 'vitest'
+import { finishChecksum, sumBytes } from '../../src/ip/checksum.ts'
+import { PROTOCOL } from '../../src/ip/header.ts'
+import { Packet } from '../../src/link/device.ts'
 import { connecting, established, listening, Script, scenario } from './script.ts'
 import { currentWorld } from './world.ts'
 
@@ -175,5 +178,34 @@ scenario(
     const c = new Script({ tcp: { hopLimit: 7, trafficClass: 0xb8 } }).connect()
     const [syn] = c.drain()
     expect([syn.hopLimit, syn.trafficClass]).toEqual([7, 0xb8])
+  },
+)
+
+scenario(
+  'IP options and extension headers that TCP does not understand are passed over (RFC 9293 §3.9.2 [MUST-50])',
+  () => {
+    const c = listening()
+    const plain = c.packet('S 0 <mss 1460>')
+    const v4 = currentWorld().family === 4
+    const packet = new Packet(new Uint8Array(plain.bytes.length + 8))
+    packet.copyFrom(plain)
+    const { bytes, start } = packet
+    const at = start + c.ipHeaderBytes
+    packet.end += 8
+    bytes.copyWithin(at + 8, at, packet.end - 8)
+    // IPv4: an option of a kind that nobody knows; IPv6: hop-by-hop options, all padding.
+    bytes.set(v4 ? [1, 0x9e, 6, 1, 2, 3, 4, 0] : [PROTOCOL.TCP, 0, 1, 4, 0, 0, 0, 0], at)
+    if (v4) {
+      bytes[start] = 0x47
+      bytes[start + 3] += 8
+      bytes[start + 10] = bytes[start + 11] = 0
+      const sum = finishChecksum(sumBytes(bytes, start, start + 28))
+      bytes[start + 10] = sum >> 8
+      bytes[start + 11] = sum
+    } else {
+      bytes[start + 5] += 8
+      bytes[start + 6] = 0
+    }
+    c.deliver(packet).out('S. 0 ack 1 <mss 1460>')
   },
 )

@@ -108,7 +108,16 @@ export class Script {
       mtu: (options.mtu ?? 1500) + (family === 4 ? 0 : 20),
       random: options.random ?? new SeededRandom(7),
       isn: () => this.origin.iss,
-      ...(options.tcp === undefined ? {} : { tcp: options.tcp }),
+      // The classic recovery (RFC 5681, RFC 6675), unless a scenario asks for more.
+      tcp: {
+        congestion: 'reno',
+        dsack: false,
+        rack: false,
+        tailLossProbe: false,
+        prr: false,
+        undo: false,
+        ...options.tcp,
+      },
       ...(options.offload === undefined ? {} : { offload: options.offload }),
     })
     this.stack.tcp.onStep = checkInvariants

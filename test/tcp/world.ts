@@ -20,11 +20,17 @@ export interface Inhabitant {
 
 const OURS = [0, 2 ** 31 - 1000, 2 ** 32 - 1000]
 const THEIRS = [0, 2 ** 31 - 1500, 2 ** 32 - 300]
+const BOTH = [0, 1, 2].map((i) => ({ iss: OURS[i], irs: THEIRS[i] }))
+const CROSSED = [
+  { iss: OURS[0], irs: THEIRS[2] },
+  { iss: OURS[2], irs: THEIRS[1] },
+]
 
-/** All worlds: both families, and sequence numbers that wrap, as signed and as unsigned, on both sides. */
-export const WORLDS: readonly World[] = ([4, 6] as const).flatMap((family) =>
-  OURS.flatMap((iss) => THEIRS.map((irs) => ({ family, iss, irs }))),
-)
+/** All worlds: both families, and sequence numbers that wrap, as signed and as unsigned, on both sides and on one. */
+export const WORLDS: readonly World[] = [
+  ...[...BOTH, ...CROSSED].map((numbers) => ({ family: 4 as const, ...numbers })),
+  ...BOTH.map((numbers) => ({ family: 6 as const, ...numbers })),
+]
 
 let world: World = WORLDS[0]
 let inhabitants: Inhabitant[] = []

@@ -1,7 +1,15 @@
 // Reno: slow start and congestion avoidance (RFC 5681 §3.1), fast recovery's window (§3.2) with the pipe of RFC 6675 instead of
-// inflating cwnd, increase counted in bytes (RFC 3465).
+// inflating cwnd, increase counted in bytes (RFC 3465). NewReno (RFC 6582) differs in recovery only, which is loss.ts's: same window.
 
-import type { CongestionControl } from './interface.ts'
+import type { CongestionControl, CongestionState } from './interface.ts'
+import { createWindowUndo, rememberLoss, rememberTimeout, restoreWindow, type WindowUndo } from './window-undo.ts'
+
+/** What Reno keeps in CongestionState.data. */
+export interface RenoData {
+  undo: WindowUndo
+}
+
+const dataOf = (state: CongestionState): RenoData | null => state.data as RenoData | null
 
 /** RFC 5681 equation 4: half of what is in flight, at least two segments. */
 export function halfOfFlight(flight: number, mss: number): number {
@@ -16,12 +24,18 @@ export const reno: CongestionControl = {
     state.cwnd = initialWindow
     state.ssthresh = Number.POSITIVE_INFINITY
     state.acked = 0
+    state.pacingRate = 0
+    state.data = { undo: createWindowUndo() } satisfies RenoData
   },
 
-  onAck(state, { bytes }) {
+  onAck(state, { bytes, isCwndLimited }) {
+    if (isCwndLimited === false) return
+    const data = dataOf(state)
+    if (data !== null) data.undo.isRecovering = false
     let rest = bytes
     if (state.cwnd < state.ssthresh) {
-      // RFC 5681 equation 2, over the acknowledgement's bytes, up to ssthresh: what is left counts for congestion avoidance.
+      // DEVIATION: RFC 5681 equation 2 adds at most SMSS for each acknowledgement; as Linux does, all bytes that it covers count, so
+      // that delayed and merged acknowledgements do not slow the start. Up to ssthresh: the rest counts for congestion avoidance.
       const grown = Math.min(rest, state.ssthresh - state.cwnd)
       state.cwnd += grown
       rest -= grown
@@ -35,23 +49,36 @@ export const reno: CongestionControl = {
   },
 
   onLoss(state, flight) {
+    const data = dataOf(state)
+    if (data !== null) rememberLoss(data.undo, state)
     state.ssthresh = halfOfFlight(flight, state.mss)
     state.cwnd = state.ssthresh
     state.acked = 0
   },
 
   onRecovered(state) {
+    const data = dataOf(state)
+    if (data !== null) data.undo.isRecovering = false
     state.cwnd = Math.max(state.mss, state.ssthresh)
     state.acked = 0
   },
 
   onTimeout(state, flight, first) {
+    const data = dataOf(state)
+    if (data !== null) rememberTimeout(data.undo, state, first)
     if (first) state.ssthresh = halfOfFlight(flight, state.mss)
     state.cwnd = state.mss // RFC 5681 §3.1: the loss window, one segment
     state.acked = 0
   },
 
+  onSpuriousLoss(state) {
+    const data = dataOf(state)
+    if (data !== null) restoreWindow(data.undo, state)
+  },
+
   onIdle(state, restartWindow) {
-    state.cwnd = Math.min(state.cwnd, restartWindow)
+    if (restartWindow >= state.cwnd) return
+    state.cwnd = restartWindow
+    state.acked = 0 // what was acknowledged of a larger window would open a small one at once
   },
 }

@@ -1,0 +1,73 @@
+// What was delivered, and how fast (draft-cheng-iccrg-delivery-rate-estimation §3): each sent piece remembers how much had been delivered
+// when it left, so that its acknowledgement tells the rate between.
+// Owns: the counts, the sample of one acknowledgement. Does not own: what is made of it (rack.ts, congestion/).
+
+import type { Micros } from '../base/time.ts'
+import type { DeliveryCounts, FlightEntry } from './flight.ts'
+import { type Seq, seqGt } from './seq.ts'
+
+/** The pieces that one acknowledgement delivered, summed up. */
+export class DeliverySample {
+  /** Sequence space newly delivered. */
+  delivered = 0
+  /** Of the newest piece delivered: `DeliveryCounts.delivered` when it was sent, -1 when nothing was delivered. */
+  priorDelivered = -1
+  priorAt: Micros = 0
+  sendElapsed: Micros = 0
+  isAppLimited = false
+  /** Of the piece sent last (RFC 8985 §6.2 step 2): when, its end, how often. -1 when nothing was delivered. */
+  sentAt: Micros = -1
+  end: Seq = 0 as Seq
+  transmissions = 0
+  /** Greatest end and least end of pieces that were sent once: what reordering is seen by (RFC 8985 §6.2 step 3). */
+  lowestFresh: Seq = 0 as Seq
+  highestEnd: Seq = 0 as Seq
+  hasFresh = false
+
+  /** Begins a new acknowledgement. */
+  reset(): void {
+    this.delivered = 0
+    this.priorDelivered = -1
+    this.sentAt = -1
+    this.hasFresh = false
+  }
+
+  /** Takes a piece that is newly acknowledged or SACKed. */
+  add(entry: Readonly<FlightEntry>, length: number, state: DeliveryCounts): void {
+    if (this.delivered === 0 || seqGt(entry.end, this.highestEnd)) this.highestEnd = entry.end
+    this.delivered += length
+    if (entry.delivered >= this.priorDelivered) {
+      this.priorDelivered = entry.delivered
+      this.priorAt = entry.deliveredAt
+      this.isAppLimited = entry.isAppLimited
+      this.sendElapsed = entry.sentAt - entry.firstSentAt
+      state.firstSentAt = entry.sentAt
+    }
+    const isNewer = entry.sentAt > this.sentAt || (entry.sentAt === this.sentAt && seqGt(entry.end, this.end))
+    if (isNewer) {
+      this.sentAt = entry.sentAt
+      this.end = entry.end
+      this.transmissions = entry.transmissions
+    }
+    if (entry.transmissions > 1) return
+    if (!this.hasFresh || seqGt(this.lowestFresh, entry.end)) this.lowestFresh = entry.end
+    this.hasFresh = true
+  }
+}
+
+/** Nothing delivered yet. */
+export function createDelivery(now: Micros): DeliveryCounts {
+  return { delivered: 0, deliveredAt: now, firstSentAt: now, appLimitedUntil: 0 }
+}
+
+/** Ends an acknowledgement: the counts grow. Returns the delivery rate in bytes per second, -1 when it cannot be told (§3.3). */
+export function takeSample(state: DeliveryCounts, sample: DeliverySample, minRttUs: Micros, now: Micros): number {
+  if (sample.delivered === 0) return -1
+  state.delivered += sample.delivered
+  state.deliveredAt = now
+  if (state.appLimitedUntil > 0 && state.delivered > state.appLimitedUntil) state.appLimitedUntil = 0
+  if (sample.priorDelivered < 0) return -1
+  const interval = Math.max(sample.sendElapsed, now - sample.priorAt)
+  if (interval <= 0 || interval < minRttUs) return -1
+  return ((state.delivered - sample.priorDelivered) * 1e6) / interval
+}

@@ -1,0 +1,32 @@
+// Pacing: packets spread over the round trip at the rate that the congestion controller asks for, instead of in bursts.
+// Owns: when the next packet may go. Does not own: the rate (congestion/), what is sent (output.ts).
+
+import type { Micros } from '../base/time.ts'
+import type { Tcb } from './tcb.ts'
+
+/** Packets may run ahead of the pace, or catch up, by this much: a real clock's timers are not finer. */
+const SLACK_US: Micros = 1_000
+
+/** Whether the pace lets a packet go now; if not, its timer is set and `tcb.hold` says so. */
+export function isPaceReached(tcb: Tcb, now: Micros): boolean {
+  const rate = tcb.cc.pacingRate
+  if (rate <= 0 || tcb.paceAt <= now + SLACK_US) return true
+  tcb.hold = 'pacing'
+  tcb.timers.pace = tcb.paceAt - SLACK_US
+  return false
+}
+
+/** Most bytes in one packet at the pace: a millisecond's worth, at least two segments. */
+export function mostAtPace(tcb: Tcb, most: number): number {
+  const rate = tcb.cc.pacingRate
+  if (rate <= 0) return most
+  const share = Math.max(2 * tcb.snd.mss, (rate * SLACK_US) / 1e6)
+  return Math.min(most, share - (share % tcb.snd.mss))
+}
+
+/** A packet with so many bytes of text has gone. */
+export function notePaced(tcb: Tcb, bytes: number, now: Micros): void {
+  const rate = tcb.cc.pacingRate
+  if (rate <= 0) return
+  tcb.paceAt = Math.max(tcb.paceAt, now - SLACK_US) + (bytes * 1e6) / rate
+}

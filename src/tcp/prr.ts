@@ -1,0 +1,28 @@
+// Proportional rate reduction (RFC 9937, RFC 6937): in fast recovery cwnd comes down to ssthresh in step with what is delivered, rather
+// than at once, and never builds up a burst.
+
+import type { Tcb } from './tcb.ts'
+
+/** Recovery begins. */
+export function beginPrr(tcb: Tcb): void {
+  tcb.prr.delivered = 0
+  tcb.prr.out = 0
+  tcb.prr.recoverFlight = Math.max(1, tcb.snd.flight.bytes - tcb.snd.flight.sackedBytes)
+}
+
+/** RFC 9937 §5, on every acknowledgement in recovery: sets cwnd to what may be in the network now. */
+export function applyPrr(tcb: Tcb, delivered: number, inNetwork: number, isSafe: boolean): void {
+  const { prr, cc, snd } = tcb
+  prr.delivered += delivered
+  let send: number
+  if (inNetwork > cc.ssthresh) {
+    send = Math.ceil((prr.delivered * cc.ssthresh) / prr.recoverFlight) - prr.out
+  } else {
+    let limit = Math.max(prr.delivered - prr.out, delivered)
+    if (isSafe) limit += snd.mss // SafeACK: una moves on and nothing more is lost: slow start reduction bound
+    send = Math.min(cc.ssthresh - inNetwork, limit)
+  }
+  // The first retransmission goes whatever the arithmetic says (RFC 9937 §5).
+  if (prr.out === 0) send = Math.max(send, snd.mss)
+  cc.cwnd = Math.max(snd.mss, inNetwork + Math.max(0, send))
+}

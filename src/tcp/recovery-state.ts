@@ -1,0 +1,87 @@
+// What loss recovery keeps of a connection, besides its phase: RACK, PRR, tail probes, undo. Plain records; the rules are in the files of
+// those names. Owns: shapes and first values.
+
+import type { Micros } from '../base/time.ts'
+import type { Seq } from './seq.ts'
+
+/** RACK's variables (RFC 8985 §5.3). */
+export interface RackState {
+  /** Of the piece delivered that was sent last: when it was sent, its end, its round trip. -1 before the first. */
+  sentAt: Micros
+  end: Seq
+  rttUs: Micros
+  /** Highest sequence number delivered (RACK.fack). */
+  fack: Seq
+  isReorderingSeen: boolean
+  /** Multiplier of the reordering window, grown by DSACKs, and how many recoveries it still holds. */
+  windowMultiplier: number
+  windowPersist: number
+  /** SND.NXT when a DSACK last widened the window: at most once a round trip. */
+  dsackRound: Seq
+  isDsackRound: boolean
+}
+
+/** RACK before the first acknowledgement. */
+export function createRack(iss: Seq): RackState {
+  return {
+    sentAt: -1,
+    end: iss,
+    rttUs: 0,
+    fack: iss,
+    isReorderingSeen: false,
+    windowMultiplier: 1,
+    windowPersist: 0,
+    dsackRound: iss,
+    isDsackRound: false,
+  }
+}
+
+/** PRR's variables (RFC 9937 §5), in bytes. */
+export interface PrrState {
+  /** Delivered since recovery began. */
+  delivered: number
+  /** Sent since recovery began. */
+  out: number
+  /** FlightSize when recovery began (RecoverFS). */
+  recoverFlight: number
+}
+
+/** Outside of recovery. */
+export function createPrr(): PrrState {
+  return { delivered: 0, out: 0, recoverFlight: 1 }
+}
+
+/** A probe under way. */
+export interface TailProbeState {
+  /** A probe was sent and not answered. */
+  isOut: boolean
+  /** SND.NXT after it was sent. */
+  end: Seq
+  /** It was text sent before: if it alone mended the tail, there was a loss that nobody else saw. */
+  isRetransmission: boolean
+  /** Output is to send one now. */
+  isDue: boolean
+}
+
+/** No probe yet. */
+export function createTailProbe(iss: Seq): TailProbeState {
+  return { isOut: false, end: iss, isRetransmission: false, isDue: false }
+}
+
+/** What is remembered of a recovery that may have been a mistake. */
+export interface UndoState {
+  /** There is something to take back. */
+  isPossible: boolean
+  /** TSval of the first segment sent again, 0 before it was sent. */
+  resendTsVal: number
+  isResent: boolean
+  /** The first acknowledgement to move on has been judged by its timestamp; later ones tell nothing. */
+  isJudged: boolean
+  /** Segments sent again since it began, less those that DSACKs reported as duplicates. */
+  unexplained: number
+}
+
+/** No recovery yet. */
+export function createUndo(): UndoState {
+  return { isPossible: false, resendTsVal: 0, isResent: false, isJudged: false, unexplained: 0 }
+}

@@ -1,0 +1,59 @@
+// The SACK blocks that we send: what has arrived out of order (RFC 2018 §4), and before them what arrived twice (RFC 2883 §4).
+// Owns: which block stands where. Does not own: the reassembly (receive.ts), reading the peer's blocks (sack.ts).
+
+import type { SegmentHeader, SegmentPlan } from './header.ts'
+import { type Seq, seqAdd, seqGt, seqLt, seqMin } from './seq.ts'
+import type { Tcb } from './tcb.ts'
+
+/** Remembers text that came a second time, for one acknowledgement: what of the segment lies below RCV.NXT, or in a range that is held. */
+export function noteDuplicate(tcb: Tcb, start: Seq, end: Seq): void {
+  const { rcv, config } = tcb
+  if (!tcb.sackEnabled || !config.dsack || !seqLt(start, end)) return
+  const below = seqMin(end, rcv.nxt)
+  if (seqLt(start, below)) {
+    rcv.duplicateStart = start
+    rcv.duplicateEnd = below
+  } else if (rcv.outOfOrder.covers(start, end)) {
+    rcv.duplicateStart = start
+    rcv.duplicateEnd = end
+  } else {
+    return
+  }
+  rcv.isDuplicateDue = true
+}
+
+/** The same for a segment that is not acceptable because it lies left of the window. */
+export function noteOldSegment(tcb: Tcb, segment: SegmentHeader): void {
+  const end = seqAdd(segment.seq, segment.textLength)
+  if (segment.textLength > 0 && !seqGt(end, tcb.rcv.nxt)) noteDuplicate(tcb, segment.seq, end)
+}
+
+/** Whether an acknowledgement has blocks to carry. */
+export function hasSackBlocks(tcb: Tcb): boolean {
+  return tcb.sackEnabled && (tcb.rcv.outOfOrder.size > 0 || tcb.rcv.isDuplicateDue)
+}
+
+/** The duplicate first, then the range that grew last, then those reported before it, the latest first; then any, while there is room. */
+export function fillSack(tcb: Tcb, plan: SegmentPlan): void {
+  const { rcv } = tcb
+  const { outOfOrder, recentRanges } = rcv
+  const most = plan.hasTimestamps ? 3 : 4
+  let count = 0
+  if (rcv.isDuplicateDue) {
+    plan.sackEdges[0] = rcv.duplicateStart
+    plan.sackEdges[1] = rcv.duplicateEnd
+    count = 1
+    rcv.isDuplicateDue = false
+  }
+  const first = count
+  const put = (i: number): void => {
+    if (i < 0 || count === most) return
+    for (let k = first; k < count; k++) if (plan.sackEdges[2 * k] === outOfOrder.start(i)) return
+    plan.sackEdges[2 * count] = outOfOrder.start(i)
+    plan.sackEdges[2 * count + 1] = outOfOrder.end(i)
+    count++
+  }
+  for (const at of recentRanges) put(outOfOrder.find(at))
+  for (let i = outOfOrder.size - 1; i >= 0 && count < most; i--) put(i)
+  plan.sackCount = count
+}

@@ -1,0 +1,58 @@
+// Tail loss probes (RFC 8985 §7): when the end of a flight goes unanswered for two round trips, one segment is sent to draw an
+// acknowledgement, so that a lost tail is mended by SACK and RACK rather than by the retransmission timer.
+// Owns: when to probe, judging the answer. Does not own: making the segment (output.ts).
+
+import type { Micros } from '../base/time.ts'
+import type { SackOutcome } from './sack.ts'
+import { seqGe, seqGt } from './seq.ts'
+import type { Tcb } from './tcb.ts'
+
+/** How long a peer may hold back the acknowledgement of a lone segment (RFC 8985 §7.2, TLP.max_ack_delay; Linux's delayed ACK). */
+const PEER_ACK_DELAY_US: Micros = 200_000
+/** Before the first round-trip sample (RFC 8985 §7.2). */
+const FIRST_TIMEOUT_US: Micros = 1_000_000
+
+/** RFC 8985 §7.2: after new text was sent, or an acknowledgement moved on; nothing may be SACKed or in recovery. */
+export function armTailProbe(tcb: Tcb, now: Micros): void {
+  const { snd, timers, rtt, tlp } = tcb
+  const { flight } = snd
+  timers.lossProbe = Number.POSITIVE_INFINITY
+  if (!tcb.config.tailLossProbe || !tcb.sackEnabled || tlp.isOut) return
+  if (tcb.recovery.phase !== 'open' || flight.bytes === 0 || flight.sackedBytes > 0) return
+  let wait = rtt.srttUs < 0 ? FIRST_TIMEOUT_US : 2 * rtt.srttUs
+  if (rtt.srttUs >= 0 && flight.bytes <= snd.mss) wait += PEER_ACK_DELAY_US
+  const at = now + wait
+  if (at < timers.retransmit) timers.lossProbe = at
+}
+
+/** A probe was sent. */
+export function noteProbe(tcb: Tcb, isRetransmission: boolean): void {
+  const { tlp } = tcb
+  tlp.isDue = false
+  tlp.isOut = true
+  tlp.isRetransmission = isRetransmission
+  tlp.end = tcb.snd.nxt
+}
+
+/**
+ * RFC 8985 §7.4: judges an acknowledgement while a probe is out. Returns true when the probe mended a loss that no SACK told of: the
+ * congestion controller has to hear of it.
+ */
+export function answersProbe(tcb: Tcb, acked: number, duplicate: boolean, sack: SackOutcome): boolean {
+  const { tlp, snd } = tcb
+  if (!tlp.isOut || !seqGe(snd.una, tlp.end)) return false
+  if (!tlp.isRetransmission) {
+    tlp.isOut = false
+    return false
+  }
+  if (sack.isDsack && sack.dsackEnd === tlp.end) {
+    tlp.isOut = false // both copies arrived
+    return false
+  }
+  if (seqGt(snd.una, tlp.end) || acked > 0) {
+    tlp.isOut = false
+    return true
+  }
+  if (duplicate && sack.sacked === 0) tlp.isOut = false
+  return false
+}
