@@ -34,7 +34,7 @@ function heading({ client, where, delayUs }: DemoResult): string[] {
     delayUs > 0 ? ` ${formatMs(delayUs)} of delay was added to each direction, so that there is something to see.` : ''
   return [
     '',
-    bold(`${client} fetched a page from tunstack, over ${where}.`),
+    bold(`${client[0].toUpperCase()}${client.slice(1)} fetched a page from tunstack, over ${where}.`),
     dim(`Ours is 10.77.0.2, the client is 10.77.0.1.${delay}`),
     '',
   ]
@@ -56,7 +56,13 @@ function ladderOf({ recorder }: DemoResult): string[] {
   const [trace] = recorder.traces
   if (trace === undefined) return [red('No segment was seen.'), '']
   const width = Math.max(110, Math.min(process.stdout.columns ?? 150, 170))
-  const lines = ladder(trace, { width, most: 84, dim })
+  const lines = ladder(trace, {
+    width,
+    most: 84,
+    dim,
+    theirs: `${trace.remote}.${trace.remotePort} (client)`,
+    ours: 'tunstack',
+  })
   return [
     bold('Every segment of the first connection (the client left, tunstack right; the state of each beside it)'),
     ...lines,
@@ -70,7 +76,9 @@ function causesOf({ recorder }: DemoResult): string[] {
   const { records } = trace
   const total = records[records.length - 1].at - records[0].at
   const lines = [bold(`Where ${formatMs(total)} went`)]
-  for (const cause of sumCauses(trace)) {
+  const causes = sumCauses(trace)
+  const rest = total - causes.reduce((sum, { us }) => sum + us, 0)
+  for (const cause of [...causes, { us: rest, text: 'pauses of less than a millisecond' }]) {
     const share = `${Math.round((cause.us / total) * 100)} %`.padStart(5)
     lines.push(`  ${formatMs(cause.us).padStart(9)} ${share}  ${cause.text}`)
   }

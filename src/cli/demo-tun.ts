@@ -6,10 +6,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent, get } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { SeededRandom } from '../base/index.ts'
 import { capture } from '../link/capture.ts'
 import { impair } from '../link/impair.ts'
 import { bringUpLoopback, openTun } from '../link/index.ts'
-import { createHost, type Host, realTime, systemRandom } from '../net/index.ts'
+import { createHost, type Host, realTime } from '../net/index.ts'
 import { PcapngWriter } from '../trace/pcapng.ts'
 import { Recorder } from '../trace/recorder.ts'
 import { demoSite } from './demo-page.ts'
@@ -35,7 +36,7 @@ export async function fetchOverTun(options: DemoOptions): Promise<DemoResult> {
   // Without offload: every segment that TCP makes is a packet of its own, as the ladder shows it.
   const tun = openTun({ name: 'tunstack0', addresses: [LINUX], offload: false })
   const { impairment } = options
-  const wire = impair(tun, { scheduler, random: systemRandom(), out: impairment, in: impairment })
+  const wire = impair(tun, { scheduler, random: new SeededRandom(options.seed), out: impairment, in: impairment })
   const device = capture(wire, {
     scheduler,
     onPacket: (packet, direction, at) => {

@@ -31,6 +31,8 @@ export interface DemoResult {
 /** Options of the demonstration. */
 export interface DemoOptions {
   readonly impairment: Impairment
+  /** Repeats what the impairment does. */
+  readonly seed: number
   /** A file for the packets, or undefined. */
   readonly pcap: string | undefined
 }

@@ -15,7 +15,7 @@ import type { DemoOptions, DemoResult, FetchedResource } from './demo-types.ts'
 
 /** Runs the demonstration on a virtual network, because of `reason`. */
 export async function fetchVirtually(options: DemoOptions, reason: string): Promise<DemoResult> {
-  const network = new Network({ seed: 1 })
+  const network = new Network({ seed: options.seed })
   const { time } = network
   const [left, right] = network.cable(options.impairment)
   const recorder = new Recorder()

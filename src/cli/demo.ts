@@ -15,6 +15,7 @@ import { findNamespaceWay, isInsideNamespace, runInNamespace } from './namespace
 interface Flags {
   delay: string
   loss: string
+  seed: string
   virtual?: boolean
   pcap?: string
   json?: boolean
@@ -28,6 +29,7 @@ export function demoCommand(): Command {
       new Option('--delay <time>', 'delay of each direction, so that there is something to see').default('10ms'),
     )
     .addOption(new Option('--loss <percent>', 'share of packets lost in each direction').default('0%'))
+    .addOption(new Option('--seed <number>', 'repeats the losses of a run').default('1'))
     .option('--virtual', 'on the virtual network, even where a TUN device can be had')
     .option('--pcap <file>', 'write the packets to a pcapng file for Wireshark')
     .option('--json', 'the result as JSON on standard output')
@@ -38,7 +40,9 @@ export function demoCommand(): Command {
 
 async function demo(flags: Flags): Promise<number> {
   const impairment = { delayUs: parseDuration(flags.delay), lossRate: parsePercent(flags.loss) }
-  const options: DemoOptions = { impairment, pcap: flags.pcap }
+  const seed = Number(flags.seed)
+  if (!Number.isSafeInteger(seed)) throw new TypeError(`--seed ${flags.seed}: write a whole number`)
+  const options: DemoOptions = { impairment, seed, pcap: flags.pcap }
   let fallback: string | null = flags.virtual ? 'asked for by --virtual' : null
   if (fallback === null && !isInsideNamespace()) {
     const way = findNamespaceWay()

@@ -59,12 +59,17 @@ export const MAX_HELD_PACKETS = 65536
 const RATES = ['lossRate', 'duplicateRate', 'reorderRate', 'corruptRate'] as const
 const AMOUNTS = ['delayUs', 'jitterUs', 'reorderDelayUs'] as const
 const POSITIVE = ['rateBps', 'queueBytes', 'queuePackets'] as const
+const KNOWN: ReadonlySet<string> = new Set([...RATES, ...AMOUNTS, ...POSITIVE, 'drop'])
 
 /**
  * Checks an Impairment's numbers and that they make sense together.
  * @throws {RangeError} naming the field and the mend
+ * @throws {TypeError} for a field that does not exist
  */
 export function validateImpairment(impairment: Impairment): void {
+  for (const name of Object.keys(impairment)) {
+    if (!KNOWN.has(name)) throw new TypeError(`no impairment '${name}'; there are: ${[...KNOWN].join(', ')}`)
+  }
   for (const name of RATES) {
     const value = impairment[name] ?? 0
     if (!(value >= 0 && value <= 1)) throw new RangeError(`${name} is a probability from 0 to 1, not ${value}`)

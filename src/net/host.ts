@@ -66,6 +66,10 @@ export class Host extends EventEmitter {
   constructor(options: HostOptions) {
     super()
     const { device, address, scheduler = realTime(), random = systemRandom() } = options
+    if (typeof device?.receive !== 'function')
+      throw new TypeError('createHost needs a device: openTun({ ... }), or an end of a cable')
+    if (address === undefined || address.length === 0)
+      throw new TypeError("createHost needs an address, as '10.77.0.2/24'")
     this.stack = new Stack({
       addresses: typeof address === 'string' ? [address] : address,
       mtu: device.mtu,
@@ -168,6 +172,9 @@ export class Host extends EventEmitter {
    * were its own. The port closes when that server closes.
    */
   async serve(server: http.Server | https.Server | EventEmitter, options: HostListenOptions): Promise<TunServer> {
+    if (typeof server?.emit !== 'function' || typeof server.once !== 'function' || typeof server === 'function') {
+      throw new TypeError('host.serve takes a server: http.createServer(app), not the application itself')
+    }
     return attachServer(server, options, (all) => this.listen(all))
   }
 

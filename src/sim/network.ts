@@ -40,6 +40,7 @@ export class Network {
   readonly #random: SeededRandom
 
   constructor(options: NetworkOptions) {
+    if (!Number.isFinite(options.seed)) throw new TypeError(`the seed is a number, not ${options.seed}`)
     this.time = options.time ?? new VirtualTime()
     this.#random = new SeededRandom(options.seed)
   }

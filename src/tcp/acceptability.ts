@@ -20,6 +20,9 @@ export function isAcceptable(tcb: Tcb, segment: SegmentHeader): boolean {
   const length = segment.length
   const first = seqDiff(segment.seq, nxt)
   if (window === 0) return first === 0
+  // DEVIATION: table 6 has SEG.SEQ < RCV.NXT+RCV.WND. An acknowledgement from a peer that has filled the window stands at its very
+  // edge; refusing it would throw away what it acknowledges. Linux takes it too.
+  if (length === 0 && first === window) return (segment.flags & FLAG.RST) === 0
   if (length === 0) return first >= 0 && first < window
   const last = first + length - 1
   return (first >= 0 && first < window) || (last >= 0 && last < window) || (first < 0 && last >= window)

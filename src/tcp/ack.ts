@@ -102,7 +102,8 @@ function takeNumbers(tcb: Tcb, segment: SegmentHeader, now: Micros): number {
 /** Tells the congestion controller, in the order that congestion/interface.ts gives. */
 function tellControl(tcb: Tcb, wasRecovering: boolean, now: Micros): void {
   const { control, cc, rtt } = tcb
-  ackSample.bytes = outcome.acked
+  // After a timeout what SACK had told already opens the window no further (RFC 3465 §2.3).
+  ackSample.bytes = tcb.recovery.phase === 'loss' ? Math.min(outcome.acked, sample.delivered) : outcome.acked
   ackSample.delivered = sample.delivered
   ackSample.minRttUs = rtt.srttUs < 0 ? -1 : rtt.minUs
   ackSample.srttUs = rtt.srttUs
@@ -145,7 +146,9 @@ export function measure(tcb: Tcb, newest: FlightEntry | null, segment: SegmentHe
     sampleUs = now - newest.sentAt
   } else if (tcb.ts.enabled && segment.hasTimestamps && segment.tsEcr !== 0) {
     const elapsedMs = (timestampNow(tcb, now) - segment.tsEcr) | 0
-    if (elapsedMs >= 0 && elapsedMs < 0x1000000) sampleUs = Math.max(1, elapsedMs) * 1000
+    // The echo of a copy older than the last one sent again tells how long acknowledgements were lost, not how long a trip takes.
+    const isOld = tcb.undo.isResent && ((segment.tsEcr - tcb.undo.resendTsVal) | 0) < 0
+    if (!isOld && elapsedMs >= 0 && elapsedMs < 0x1000000) sampleUs = Math.max(1, elapsedMs) * 1000
   }
   if (sampleUs >= 0) sampleRtt(tcb.rtt, sampleUs, tcb.config)
   return sampleUs

@@ -5,7 +5,7 @@ import type { Micros } from '../base/time.ts'
 import { TcpError, type TcpErrorCode } from './errors.ts'
 import { EVENT } from './events.ts'
 import { setState } from './state.ts'
-import type { Tcb } from './tcb.ts'
+import { type Tcb, unsentBytes } from './tcb.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
 
@@ -57,7 +57,10 @@ export function abortTcb(tcb: Tcb): void {
   if (tcb.state === 'CLOSED') return
   const { state } = tcb
   // RFC 9293 §3.10.5: in SYN-SENT, CLOSING, LAST-ACK and TIME-WAIT no reset is sent.
-  const silent = state === 'SYN-SENT' || state === 'CLOSING' || state === 'LAST-ACK' || state === 'TIME-WAIT'
+  // We are in CLOSING and LAST-ACK as soon as the application has closed: while text or FIN still wait, the peer is told.
+  const isAllSent = tcb.snd.finSent && unsentBytes(tcb) <= 0
+  const silent =
+    state === 'SYN-SENT' || state === 'TIME-WAIT' || ((state === 'CLOSING' || state === 'LAST-ACK') && isAllSent)
   tcb.resetPending = !silent
   tcb.rcv.buffer.clear()
   tcb.rcv.outOfOrder.clear()

@@ -51,6 +51,14 @@ export interface TcpConfig {
   mslUs: number
   /** How long FIN-WAIT-2 waits for the peer's FIN once the application has closed completely. */
   finWait2TimeoutUs: number
+  /** How long a connection that the application has closed may go without progress before it is reset (RFC 6429 §3). */
+  orphanTimeoutUs: number
+  /** Least time between two acknowledgements of segments that should not have come (RFC 5961 §7). */
+  challengeIntervalUs: number
+  /** Most separate pieces of text held out of order; what would open another is dropped. */
+  outOfOrderRanges: number
+  /** Most pieces that SACK blocks may cut the flight into. */
+  flightPieces: number
   /** Send probes on an idle connection (RFC 9293 §3.8.4; off by default [MUST-25]). */
   keepAlive: boolean
   /** Idle time before the first keep-alive probe ([MUST-28]: 2 hours by default). */
@@ -99,6 +107,10 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   retransmitTimeoutUs: number(15 * MINUTE, MILLISECOND, Number.POSITIVE_INFINITY),
   mslUs: number(30 * SECOND, 0, 60 * MINUTE),
   finWait2TimeoutUs: number(60 * SECOND, 0, Number.POSITIVE_INFINITY),
+  orphanTimeoutUs: number(5 * MINUTE, MILLISECOND, Number.POSITIVE_INFINITY),
+  challengeIntervalUs: number(500 * MILLISECOND, 0, MINUTE),
+  outOfOrderRanges: number(1024, 4, 1 << 20),
+  flightPieces: number(16384, 64, 1 << 20),
   keepAlive: flag(false),
   keepAliveIdleUs: number(120 * MINUTE, MILLISECOND, Number.POSITIVE_INFINITY),
   keepAliveIntervalUs: number(75 * SECOND, MILLISECOND, Number.POSITIVE_INFINITY),

@@ -5,7 +5,7 @@ import type { DeadlineEntry } from '../base/deadlines.ts'
 import type { Micros } from '../base/time.ts'
 import type { IpAddress } from '../ip/address.ts'
 import { abortTcb } from './closing.ts'
-import type { TcpConfig } from './config.ts'
+import { type TcpConfig, tcpConfig } from './config.ts'
 import type { TcpError } from './errors.ts'
 import { type TcpInfo, tcpInfo } from './info.ts'
 import { owesAck, takeText } from './receive.ts'
@@ -113,6 +113,9 @@ export class Connection implements DeadlineEntry {
 
   /** Takes up to `most` bytes that have arrived in order, in a buffer of the caller's own; null when there are none now. */
   read(most: number = Number.POSITIVE_INFINITY): Uint8Array | null {
+    if (!(most >= 0) || (most !== Number.POSITIVE_INFINITY && !Number.isInteger(most))) {
+      throw new RangeError(`read takes a whole number of bytes, not ${most}`)
+    }
     const text = takeText(this.tcb, most)
     if (text !== null && this.tcb.rcv.acksOwed > 0) this.#layer.touch(this)
     return text
@@ -177,7 +180,7 @@ export class Connection implements DeadlineEntry {
   }
 
   #configure(changes: Partial<TcpConfig>): void {
-    this.tcb.config = { ...this.tcb.config, ...changes } // settings are shared until they differ
+    this.tcb.config = tcpConfig(changes, this.tcb.config) // settings are shared until they differ
     this.#layer.touch(this)
   }
 }

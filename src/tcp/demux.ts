@@ -1,5 +1,5 @@
 // From a segment's four values to its connection (RFC 9293 §3.3.1): a hash table keyed by numbers, chained through the connections
-// themselves, so that a look-up makes no string and no garbage. The hash is keyed at random: nobody outside can make chains long.
+// themselves, so that a look-up makes no string and no garbage. The hash is keyed at random, so that chains are hard to make long.
 
 import type { Random } from '../base/random.ts'
 import type { IpAddress } from '../ip/address.ts'
@@ -78,7 +78,8 @@ export class Demux {
     h = Math.imul((h ^ (h >>> 13)) + local.w3, 0x297a2d39)
     if (remote.w2 !== 0xffff) {
       h = Math.imul((h ^ (h >>> 15)) + remote.w2, 0x2c1b3c6d)
-      h = Math.imul((h ^ (h >>> 13)) + (remote.w1 ^ remote.w0), 0x297a2d39)
+      h = Math.imul((h ^ (h >>> 13)) + remote.w1, 0x297a2d39)
+      h = Math.imul((h ^ (h >>> 15)) + remote.w0, 0x2c1b3c6d)
     }
     return (h ^ (h >>> 16)) & 0x3fffffff
   }

@@ -92,8 +92,7 @@ export function arrivesInSynSent(tcb: Tcb, segment: SegmentHeader, now: Micros):
   if (!hasAck) {
     // Simultaneous open [MUST-10]: our SYN goes again, now with an ACK.
     setState(tcb, 'SYN-RECEIVED')
-    snd.flight.mark(0, 'lost')
-    tcb.recovery.forced = true
+    if (snd.flight.size > 0) snd.flight.mark(0, 'lost') // else it has not even been sent
     return 'done'
   }
   const resent = snd.flight.at(0).transmissions > 1

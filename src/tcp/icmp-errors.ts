@@ -34,8 +34,8 @@ function lowerPathMtu(tcb: Tcb, segmentBytes: number): void {
   if (tcb.snd.mss <= most) return
   tcb.snd.mss = most
   tcb.cc.mss = most
-  // What was too big is gone; it goes again in pieces (RFC 1191 §6.5), which is no sign of congestion.
+  // What was too big is gone; it goes again in pieces (RFC 1191 §6.5).
   const { flight } = tcb.snd
-  for (let i = 0; i < flight.size; i++) if (flight.at(i).mark === 'sent') flight.mark(i, 'lost')
+  for (let i = 0; i < flight.size; i++) if (flight.at(i).mark !== 'sacked') flight.mark(i, 'lost')
   tcb.recovery.forced = true
 }

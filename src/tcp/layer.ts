@@ -244,7 +244,8 @@ export class TcpLayer {
   }
 
   #reopen(old: Connection, header: IpHeader, segment: SegmentHeader, now: Micros): 'ok' | DropReason {
-    if (this.#ports.listenerFor(header.dst, segment.destinationPort) === null) return 'tcp-not-accepted'
+    const listener = this.#ports.listenerFor(header.dst, segment.destinationPort)
+    if (listener === null || listener.judge(segment) !== 'open') return 'tcp-not-accepted'
     closeTcb(old.tcb) // what was received and not read stays readable
     this.#settle(old)
     return this.#handleUnconnected(header, segment, now, seqAdd(old.tcb.snd.nxt, REOPEN_GAP))
@@ -276,7 +277,7 @@ export class TcpLayer {
   /** Writes the next segment that is to be sent into `packet`; false when there is none now. */
   pollTransmit(packet: Packet, now: Micros): boolean {
     const plan = this.#plan
-    while (this.#resets.next(plan)) {
+    if (this.#resets.next(plan)) {
       this.counters.resetsOut++
       this.counters.segmentsOut++
       this.#writer.writeReset(this.#resets, plan, packet)

@@ -122,8 +122,7 @@ function enterRecovery(tcb: Tcb, now: Micros): void {
   beginPrr(tcb)
   beginUndo(tcb)
   tcb.control.onLoss(tcb.cc, flightSize(tcb), now)
-  if (snd.flight.lostBytes === 0) markHeadLost(tcb)
-  recovery.forced = true
+  recovery.forced = snd.flight.lostBytes > 0 || markHeadLost(tcb)
   tcb.timers.lossProbe = Number.POSITIVE_INFINITY
 }
 

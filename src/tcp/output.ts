@@ -146,6 +146,7 @@ function nextLost(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boole
 function resend(tcb: Tcb, i: number, withFin: boolean, now: Micros, plan: SegmentPlan): void {
   const { flight } = tcb.snd
   tcb.recovery.retransmits++
+  tcb.sentAt = now
   flight.resend(i, now, tcb.delivery)
   const { start, end } = flight.at(i)
   fillText(tcb, plan, start, seqDiff(end, start) - (withFin ? 1 : 0), withFin, now)

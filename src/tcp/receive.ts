@@ -23,6 +23,16 @@ export function owesAck(tcb: Tcb): void {
   if (tcb.rcv.acksOwed === 0) tcb.rcv.acksOwed = 1
 }
 
+/**
+ * Owes an acknowledgement to a segment that should not have come (RFC 5961 §7): at most one in a while, so that neither an attacker nor
+ * two ends that disagree can draw them without end.
+ */
+export function owesChallenge(tcb: Tcb, now: Micros): void {
+  if (now < tcb.challengeAt) return
+  tcb.challengeAt = now + tcb.config.challengeIntervalUs
+  owesAck(tcb)
+}
+
 /** Seventh check: segment text. Takes what lies in the window; SYN has been dealt with. */
 export function receiveText(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
   const { rcv } = tcb
@@ -44,6 +54,12 @@ export function receiveText(tcb: Tcb, segment: SegmentHeader, now: Micros): void
   if (segment.textLength > rcv.seenMss) rcv.seenMss = Math.min(segment.textLength, rcv.mss)
   const at = segment.textStart + skip
   const offset = rcv.unread + seqDiff(from, rcv.nxt)
+  // A peer that sends crumbs far apart makes no more ranges than this: what would open another is not taken.
+  const isCrumb = rcv.outOfOrder.size >= tcb.config.outOfOrderRanges && seqGt(from, rcv.nxt)
+  if (isCrumb && !rcv.outOfOrder.has(seqAdd(from, -1)) && !rcv.outOfOrder.has(end)) {
+    owesAck(tcb)
+    return
+  }
   if (!rcv.discard) rcv.buffer.put(offset, segment.bytes, at, at + seqDiff(end, from))
   if (seqGt(from, rcv.nxt)) holdOutOfOrder(tcb, from, end)
   else takeInOrder(tcb, end, now)
@@ -127,7 +143,6 @@ function takeFin(tcb: Tcb, now: Micros): void {
   rcv.acksOwed = 1
   tcb.events |= EVENT.end
   switch (tcb.state) {
-    case 'SYN-RECEIVED':
     case 'ESTABLISHED':
       setState(tcb, 'CLOSE-WAIT')
       break

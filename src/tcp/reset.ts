@@ -56,7 +56,14 @@ export class ResetQueue {
     const next = this.#waiting.shift()
     if (next === undefined) return false
     this.#current = next
-    Object.assign(plan, next.plan)
+    const { sourcePort, destinationPort, seq, ack, flags } = next.plan
+    plan.reset()
+    plan.sourcePort = sourcePort
+    plan.destinationPort = destinationPort
+    plan.seq = seq
+    plan.ack = ack
+    plan.flags = flags
+    plan.window = 0
     return true
   }
 

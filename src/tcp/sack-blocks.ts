@@ -37,7 +37,9 @@ export function hasSackBlocks(tcb: Tcb): boolean {
 export function fillSack(tcb: Tcb, plan: SegmentPlan): void {
   const { rcv } = tcb
   const { outOfOrder, recentRanges } = rcv
-  const most = plan.hasTimestamps ? 3 : 4
+  const room = tcb.pathSegmentBytes - 20 - (plan.hasTimestamps ? 12 : 0) - 4
+  const most = Math.min(plan.hasTimestamps ? 3 : 4, Math.floor(room / 8))
+  if (most <= 0) return
   let count = 0
   if (rcv.isDuplicateDue) {
     plan.sackEdges[0] = rcv.duplicateStart

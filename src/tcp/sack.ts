@@ -32,7 +32,9 @@ export function takeSack(tcb: Tcb, segment: SegmentHeader, out: SackOutcome, vis
       out.dsackEnd = right
       continue
     }
-    if (seqLt(left, snd.una)) continue
+    if (seqLe(left, seqMax(snd.una, segment.ack))) continue // contradicts the acknowledgement
+    // Blocks of crumbs would cut the flight to pieces: beyond the bound they are not listened to.
+    if (snd.flight.size >= tcb.config.flightPieces && seqDiff(right, left) < snd.mss) continue
     out.sacked += markSacked(tcb, left, right, visit)
     recovery.highestSacked = seqMax(recovery.highestSacked, right)
   }

@@ -9,9 +9,9 @@ import { handleAck, measure, releaseAcked, restartRetransmitTimer } from './ack.
 import { closeTcb, enterTimeWait, failTcb } from './closing.ts'
 import { arrivesInSynSent, establish } from './handshake.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
-import { owesAck, receiveFin, receiveText } from './receive.ts'
+import { owesAck, owesChallenge, receiveFin, receiveText } from './receive.ts'
 import { noteOldSegment } from './sack-blocks.ts'
-import { seqGt, seqLe } from './seq.ts'
+import { seqAdd, seqGt, seqLe } from './seq.ts'
 import { setState } from './state.ts'
 import type { Tcb } from './tcb.ts'
 
@@ -20,15 +20,11 @@ export type ArrivalVerdict = 'done' | 'reset' | 'reopen'
 
 /** Handles a segment that belongs to this connection. */
 export function segmentArrives(tcb: Tcb, segment: SegmentHeader, now: Micros): ArrivalVerdict {
-  tcb.heardAt = now
   if (tcb.state === 'CLOSED') return (segment.flags & FLAG.RST) !== 0 ? 'done' : 'reset'
   if (tcb.state === 'SYN-SENT') {
     const verdict = arrivesInSynSent(tcb, segment, now)
     if (verdict !== 'text') return verdict
     return receiveRest(tcb, segment, now)
-  }
-  if (tcb.config.keepAlive && tcb.timers.keepAlive !== Number.POSITIVE_INFINITY) {
-    tcb.timers.keepAlive = now + tcb.config.keepAliveIdleUs
   }
   if (tcb.state === 'TIME-WAIT' && canReopen(tcb, segment)) return 'reopen'
 
@@ -40,11 +36,14 @@ export function segmentArrives(tcb: Tcb, segment: SegmentHeader, now: Micros): A
 
   // First, the sequence number.
   if (isOldDuplicate(tcb, segment, now) || !isAcceptable(tcb, segment)) return answerUnacceptable(tcb, segment, now)
-  takeTimestamp(tcb, segment, now)
+  tcb.heardAt = now
+  if (tcb.config.keepAlive && tcb.timers.keepAlive !== Number.POSITIVE_INFINITY) {
+    tcb.timers.keepAlive = now + tcb.config.keepAliveIdleUs
+  }
   // Second, the RST bit.
-  if ((segment.flags & FLAG.RST) !== 0) return arrivesReset(tcb, segment)
+  if ((segment.flags & FLAG.RST) !== 0) return arrivesReset(tcb, segment, now)
   // Fourth, the SYN bit (third, security, is not used by anyone).
-  if ((segment.flags & FLAG.SYN) !== 0) return arrivesSyn(tcb)
+  if ((segment.flags & FLAG.SYN) !== 0) return arrivesSyn(tcb, now)
   // Fifth, the ACK field.
   if ((segment.flags & FLAG.ACK) === 0) return 'done'
   const verdict = tcb.state === 'SYN-RECEIVED' ? ackOfSyn(tcb, segment, now) : ackOfRest(tcb, segment, now)
@@ -77,16 +76,23 @@ function answerUnacceptable(tcb: Tcb, segment: SegmentHeader, now: Micros): 'don
     if (tcb.snd.flight.size > 0) tcb.snd.flight.mark(0, 'lost')
     return 'done'
   }
-  if (tcb.state === 'TIME-WAIT' && (segment.flags & FLAG.FIN) !== 0) enterTimeWait(tcb, now) // eighth check: restart 2MSL
+  if (tcb.state === 'TIME-WAIT' && isFinAgain(tcb, segment)) enterTimeWait(tcb, now) // eighth check: restart 2MSL
   noteOldSegment(tcb, segment)
-  owesAck(tcb)
+  // Text is answered each time, as its sender counts on it; what carries none may be part of a war of acknowledgements.
+  if (segment.textLength > 0) owesAck(tcb)
+  else owesChallenge(tcb, now)
   return 'done'
 }
 
+/** Whether it is the very FIN that brought the connection here. */
+function isFinAgain(tcb: Tcb, segment: SegmentHeader): boolean {
+  return (segment.flags & FLAG.FIN) !== 0 && seqAdd(segment.seq, segment.textLength) === tcb.rcv.finSeq
+}
+
 /** RFC 9293 §3.10.7.4, second check, with RFC 5961 §3.2: only a reset at exactly RCV.NXT is believed. */
-function arrivesReset(tcb: Tcb, segment: SegmentHeader): 'done' {
+function arrivesReset(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' {
   if (segment.seq !== tcb.rcv.nxt) {
-    owesAck(tcb)
+    owesChallenge(tcb, now)
     return 'done'
   }
   switch (tcb.state) {
@@ -106,9 +112,9 @@ function arrivesReset(tcb: Tcb, segment: SegmentHeader): 'done' {
 }
 
 /** Fourth check: a SYN in the window. From a passive open back to LISTEN; otherwise RFC 5961 §4.2: challenge it. */
-function arrivesSyn(tcb: Tcb): 'done' {
+function arrivesSyn(tcb: Tcb, now: Micros): 'done' {
   if (tcb.state === 'SYN-RECEIVED' && tcb.passive) closeTcb(tcb)
-  else owesAck(tcb)
+  else owesChallenge(tcb, now)
   return 'done'
 }
 
@@ -132,21 +138,21 @@ function ackOfSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): 'go on' | Arri
   snd.wl1 = segment.seq
   snd.wl2 = segment.ack
   establish(tcb, resent, now)
+  takeTimestamp(tcb, segment, now)
   return 'go on'
 }
 
 function ackOfRest(tcb: Tcb, segment: SegmentHeader, now: Micros): 'go on' | 'done' {
   const { snd } = tcb
   if (!isAckInRange(tcb, segment)) {
-    owesAck(tcb) // RFC 5961 §5.2 [MAY-12]
+    owesChallenge(tcb, now) // RFC 5961 §5.2 [MAY-12]
     return 'done'
   }
+  takeTimestamp(tcb, segment, now)
   if (tcb.state === 'TIME-WAIT') {
     // The only thing that can be new here is the peer's FIN again: acknowledge it and restart 2MSL.
-    if ((segment.flags & FLAG.FIN) !== 0) {
-      enterTimeWait(tcb, now)
-      owesAck(tcb)
-    }
+    if (isFinAgain(tcb, segment)) enterTimeWait(tcb, now)
+    if ((segment.flags & FLAG.FIN) !== 0) owesAck(tcb)
     return 'done'
   }
   handleAck(tcb, segment, now)

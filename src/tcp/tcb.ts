@@ -189,6 +189,8 @@ export interface Tcb {
   windowProbes: number
   /** When text was last sent: a pause of an RTO restarts slow start (RFC 5681 §4.1). */
   sentAt: Micros
+  /** When the next challenge may be answered (RFC 5961 §7). */
+  challengeAt: Micros
   /** When the pace lets the next packet go. */
   paceAt: Micros
   /** When something was last received. */
@@ -256,6 +258,7 @@ export function createTcb(seed: TcbSeed): Tcb {
     probes: 0,
     windowProbes: 0,
     sentAt: seed.now,
+    challengeAt: seed.now,
     paceAt: seed.now,
     heardAt: seed.now,
     progressAt: seed.now,

@@ -2,7 +2,7 @@
 // Owns: the effects and re-arming of a connection's timers. Does not own: waking up (base/deadlines), sending (output.ts).
 
 import type { Micros } from '../base/time.ts'
-import { closeTcb, failTcb } from './closing.ts'
+import { abortTcb, closeTcb, failTcb } from './closing.ts'
 import { onReorderTimeout, onRetransmissionTimeout } from './loss.ts'
 import { owesAck } from './receive.ts'
 import { backedOffRtoUs } from './rtt.ts'
@@ -75,6 +75,10 @@ function onPersist(tcb: Tcb, now: Micros): void {
   if (!wantsToSend || tcb.snd.flight.bytes > 0) return
   if (tcb.probes > 0 && now - tcb.heardAt >= config.retransmitTimeoutUs) {
     failTcb(tcb, 'ETIMEDOUT') // as long as probes are answered the connection stays open [MUST-37]
+    return
+  }
+  if (tcb.orphaned && now - tcb.progressAt >= config.orphanTimeoutUs) {
+    abortTcb(tcb) // nobody waits for it any more: a peer that never opens its window must not hold our memory for ever
     return
   }
   tcb.probePending = true

@@ -9,6 +9,11 @@ import type { Tcb } from './tcb.ts'
 
 /** How long a peer may hold back the acknowledgement of a lone segment (RFC 8985 §7.2, TLP.max_ack_delay; Linux's delayed ACK). */
 const PEER_ACK_DELAY_US: Micros = 200_000
+/**
+ * DEVIATION: RFC 8985 §7.2 has no least timeout. On a path of microseconds two round trips are shorter than a peer's delayed ACK (40 ms in
+ * Linux and here), and every flight that ends in an odd segment would be probed for nothing.
+ */
+const LEAST_TIMEOUT_US: Micros = 50_000
 /** Before the first round-trip sample (RFC 8985 §7.2). */
 const FIRST_TIMEOUT_US: Micros = 1_000_000
 
@@ -19,7 +24,7 @@ export function armTailProbe(tcb: Tcb, now: Micros): void {
   timers.lossProbe = Number.POSITIVE_INFINITY
   if (!tcb.config.tailLossProbe || !tcb.sackEnabled || tlp.isOut) return
   if (tcb.recovery.phase !== 'open' || flight.bytes === 0 || flight.sackedBytes > 0) return
-  let wait = rtt.srttUs < 0 ? FIRST_TIMEOUT_US : 2 * rtt.srttUs
+  let wait = rtt.srttUs < 0 ? FIRST_TIMEOUT_US : Math.max(LEAST_TIMEOUT_US, 2 * rtt.srttUs)
   if (rtt.srttUs >= 0 && flight.bytes <= snd.mss) wait += PEER_ACK_DELAY_US
   const at = now + wait
   if (at < timers.retransmit) timers.lossProbe = at

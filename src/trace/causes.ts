@@ -71,10 +71,10 @@ function causeOfTheirs(previous: SegmentRecord, record: SegmentRecord, say: Say)
   switch (record.hold) {
     case 'cwnd': {
       const segments = record.mss > 0 ? Math.round(record.cwnd / record.mss) : 0
-      return say(
-        'slow-start',
-        `the congestion window of ${segments} segments was used up: wait for acknowledgements (slow start, RFC 5681 §3.1)`,
-      )
+      const window = `the congestion window of ${segments} ${segments === 1 ? 'segment' : 'segments'} was used up`
+      return record.cwnd < record.ssthresh
+        ? say('slow-start', `${window}: wait for acknowledgements (slow start, RFC 5681 §3.1)`)
+        : say('congestion-avoidance', `${window}: wait for acknowledgements (congestion avoidance, RFC 5681 §3.1)`)
     }
     case 'nagle':
       return say('nagle', 'a small segment waits for the acknowledgement of the one before (Nagle, RFC 9293 §3.7.4)')
@@ -90,6 +90,21 @@ function causeOfTheirs(previous: SegmentRecord, record: SegmentRecord, say: Say)
   return say('round-trip', 'one round trip: what we sent travels, the answer travels back')
 }
 
+/** What a kind of pause is called when several are summed up. */
+const SUMMARY: Readonly<Record<CauseKind, string>> = {
+  handshake: 'opening the connection: one round trip (three-way handshake, RFC 9293 §3.5)',
+  'round-trip': 'round trips: what we sent travels, the answer travels back',
+  'slow-start': 'the congestion window was used up while it was still opening (slow start, RFC 5681 §3.1)',
+  'congestion-avoidance': 'the congestion window was used up (congestion avoidance, RFC 5681 §3.1)',
+  nagle: 'small segments waited for acknowledgements (Nagle, RFC 9293 §3.7.4)',
+  'delayed-ack': 'our acknowledgements waited for text to ride on (delayed ACK, RFC 9293 §3.8.6.3)',
+  'peer-window': 'the peer had no room for more (its window, RFC 9293 §3.8.6)',
+  retransmission: 'segments were lost, missed and sent again (RFC 6298, RFC 8985)',
+  close: 'closing: each side in its own time (half-close, RFC 9293 §3.6)',
+  application: 'our side was at work: its application, or code that ran for the first time',
+  peer: 'the peer had nothing to send',
+}
+
 /** Sum of the pauses of a connection by cause, longest first. */
 export function sumCauses(trace: ConnectionTrace, leastUs: Micros = LEAST_PAUSE_US): Cause[] {
   const sums = new Map<CauseKind, Cause>()
@@ -97,7 +112,7 @@ export function sumCauses(trace: ConnectionTrace, leastUs: Micros = LEAST_PAUSE_
     const cause = causeBefore(trace, i, leastUs)
     if (cause === null) continue
     const before = sums.get(cause.kind)
-    sums.set(cause.kind, { ...cause, us: cause.us + (before?.us ?? 0), text: before?.text ?? cause.text })
+    sums.set(cause.kind, { kind: cause.kind, us: cause.us + (before?.us ?? 0), text: SUMMARY[cause.kind] })
   }
   return [...sums.values()].sort((a, b) => b.us - a.us)
 }

@@ -3,5 +3,6 @@
 export * from './causes.ts'
 export * from './ladder.ts'
 export * from './packet-line.ts'
+export * from './pcapng.ts'
 export * from './peer-state.ts'
 export * from './recorder.ts'

@@ -37,6 +37,8 @@ export interface SegmentRecord {
   readonly cwnd: number
   readonly inFlight: number
   readonly mss: number
+  /** Our slow start threshold in bytes; Infinity before the first loss. */
+  readonly ssthresh: number
   /** How long our side lets an acknowledgement wait; Infinity where unknown. */
   readonly delayedAckUs: Micros
 }
@@ -181,6 +183,7 @@ export class Recorder {
       cwnd: tcb?.cc.cwnd ?? 0,
       inFlight: tcb?.snd.flight.bytes ?? 0,
       mss: tcb?.snd.mss ?? 0,
+      ssthresh: tcb?.cc.ssthresh ?? Number.POSITIVE_INFINITY,
       delayedAckUs: tcb?.config.delayedAckUs ?? Number.POSITIVE_INFINITY,
     }
   }

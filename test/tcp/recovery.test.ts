@@ -155,11 +155,31 @@ scenario('SACK: what has been sent again is not sent a third time by SACK alone 
   c.silent(299.999).advance(0.001).out('. 1:1001 ack 1') // the timer
 })
 
+scenario(
+  'SACK: one ACK that tells of three blocks, or of enough octets up to the very end, is enough (RFC 6675 §4 IsLost)',
+  () => {
+    const c = tenInFlight(0, true)
+    c.in('. ack 1 <sack 6001:6101 4001:4101 2001:2101>').out('. 1:1001 ack 1')
+    const d = established({ mss, sack: true })
+    d.write(4000).outText(1, 4001).in('. ack 1 <sack 1001:4001>').out('. 1:1001 ack 1')
+    const e = tenInFlight(0, true)
+    e.in('. ack 1 <sack 6001:6101 4001:4101>').quiet() // two blocks of 200 octets are not
+  },
+)
+
+scenario('SACK: after a timeout what was SACKed counts as arrived though no ACK says so again (RFC 6675 §5.1)', () => {
+  const c = tenInFlight(0, true)
+  c.in('. ack 1 <sack 3001:5001>').advance(300).out('. 1:1001 ack 1')
+  c.in('. ack 1001').out('. 1001:2001 ack 1', '. 2001:3001 ack 1')
+  c.in('. ack 2001').out('. 5001:6001 ack 1', '. 6001:7001 ack 1')
+})
+
 scenario('SACK: text that was SACKed is not sent again, also after a timeout (RFC 6675 §5.1)', () => {
   const c = tenInFlight(0, true)
   c.in('. ack 1 <sack 3001:5001>').advance(300).out('. 1:1001 ack 1')
   c.in('. ack 1001 <sack 3001:5001>').out('. 1001:2001 ack 1', '. 2001:3001 ack 1')
-  c.in('. ack 5001').outText(5001, 10_001)
+  // What SACK had told opens the window no further (RFC 3465 §2.3).
+  c.in('. ack 5001').out('. 5001:6001 ack 1', '. 6001:7001 ack 1', '. 7001:8001 ack 1', '. 8001:9001 ack 1').quiet()
 })
 
 scenario('SACK: a peer that has thrown away what it SACKed gets it again (RFC 2018 §8)', () => {

@@ -1,12 +1,6 @@
 // Scripts that drive one Stack by itself: a scripted peer, no device, a clock that moves only when the script says so.
 //
-//   scenario('a third duplicate ACK retransmits at once (RFC 5681 §3.2)', () => {
-//     const c = established()
-//     c.write(4 * 1460)
-//     c.out('. 1:1461 ack 1', '. 1461:2921 ack 1', '. 2921:4381 ack 1', 'P. 4381:5841 ack 1')
-//     c.times(3, '. ack 1')
-//     c.out('. 1:1461 ack 1')
-//   })
+//   const c = established(); c.write(100).out('P. 1:101 ack 1').in('. ack 101')
 //
 // A line that leaves out its sequence number has the next one of its sender. What the stack sends must be written: anything else fails
 // at the next step. Every packet's checksums, addresses and text are verified; the invariants are checked after every step.
@@ -111,6 +105,7 @@ export class Script {
       // The classic recovery (RFC 5681, RFC 6675), unless a scenario asks for more.
       tcp: {
         congestion: 'reno',
+        challengeIntervalUs: 0,
         dsack: false,
         rack: false,
         tailLossProbe: false,
