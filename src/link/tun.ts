@@ -31,6 +31,24 @@ const TUN_OFFLOAD: Offload = Object.freeze({ checksum: true, superSegmentBytes: 
 const openDevices = new Set<TunDevice>()
 
 /**
+ * Closes what is still open when the program, or the worker, ends. Node's teardown runs the event loop once more, when no JavaScript may
+ * run any longer: a packet that waits then (the kernel's own, as MLD reports, are enough) makes koffi's poll call back, and it aborts.
+ */
+function closeAll(): void {
+  for (const device of [...openDevices]) TunDevice.release(device)
+}
+
+/** One 'exit' listener for all devices, there while one is open. */
+function remember(device: TunDevice): void {
+  if (openDevices.size === 0) process.on('exit', closeAll)
+  openDevices.add(device)
+}
+
+function forget(device: TunDevice): void {
+  if (openDevices.delete(device) && openDevices.size === 0) process.off('exit', closeAll)
+}
+
+/**
  * Opens a TUN device, made for the purpose or existing already, and configures the kernel's end of it.
  *
  * A new interface vanishes when it is closed or when the process ends in whatever way, unless `persistent`. An interface that
@@ -79,7 +97,7 @@ export class TunDevice implements PacketDevice {
     this.#rxBytes = this.#rx.bytes
     this.#txBytes = this.#rxBytes
     this.#rxAddress = this.#txAddress = this.#libc.addressOf(this.#rxBytes)
-    openDevices.add(this)
+    remember(this)
   }
 
   /** The file descriptor, -1 when closed. */
@@ -212,13 +230,18 @@ export class TunDevice implements PacketDevice {
   }
 
   #shut(error: SystemError | null): void {
-    if (this.#fd < 0) return
-    this.#poll?.close() // before the descriptor, which the event loop still watches
-    this.#poll = null
-    this.#libc.close(this.#fd)
-    this.#fd = -1
-    openDevices.delete(this)
-    this.#readable = null
-    this.#onClose?.(error)
+    if (TunDevice.release(this)) this.#onClose?.(error)
+  }
+
+  /** Gives the descriptor and the watch on it back, and tells nobody; false when that was done before. For this file only. */
+  static release(device: TunDevice): boolean {
+    if (device.#fd < 0) return false
+    device.#poll?.close() // before the descriptor, which the event loop still watches
+    device.#poll = null
+    device.#libc.close(device.#fd)
+    device.#fd = -1
+    device.#readable = null
+    forget(device)
+    return true
   }
 }

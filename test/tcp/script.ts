@@ -1,9 +1,7 @@
-// Scripts that drive one Stack by itself: a scripted peer, no device, a clock that moves only when the script says so.
-//
-//   const c = established(); c.write(100).out('P. 1:101 ack 1').in('. ack 101')
-//
-// A line that leaves out its sequence number has the next one of its sender. What the stack sends must be written: anything else fails
-// at the next step. Every packet's checksums, addresses and text are verified; the invariants are checked after every step.
+// Scripts that drive one Stack by itself: a scripted peer, no device, a clock that moves only when the script says so:
+// `established().write(9).out('P. 1:10 ack 1').in('. ack 10')`. A line without sequence number has the next one of its sender. What
+// the stack sends must be written: anything else fails at the next step. Every packet's checksums, addresses and text are verified; the
+// invariants are checked after every step.
 // Read first: notation.ts for the lines, world.ts for where scenarios run.
 
 import { expect } from 'vitest'
