@@ -17,10 +17,13 @@ import { demoSite } from './demo-page.ts'
 import { serveDemo } from './demo-server.ts'
 import type { DemoOptions, DemoResult, FetchedResource } from './demo-types.ts'
 import { watchLifeline } from './namespace.ts'
+import { printError } from './print.ts'
 
 const OURS = '10.77.0.2'
 const LINUX = '10.77.0.1/24'
 const FETCH_LIMIT_S = 20
+/** From here on it is told that the line loses much. */
+const HEAVY_LOSS = 0.2
 
 /** Runs the demonstration on a TUN device. The process must be in a namespace of its own. */
 export async function fetchOverTun(options: DemoOptions): Promise<DemoResult> {
@@ -48,6 +51,8 @@ export async function fetchOverTun(options: DemoOptions): Promise<DemoResult> {
   recorder.watch(host.stack)
   try {
     await serveDemo(host)
+    const warning = lossWarning(impairment.lossRate ?? 0)
+    if (warning !== null) printError(warning)
     const hasCurl = spawnSync('curl', ['--version']).status === 0
     const resources = hasCurl ? await fetchWithCurl() : await fetchWithNode()
     await untilClosed(host)
@@ -62,6 +67,17 @@ export async function fetchOverTun(options: DemoOptions): Promise<DemoResult> {
     if (options.pcap !== undefined) writeFileSync(options.pcap, Buffer.concat(chunks))
     await host.close()
   }
+}
+
+/** Why the demonstration may be slow, or fail; null when there is no reason. */
+export function lossWarning(lossRate: number): string | null {
+  if (lossRate < HEAVY_LOSS) return null
+  const share = `${Number((lossRate * 100).toFixed(2))}%`
+  const outlook =
+    lossRate === 1
+      ? `nothing can arrive, and the client gives up after ${FETCH_LIMIT_S} s`
+      : `TCP repeats and waits, twice as long each time; a resource that takes ${FETCH_LIMIT_S} s ends the run`
+  return `tunstack: ${share} of the packets of each direction are lost: ${outlook}`
 }
 
 /** Lets the last segments of the connection pass before everything is taken down. */
@@ -81,6 +97,7 @@ async function fetchWithCurl(): Promise<FetchedResource[]> {
     const urls = site.flatMap(([path], i) => ['-o', files[i], `http://${OURS}${path}`])
     const lines = await run('curl', [
       '-sS',
+      '--fail-early', // or each resource would wait in vain as long as the first
       '-q',
       '--noproxy',
       '*',
@@ -90,7 +107,9 @@ async function fetchWithCurl(): Promise<FetchedResource[]> {
       CURL_FORMAT,
       ...urls,
     ])
-    return site.map(([path, { body }], i) => {
+    // After --fail-early the rest was not tried.
+    const tried = site.slice(0, lines.filter((line) => line !== '').length)
+    return tried.map(([path, { body }], i) => {
       const [status, timeConnect, timeStartTransfer, timeTotal, newConnections] = (lines[i] ?? '')
         .split(' ')
         .map(Number)
@@ -124,7 +143,11 @@ function run(command: string, args: readonly string[]): Promise<string[]> {
 async function fetchWithNode(): Promise<FetchedResource[]> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   const resources: FetchedResource[] = []
-  for (const [path, { body }] of demoSite()) resources.push(await fetchOne(agent, path, body, resources.length === 0))
+  for (const [path, { body }] of demoSite()) {
+    const resource = await fetchOne(agent, path, body, resources.length === 0)
+    resources.push(resource)
+    if (resource.status === 0) break
+  }
   agent.destroy()
   return resources
 }
@@ -134,17 +157,23 @@ async function fetchOne(agent: Agent, path: string, expected: Uint8Array, isFirs
   let connected = start
   let firstByte = start
   let status = 0
-  const got = await new Promise<Buffer>((resolve, reject) => {
+  const got = await new Promise<Buffer>((resolve) => {
+    const fail = (error: Error): void => {
+      printError(`tunstack: ${path}: ${error.message}`)
+      status = 0
+      resolve(Buffer.alloc(0))
+    }
     const request = get({ host: OURS, path, agent, timeout: FETCH_LIMIT_S * 1000 }, (response) => {
       firstByte = performance.now()
       status = response.statusCode ?? 0
       const parts: Buffer[] = []
       response.on('data', (part: Buffer) => parts.push(part))
+      response.on('error', fail)
       response.on('end', () => resolve(Buffer.concat(parts)))
     })
     request.on('socket', (socket) => socket.once('connect', () => (connected = performance.now())))
     request.on('timeout', () => request.destroy(new Error('no answer')))
-    request.on('error', reject)
+    request.on('error', fail)
   })
   return {
     path,

@@ -5,12 +5,13 @@
 // what is printed (demo-report.ts).
 
 import { Command, Option } from 'commander'
-import { parseDuration, parsePercent } from '../link/impair-options.ts'
+import { parsePercent } from '../link/impair-options.ts'
 import { printReport } from './demo-report.ts'
 import { fetchOverTun } from './demo-tun.ts'
 import type { DemoOptions } from './demo-types.ts'
 import { fetchVirtually } from './demo-virtual.ts'
 import { findNamespaceWay, isInsideNamespace, runInNamespace } from './namespace.ts'
+import { parseDelay } from './read-options.ts'
 
 interface Flags {
   delay: string
@@ -39,7 +40,7 @@ export function demoCommand(): Command {
 }
 
 async function demo(flags: Flags): Promise<number> {
-  const impairment = { delayUs: parseDuration(flags.delay), lossRate: parsePercent(flags.loss) }
+  const impairment = { delayUs: parseDelay(flags.delay), lossRate: parsePercent(flags.loss) }
   const seed = Number(flags.seed)
   if (!Number.isSafeInteger(seed)) throw new TypeError(`--seed ${flags.seed}: write a whole number`)
   const options: DemoOptions = { impairment, seed, pcap: flags.pcap }

@@ -10,6 +10,7 @@ import type { Scheduler } from '../base/time.ts'
 import { capture, type PacketObserver } from '../link/capture.ts'
 import type { PacketDevice } from '../link/device.ts'
 import { type ImpairedDevice, impair } from '../link/impair.ts'
+import type { Impairment } from '../link/impairment.ts'
 import type { TunDevice } from '../link/tun.ts'
 import { createHost, type Host, realTime, systemRandom } from '../net/index.ts'
 import { formatCidr } from './addresses.ts'
@@ -31,6 +32,8 @@ export interface OpenedHost {
   readonly scheduler: Scheduler
   /** What the instant 0 of the host's clock is, in microseconds since 1970. */
   readonly epochUs: number
+  /** The bad link; null for a perfect one. */
+  readonly impaired: ImpairedDevice | null
   /** Packets captured so far; null without --pcap. */
   readonly capturedPackets: () => number | null
   /** Ends connections (FIN, or RST after `graceMs`), closes the device and the capture file. Harmless when repeated. */
@@ -90,7 +93,7 @@ export async function openHost(
       for (const step of undo.splice(0)) step()
     }
     life.defer(() => close(life.failure === null ? {} : { graceMs: 0 }))
-    return { host, device, scheduler, epochUs, close, capturedPackets: () => file?.writer.packets ?? null }
+    return { host, device, impaired, scheduler, epochUs, close, capturedPackets: () => file?.writer.packets ?? null }
   } catch (error) {
     for (const step of undo.reverse()) step()
     throw error
@@ -120,15 +123,35 @@ const NO_PERMISSION: ReadonlySet<string> = new Set(['EPERM', 'EACCES', 'ENOENT',
 export function deviceError(error: unknown, tun: string): CliError {
   const code = codeOf(error)
   const message = messageOf(error)
-  if (code === 'EBUSY' || code === 'EEXIST') {
-    return new CliError(`no TUN device: ${message}`, {
-      mend: `another tunstack may be running; try --tun ${nextName(tun)}`,
-    })
-  }
+  const mend = refusalMend(code, tun, textOf(error, 'freeNetwork'))
+  // openTun's message names the mend for a program; what stands before it is for everybody.
+  if (mend !== null) return new CliError(`no TUN device: ${textOf(error, 'what') ?? message}`, { mend, cause: error })
   const unavailable = code !== null && (NO_PERMISSION.has(code) || code === 'ERR_TUNSTACK_NO_FFI')
   if (!unavailable) return new CliError(`no TUN device: ${message}`, { cause: error })
   // The message names the mend: sudo, unshare -Urn, modprobe.
   return new CliError(`no TUN device: ${message}`, { exitCode: EXIT.noTun, cause: error })
+}
+
+/** How to mend a refusal by the options of this program; null when it is none. */
+function refusalMend(code: string | null, tun: string, freeNetwork: string | null): string | null {
+  // 10.78.0.0/24 -> 10.78.0.2/24, fd78::/64 -> fd78::2/64
+  const address = `--address ${(freeNetwork ?? '10.78.0.0/24').replace(/0?\//, '2/')}`
+  switch (code) {
+    case 'EADDRINUSE':
+      return `choose another network, ${address}`
+    case 'EBUSY':
+      return `another tunstack may be running; try --tun ${nextName(tun)} ${address}`
+    case 'EEXIST':
+    case 'EINVAL':
+      return `choose another name, --tun ${/[0-9]$/.test(tun) ? nextName(tun) : 'tunstack0'}`
+    default:
+      return null
+  }
+}
+
+function textOf(error: unknown, field: 'what' | 'freeNetwork'): string | null {
+  const value = typeof error === 'object' && error !== null ? (error as Record<string, unknown>)[field] : null
+  return typeof value === 'string' ? value : null
 }
 
 function nextName(tun: string): string {
@@ -146,8 +169,13 @@ function withImpairment(
   const { impairment } = settings
   if (impairment === null) return null
   const seed = settings.seed ?? systemRandom().int32() >>> 0
-  life.info(`link impaired; repeat with --seed ${seed}`)
+  life.info(isRandom(impairment) ? `link impaired; repeat with --seed ${seed}` : 'link impaired')
   return impair(device, { scheduler, random: new SeededRandom(seed), out: impairment, in: impairment })
+}
+
+/** Whether chance has a part in what happens, so that a seed repeats it. */
+function isRandom({ lossRate, jitterUs, reorderRate, duplicateRate, corruptRate }: Impairment): boolean {
+  return [lossRate, jitterUs, reorderRate, duplicateRate, corruptRate].some((amount) => (amount ?? 0) > 0)
 }
 
 function withObservers(device: PacketDevice, observers: readonly PacketObserver[], scheduler: Scheduler): PacketDevice {

@@ -4,13 +4,13 @@
 
 import { type Command, Option } from 'commander'
 import type { InterfaceAddress } from '../ip/address.ts'
-import { parseDuration, parsePercent, parseRate, parseSize } from '../link/impair-options.ts'
+import { parsePercent, parseRate, parseSize } from '../link/impair-options.ts'
 import { type Impairment, validateImpairment } from '../link/impairment.ts'
 import type { TcpConfig } from '../tcp/config.ts'
 import { congestionControl } from '../tcp/congestion/index.ts'
 import { DEFAULT_ADDRESSES, type GivenAddress, parseHostAddress, peersOf } from './addresses.ts'
 import { messageOf, usageError } from './errors.ts'
-import { listOption, parseTcpSetting, parseWhole, valueOption } from './read-options.ts'
+import { listOption, parseDelay, parseTcpSetting, parseWhole, valueOption } from './read-options.ts'
 
 /** A host as the command line describes it; made by `hostSettings`. */
 export interface HostSettings {
@@ -47,7 +47,7 @@ export function addHostOptions(command: Command): Command {
   command.addOption(
     listOption(
       '--set <name=value>',
-      'a TCP setting, as nagle=false or delayedAckUs=40ms; may be repeated',
+      'a TCP setting, as nagle=false or delayedAckUs=40ms; may be repeated (all: tunstack serve --help)',
       parseTcpSetting,
     ).helpGroup('TCP:'),
   )
@@ -73,8 +73,8 @@ function networkOptions(): Option[] {
 function impairmentOptions(): Option[] {
   return [
     valueOption('--loss <percent>', 'lose packets, as 1%', parsePercent),
-    valueOption('--delay <time>', 'delay packets, as 20ms', parseDuration),
-    valueOption('--jitter <time>', 'vary the delay by up to this much, as 2ms', parseDuration),
+    valueOption('--delay <time>', 'delay packets, as 20ms', parseDelay),
+    valueOption('--jitter <time>', 'vary the delay by up to this much, as 2ms', parseDelay),
     valueOption('--rate <rate>', 'limit the rate, as 10mbit', parseRate),
     valueOption('--queue <size>', 'queue before the limited rate, as 64kb, or 100p for packets', parseQueue),
     valueOption('--reorder <percent>', 'let packets skip the delay, as 5%', parsePercent),

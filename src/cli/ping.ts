@@ -137,8 +137,15 @@ class PingRun {
       const code = codeOf(error)
       if (code === 'ETIMEDOUT' || code === 'ABORT_ERR') return
       this.stats.errors++
-      printError(`tunstack: ping ${this.#address}: icmp_seq=${sequence}: ${messageOf(error)}`)
+      printError(`tunstack: ping ${this.#address}: icmp_seq=${sequence}: ${this.#reason(error)}`)
     }
+  }
+
+  #reason(error: unknown): string {
+    const { payloadBytes, host } = this.#settings
+    if (codeOf(error) !== 'EMSGSIZE') return messageOf(error)
+    const headers = this.#address.includes(':') ? 48 : 28
+    return `message too long, MTU ${host.mtu}: ${payloadBytes} bytes and ${headers} of headers; -s ${host.mtu - headers} fits`
   }
 
   #takeHopLimit(sequence: number): number {

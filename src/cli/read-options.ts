@@ -2,9 +2,15 @@
 // Owns: the texts of errors about one value. Does not own: which options there are (options.ts), impairments (link/impair-options.ts).
 
 import { InvalidArgumentError, Option } from 'commander'
+import { MILLISECOND, MINUTE, type Micros, SECOND } from '../base/time.ts'
 import { parseDuration, parseSize } from '../link/impair-options.ts'
 import { KNOBS, type TcpConfig, tcpConfig } from '../tcp/config.ts'
 import { messageOf } from './errors.ts'
+
+/** Columns of the list of settings. */
+const HELP_COLUMNS = 100
+
+const LONGEST_DELAY_US = 60 * MINUTE
 
 /** Reads a whole number from `least` to `most`. @throws {TypeError} when the text is none */
 export function parseWhole(text: string, least: number, most: number): number {
@@ -38,6 +44,35 @@ export function parseTcpSetting(text: string): Partial<TcpConfig> {
   const overrides = { [name]: readSetting(name, text.slice(at + 1).trim()) }
   tcpConfig(overrides)
   return overrides
+}
+
+/** The names that --set knows, with their defaults, in columns. */
+export function settingsHelp(): string {
+  const words = Object.entries(KNOBS).map(([name, { default: value }]) => `${name}=${settingText(name, value)}`)
+  const width = Math.max(...words.map((word) => word.length)) + 2
+  const columns = Math.max(1, Math.floor(HELP_COLUMNS / width))
+  const lines = ['TCP settings for --set, with their defaults:']
+  for (let at = 0; at < words.length; at += columns) {
+    const row = words.slice(at, at + columns).map((word) => word.padEnd(width))
+    lines.push(`  ${row.join('').trimEnd()}`)
+  }
+  return lines.join('\n')
+}
+
+/** As --set reads it back: whole milliseconds or seconds where they are, else the plain number. */
+function settingText(name: string, value: unknown): string {
+  if (typeof value !== 'number' || !name.endsWith('Us') || value === 0) return String(value)
+  if (value % SECOND === 0) return `${value / SECOND}s`
+  return value % MILLISECOND === 0 ? `${value / MILLISECOND}ms` : `${value}us`
+}
+
+/** Reads a delay of a link. @throws {TypeError} when the text is no duration, or one above an hour */
+export function parseDelay(text: string): Micros {
+  const delay = parseDuration(text)
+  if (delay > LONGEST_DELAY_US) {
+    throw new TypeError(`'${text}': a link delays by at most an hour (3600s); TCP gives up long before`)
+  }
+  return delay
 }
 
 function readSetting(name: string, value: string): unknown {

@@ -4,15 +4,17 @@
 
 import { Command, Option } from 'commander'
 import { fileHandler, type Handler, HttpServer } from '../http/index.ts'
+import type { ImpairedDevice } from '../link/impair.ts'
+import type { ImpairmentCounters } from '../link/impairment.ts'
 import type { TunServer, TunSocket } from '../net/index.ts'
-import { accessJson, accessLine } from './access-log.ts'
+import { AccessLog, accessJson, accessLine } from './access-log.ts'
 import { CliError, codeOf, messageOf } from './errors.ts'
 import { FsSource } from './fs-source.ts'
 import { type Lifecycle, runCommand } from './lifecycle.ts'
 import { type OpenedHost, openHost } from './open-host.ts'
 import { addHostOptions, type HostSettings, hostSettings, type RawOptions } from './options.ts'
 import { print, printError } from './print.ts'
-import { parseWhole, valueOption } from './read-options.ts'
+import { parseWhole, settingsHelp, valueOption } from './read-options.ts'
 import { UPLOAD_PATH, withUploads } from './upload.ts'
 import { packageVersion } from './version.ts'
 
@@ -42,7 +44,7 @@ export function serveCommand(): Command {
     .option('--no-listing', '404 instead of a listing of a folder')
     .option('--upload', `take POST and PUT at ${UPLOAD_PATH}; the body is counted, hashed and thrown away`)
   addHostOptions(command)
-  command.addHelpText('after', EXAMPLES)
+  command.addHelpText('after', () => `\n${settingsHelp()}\n${EXAMPLES}`)
   return command.action(async (folder: string, raw: RawOptions) => {
     const settings: ServeSettings = {
       host: hostSettings(raw),
@@ -61,26 +63,36 @@ Examples:
   sudo tunstack serve . --delay 50ms --loss 1%         the same over a bad link
   sudo tunstack serve . --pcap run.pcapng --trace      see every packet
 
-The access log goes to stdout, everything else to stderr. SIGINT (Ctrl-C) and SIGTERM end the server with status 0.`
+The access log goes to stdout, everything else to stderr. A line has the size of the answer's body and the time from the request to the
+acknowledgement of the answer's last byte by the client. SIGINT (Ctrl-C) and SIGTERM end the server with status 0.`
 
 async function serve(folder: string, settings: ServeSettings, life: Lifecycle): Promise<number> {
   const source = new FsSource(folder)
   life.defer(() => source.close())
   if (settings.host.quiet) life.info = () => undefined
   const opened = await openHost(settings.host, life)
-  const http = makeServer(source, settings, opened)
-  const listener = await listen(opened, settings, http)
+  const log = makeLog(settings, opened)
+  const http = makeServer(source, settings, opened, log)
+  const listener = await listen(opened, settings, http, log)
   announce(source, settings, opened)
   await life.stopped()
   listener.close()
   await Promise.race([http.close(), new Promise((resolve) => setTimeout(resolve, FINISH_MS).unref())])
   http.closeAll()
+  log.flush()
   summarize(http, settings, opened, life)
   return 0
 }
 
-function makeServer(source: FsSource, settings: ServeSettings, { scheduler, epochUs }: OpenedHost): HttpServer {
-  const { index, listing, upload, host } = settings
+function makeLog({ host }: ServeSettings, { scheduler, epochUs }: OpenedHost): AccessLog {
+  return new AccessLog(scheduler, (record) => {
+    if (host.json) print(accessJson(record, epochUs))
+    else if (!host.quiet) print(accessLine(record, epochUs))
+  })
+}
+
+function makeServer(source: FsSource, settings: ServeSettings, { scheduler }: OpenedHost, log: AccessLog): HttpServer {
+  const { index, listing, upload } = settings
   const files = fileHandler(source, { index, listing })
   const handler: Handler = upload ? withUploads(files) : files
   return new HttpServer({
@@ -93,14 +105,16 @@ function makeServer(source: FsSource, settings: ServeSettings, { scheduler, epoc
       if (request !== null)
         printError(`tunstack: ${request.method} ${JSON.stringify(request.path)}: ${messageOf(error)}`)
     },
-    onExchange: (record) => {
-      if (host.json) print(accessJson(record, epochUs))
-      else if (!host.quiet) print(accessLine(record, epochUs))
-    },
+    onExchange: (record) => log.add(record),
   })
 }
 
-async function listen({ host }: OpenedHost, settings: ServeSettings, http: HttpServer): Promise<TunServer> {
+async function listen(
+  { host }: OpenedHost,
+  settings: ServeSettings,
+  http: HttpServer,
+  log: AccessLog,
+): Promise<TunServer> {
   const server = host.createServer({
     allowHalfOpen: true,
     // Answers leave in whole writes already; --set nagle=true brings the wait for acknowledgements back.
@@ -109,7 +123,9 @@ async function listen({ host }: OpenedHost, settings: ServeSettings, http: HttpS
   })
   server.on('connection', (socket: TunSocket) => {
     const { remoteAddress, remotePort, localAddress, localPort } = socket
-    http.handleConnection(socket, { remoteAddress, remotePort, localAddress, localPort })
+    const connection = { remoteAddress, remotePort, localAddress, localPort }
+    log.connected(connection, socket)
+    http.handleConnection(socket, connection)
   })
   await new Promise<void>((resolve, reject) => {
     server.once('listening', resolve)
@@ -145,8 +161,12 @@ function announce(source: FsSource, settings: ServeSettings, { device, host }: O
 function summarize(http: HttpServer, settings: ServeSettings, opened: OpenedHost, life: Lifecycle): void {
   const { requests, connections } = http.counters
   const { rxPackets, rxBytes, txPackets, txBytes } = opened.device.counters
+  const { retransmitted } = opened.host.stack.tcp.counters
+  const link = impairmentTotals(opened.impaired)
   if (settings.host.json) {
-    print(JSON.stringify({ type: 'summary', requests, connections, rxPackets, rxBytes, txPackets, txBytes }))
+    const device = { rxPackets, rxBytes, txPackets, txBytes }
+    const impaired = link === null ? {} : { impairment: link }
+    print(JSON.stringify({ type: 'summary', requests, connections, ...device, retransmitted, ...impaired }))
     return
   }
   const captured = opened.capturedPackets()
@@ -154,6 +174,31 @@ function summarize(http: HttpServer, settings: ServeSettings, opened: OpenedHost
   life.info(
     `${requests} requests on ${connections} connections; sent ${txBytes} bytes in ${txPackets} packets${capture}`,
   )
+  if (link !== null) life.info(`${impairmentText(link)}; TCP sent ${retransmitted} segments again`)
+}
+
+/** What the bad link did, both directions together. */
+type ImpairmentTotals = Readonly<Omit<ImpairmentCounters, 'hooked'>>
+
+function impairmentTotals(impaired: ImpairedDevice | null): ImpairmentTotals | null {
+  if (impaired === null) return null
+  const [a, b] = [impaired.impairmentCounters('in'), impaired.impairmentCounters('out')]
+  return {
+    offered: a.offered + b.offered,
+    delivered: a.delivered + b.delivered,
+    lost: a.lost + b.lost,
+    reordered: a.reordered + b.reordered,
+    duplicated: a.duplicated + b.duplicated,
+    corrupted: a.corrupted + b.corrupted,
+    overflowed: a.overflowed + b.overflowed,
+  }
+}
+
+/** `the link lost 3 of 812 packets, reordered 5, duplicated 0`, and of what is rare only what has happened. */
+export function impairmentText(link: ImpairmentTotals): string {
+  const { offered, lost, reordered, duplicated, corrupted, overflowed } = link
+  const rare = `${corrupted > 0 ? `, damaged ${corrupted}` : ''}${overflowed > 0 ? `, had no room for ${overflowed}` : ''}`
+  return `the link lost ${lost} of ${offered} packets, reordered ${reordered}, duplicated ${duplicated}${rare}`
 }
 
 /** `http://10.77.0.2/`, `http://[fd77::2]:8080/`. */

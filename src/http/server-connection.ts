@@ -264,8 +264,10 @@ export class ServerConnection implements ResponseSink {
       if (event.type === 'end') this.#close()
       return
     }
-    this.#output.write(this.#http.send(event))
+    const bytes = this.#http.send(event)
+    this.#output.write(bytes)
     if (exchange === null) return
+    if (event.type === 'data' && bytes.length > 0) exchange.sentBodyBytes += event.data.length
     if (event.type === 'response') exchange.status = event.status
     if (event.type === 'end') this.#settle(exchange)
   }
@@ -319,7 +321,10 @@ export class ServerConnection implements ResponseSink {
       if (exchange !== null) exchange.status = status
       const { head, text } = errorResponse(status, error, this.version)
       this.#output.write(this.#http.send(withOwnFields(head, this.#http.request, this.#context, this.#requests)))
-      if (this.#http.request?.method !== 'HEAD') this.#output.write(this.#http.send(dataEvent(text)))
+      if (this.#http.request?.method !== 'HEAD') {
+        this.#output.write(this.#http.send(dataEvent(text)))
+        if (exchange !== null) exchange.sentBodyBytes = text.length
+      }
       this.#output.write(this.#http.send(endEvent()))
     }
     this.#close()

@@ -23,6 +23,8 @@ export class Exchange {
   deadlineUs: Micros = Infinity
   /** Bytes that the connection had written before this exchange. */
   startBytes = 0
+  /** Bytes of the answer's body so far. */
+  sentBodyBytes = 0
   /** Bytes of the body thrown away after the answer. */
   drainedBytes = 0
   /** Status of the answer; 0 before there is one. */
@@ -39,10 +41,10 @@ export class Exchange {
   record(responseBytes: number, endUs: Micros, aborted: boolean, sequence: number): ExchangeRecord {
     const { method, target, version } = this.head
     const requestBodyBytes = this.body.receivedBytes
-    const { startUs, status } = this
+    const { startUs, status, sentBodyBytes: responseBodyBytes } = this
     const { connection } = this.request
-    const counts = { status, requestBodyBytes, responseBytes, startUs, endUs, aborted, sequence }
-    return { method, target, httpVersion: version, ...counts, connection }
+    const bytes = { requestBodyBytes, responseBytes, responseBodyBytes }
+    return { method, target, httpVersion: version, status, ...bytes, startUs, endUs, aborted, sequence, connection }
   }
 }
 

@@ -50,6 +50,8 @@ export interface ExchangeRecord {
   readonly requestBodyBytes: number
   /** Bytes of the answer on the wire, head included. */
   readonly responseBytes: number
+  /** Bytes of the answer's body alone, without the framing of chunks. */
+  readonly responseBodyBytes: number
   readonly startUs: Micros
   readonly endUs: Micros
   /** Whether the answer was cut off. */

@@ -53,6 +53,7 @@ export const ERRNO = {
   ENODEV: 19,
   EINVAL: 22,
   EBADFD: 77,
+  EADDRINUSE: 98,
 } as const
 
 let loaded: { libc: Libc; names: ReadonlyMap<number, string> } | null = null

@@ -15,6 +15,7 @@ const SIOCGIFCONF = 0x8912
 const SIOCGIFFLAGS = 0x8913
 const SIOCSIFFLAGS = 0x8914
 const SIOCSIFADDR = 0x8916
+const SIOCGIFNETMASK = 0x891b
 const SIOCSIFNETMASK = 0x891c
 const SIOCGIFMTU = 0x8921
 const SIOCSIFMTU = 0x8922
@@ -195,17 +196,37 @@ export class InterfaceControl {
 
   /** All addresses of an interface as bytes, link-local IPv6 ones left out (the kernel makes those itself). */
   addresses(name: string): Uint8Array[] {
+    const found = [...this.#ipv4Entries().map(heldIpv4), ...ipv6Entries()]
+    return found.filter((entry) => entry.name === name).map(({ bytes }) => bytes)
+  }
+
+  /** The addresses of all interfaces that are up, with their prefix lengths; link-local IPv6 ones left out. */
+  networks(): HeldAddress[] {
+    const found: HeldAddress[] = []
+    for (const entry of this.#ipv4Entries()) {
+      const held = heldIpv4(entry)
+      if (!this.#isUp(held.name)) continue
+      // The entry names label and address, so this is the mask of just this address; without one (it went meanwhile) it stands alone.
+      const mask = this.#libc.ioctl(this.#fd, SIOCGIFNETMASK, entry) < 0 ? 0xffffffff : entry.readUInt32BE(20)
+      found.push({ ...held, prefixLength: mask === 0xffffffff ? 32 : Math.clz32(~mask) })
+    }
+    return [...found, ...ipv6Entries().filter(({ name }) => this.#isUp(name))]
+  }
+
+  /** A copy of each struct ifreq that SIOCGIFCONF tells: label and IPv4 address. */
+  #ipv4Entries(): Buffer[] {
     const buffer = Buffer.alloc(IFREQ_BYTES * 1024)
     const conf = Buffer.alloc(16) // struct ifconf: length, padding, pointer
     conf.writeInt32LE(buffer.length, 0)
     conf.writeBigUInt64LE(BigInt(this.#libc.addressOf(buffer)), 8)
     this.#call(SIOCGIFCONF, conf, 'no list of addresses')
-    const found: Uint8Array[] = []
-    for (let at = 0; at < conf.readInt32LE(0); at += IFREQ_BYTES) {
-      const label = buffer.toString('latin1', at, at + 16).replace(/[:\0].*$/s, '')
-      if (label === name) found.push(Uint8Array.from(buffer.subarray(at + 20, at + 24)))
-    }
-    return [...found, ...ipv6Entries(name).map(({ bytes }) => bytes)]
+    const count = conf.readInt32LE(0) / IFREQ_BYTES
+    return Array.from({ length: count }, (_, i) => Buffer.from(buffer.subarray(i * IFREQ_BYTES, (i + 1) * IFREQ_BYTES)))
+  }
+
+  #isUp(name: string): boolean {
+    const request = ifreq(name)
+    return this.#libc.ioctl(this.#fd, SIOCGIFFLAGS, request) >= 0 && (request.readUInt16LE(IFREQ_VALUE) & IFF_UP) !== 0
   }
 
   #call(request: number, argument: Uint8Array, what: string): void {
@@ -217,12 +238,21 @@ export class InterfaceControl {
   }
 }
 
-interface Ipv6Entry {
+/** An address that an interface of this namespace has. */
+export interface HeldAddress {
+  /** Of the interface, without a label's number. */
+  readonly name: string
+  /** 4 or 16 bytes in network order. */
   readonly bytes: Uint8Array
-  readonly flags: number
+  readonly prefixLength: number
 }
 
-function ipv6Entries(name: string): Ipv6Entry[] {
+function heldIpv4(entry: Buffer): HeldAddress {
+  const name = entry.toString('latin1', 0, 16).replace(/[:\0].*$/s, '')
+  return { name, bytes: Uint8Array.from(entry.subarray(20, 24)), prefixLength: 32 }
+}
+
+function ipv6Entries(): (HeldAddress & { readonly flags: number })[] {
   let table: string
   try {
     table = readFileSync('/proc/net/if_inet6', 'latin1')
@@ -231,9 +261,11 @@ function ipv6Entries(name: string): Ipv6Entry[] {
   }
   // address, index, prefix length, scope, flags, name
   const lines = table.split('\n').map((line) => line.trim().split(/\s+/))
-  const own = lines.filter((fields) => fields.length === 6 && fields[5] === name && !/^fe[89ab]/.test(fields[0]))
-  return own.map((fields) => ({
+  const global = lines.filter((fields) => fields.length === 6 && !/^fe[89ab]/.test(fields[0]))
+  return global.map((fields) => ({
+    name: fields[5],
     bytes: Uint8Array.from(Buffer.from(fields[0], 'hex')),
+    prefixLength: Number.parseInt(fields[2], 16),
     flags: Number.parseInt(fields[4], 16),
   }))
 }
@@ -246,7 +278,7 @@ function ipv6Entries(name: string): Ipv6Entry[] {
 export function waitForIpv6(name: string): void {
   const sleeper = new Int32Array(new SharedArrayBuffer(4))
   for (let i = 0; i < WAIT_ROUNDS; i++) {
-    if (ipv6Entries(name).every(({ flags }) => (flags & IFA_F_TENTATIVE) === 0)) return
+    if (!ipv6Entries().some((entry) => entry.name === name && (entry.flags & IFA_F_TENTATIVE) !== 0)) return
     Atomics.wait(sleeper, 0, 0, 1)
   }
 }

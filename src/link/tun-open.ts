@@ -12,6 +12,7 @@ import {
   parseKernelAddress,
   waitForIpv6,
 } from './tun-interface.ts'
+import { checkNetworks, freeNetwork, tunRefusal } from './tun-networks.ts'
 import { VNET_HEADER_BYTES } from './vnet-header.ts'
 
 const O_RDWR = 2
@@ -78,6 +79,7 @@ export function openTunDescriptor(options: TunOptions): OpenedTun {
   try {
     const plan: Plan = { options, name, addresses, existed: control.index(name) >= 0 }
     if (plan.existed) checkTakeOver(control, plan)
+    if (addresses.length > 0) checkNetworks(name, addresses, control.networks())
     fd = openCloneDevice()
     const attached = attach(fd, name, options.offload ?? true)
     const mtu = configure(control, fd, attached.name, plan)
@@ -121,8 +123,8 @@ function checkTakeOver(control: InterfaceControl, { name, addresses, options }: 
   if (options.persistent === true) return
   const wanted = new Set(addresses.map(({ bytes }) => bytes.join()))
   if (control.addresses(name).every((bytes) => wanted.has(bytes.join()))) return
-  const mend = 'choose another name with --tun NAME, ask for its addresses, or say persistent to take it over'
-  throw systemError(ERRNO.EEXIST, 'open', `interface ${name} exists already and has other addresses: ${mend}`)
+  const mend = 'choose another name, ask for its addresses, or pass persistent: true to take it over'
+  throw tunRefusal(ERRNO.EEXIST, 'open', `interface ${name} exists already and has other addresses`, mend)
 }
 
 function openCloneDevice(): number {
@@ -171,15 +173,25 @@ function attach(fd: number, name: string, wantOffload: boolean): Attached {
 }
 
 function attachError(errno: number, name: string): SystemError {
-  const mend =
-    errno === ERRNO.EPERM
-      ? `interface ${name} ${NEEDS_ADMIN}`
-      : errno === ERRNO.EBUSY
-        ? `interface ${name} exists already and is busy: choose another --tun NAME`
-        : errno === ERRNO.EINVAL
-          ? `interface ${name} exists already and is no TUN device: choose another --tun NAME`
-          : `interface ${name} could not be made`
-  return systemError(errno, 'ioctl', mend)
+  const mend = 'choose another name'
+  if (errno === ERRNO.EBUSY) {
+    const what = `interface ${name} exists already and is busy`
+    return tunRefusal(errno, 'ioctl', what, `${mend}, and another network`, proposedNetwork())
+  }
+  if (errno === ERRNO.EINVAL) {
+    return tunRefusal(errno, 'ioctl', `interface ${name} exists already and is no TUN device`, mend)
+  }
+  const what = errno === ERRNO.EPERM ? `interface ${name} ${NEEDS_ADMIN}` : `interface ${name} could not be made`
+  return systemError(errno, 'ioctl', what)
+}
+
+function proposedNetwork(): string {
+  const control = new InterfaceControl()
+  try {
+    return freeNetwork(4, control.networks())
+  } finally {
+    control.close()
+  }
 }
 
 /** Configures the interface and returns its MTU. */

@@ -27,25 +27,29 @@ export { isTunUsable, removeTun, type TunOptions } from './tun-open.ts'
 /** What a TUN device with offload does: Linux takes IP packets of up to 65535 bytes and cuts them up itself, or never. */
 const TUN_OFFLOAD: Offload = Object.freeze({ checksum: true, superSegmentBytes: MAX_PACKET })
 
-/** The open devices. It holds them strongly: a poll handle that is collected falls silent, and the descriptor would leak. */
-const openDevices = new Set<TunDevice>()
+/**
+ * The open devices, and how each gives its descriptor back. It holds them strongly: a poll handle that is collected falls silent, and
+ * the descriptor would leak.
+ */
+const openDevices = new Map<TunDevice, () => void>()
 
 /**
- * Closes what is still open when the program, or the worker, ends. Node's teardown runs the event loop once more, when no JavaScript may
- * run any longer: a packet that waits then (the kernel's own, as MLD reports, are enough) makes koffi's poll call back, and it aborts.
+ * Closes what is still open when the program, or the worker, ends, and tells nobody: nobody could do anything about it. Node's teardown
+ * runs the event loop once more when no JavaScript may run any longer; with a packet waiting then (the kernel sends some of its own
+ * when an interface comes up) koffi's poll would call back, fail and abort.
  */
-function closeAll(): void {
-  for (const device of [...openDevices]) TunDevice.release(device)
+function releaseAll(): void {
+  for (const release of [...openDevices.values()]) release()
 }
 
 /** One 'exit' listener for all devices, there while one is open. */
-function remember(device: TunDevice): void {
-  if (openDevices.size === 0) process.on('exit', closeAll)
-  openDevices.add(device)
+function remember(device: TunDevice, release: () => void): void {
+  if (openDevices.size === 0) process.on('exit', releaseAll)
+  openDevices.set(device, release)
 }
 
 function forget(device: TunDevice): void {
-  if (openDevices.delete(device) && openDevices.size === 0) process.off('exit', closeAll)
+  if (openDevices.delete(device) && openDevices.size === 0) process.off('exit', releaseAll)
 }
 
 /**
@@ -97,7 +101,7 @@ export class TunDevice implements PacketDevice {
     this.#rxBytes = this.#rx.bytes
     this.#txBytes = this.#rxBytes
     this.#rxAddress = this.#txAddress = this.#libc.addressOf(this.#rxBytes)
-    remember(this)
+    remember(this, () => this.#release())
   }
 
   /** The file descriptor, -1 when closed. */
@@ -230,18 +234,18 @@ export class TunDevice implements PacketDevice {
   }
 
   #shut(error: SystemError | null): void {
-    if (TunDevice.release(this)) this.#onClose?.(error)
+    if (this.#release()) this.#onClose?.(error)
   }
 
-  /** Gives the descriptor and the watch on it back, and tells nobody; false when that was done before. For this file only. */
-  static release(device: TunDevice): boolean {
-    if (device.#fd < 0) return false
-    device.#poll?.close() // before the descriptor, which the event loop still watches
-    device.#poll = null
-    device.#libc.close(device.#fd)
-    device.#fd = -1
-    device.#readable = null
-    forget(device)
+  /** Gives the descriptor and the watch on it back; false when that was done before. */
+  #release(): boolean {
+    if (this.#fd < 0) return false
+    this.#poll?.close() // before the descriptor, which the event loop still watches
+    this.#poll = null
+    this.#libc.close(this.#fd)
+    this.#fd = -1
+    this.#readable = null
+    forget(this)
     return true
   }
 }

@@ -8,6 +8,7 @@ import type { LookupFunction } from 'node:net'
 import { MILLISECOND, type Scheduler } from '../base/time.ts'
 import type { PacketDevice } from '../link/device.ts'
 import { type Connection, Driver, type Listener, type Stack } from '../stack/index.ts'
+import { type AckWaiters, isAcknowledged } from './ack-waiters.ts'
 import { callError } from './socket-errors.ts'
 
 /** The method under which a socket or a server takes the event bits of its connection or listener. */
@@ -103,17 +104,19 @@ export class HostCore {
    * `'fail'`: a reset tells the peer of the error, but not at the price of an answer that is still on its way (an HTTP server
    * writes 400 and then destroys with the error), so with anything unacknowledged it is an end. Node's sockets always end.
    * @param held whether the socket kept the program alive; then its connection does until the peer has everything
+   * @param acks told once the peer has everything, or will not
    */
-  letGo(connection: Connection, how: 'end' | 'reset' | 'fail', held: boolean): void {
+  letGo(connection: Connection, how: 'end' | 'reset' | 'fail', held: boolean, acks: AckWaiters): void {
     const isQuiet = connection.unsentBytes + connection.unackedBytes === 0
     if (how === 'reset' || (how === 'fail' && isQuiet)) connection.abort()
     else connection.close()
     this.wake()
     if (this.#closed || isOver(connection)) {
+      acks.settle(!this.#closed && connection.state === 'TIME-WAIT')
       connection.user = null
       return
     }
-    const lingering = new Lingering(connection, this.#hold(held), () => this.#review(lingering))
+    const lingering = new Lingering(connection, this.#hold(held), acks, () => this.#review(lingering))
     connection.user = lingering
     this.#lingering.add(lingering)
   }
@@ -171,9 +174,11 @@ export class HostCore {
 
   /** Something has happened to a connection without a socket. */
   #review(lingering: Lingering): void {
-    const { connection, hold } = lingering
+    const { connection, hold, acks } = lingering
     if (isDelivered(connection)) hold.settle(false)
+    if (isAcknowledged(connection)) acks.settle(true)
     if (!isOver(connection)) return
+    acks.settle(false)
     connection.user = null
     this.#lingering.delete(lingering)
     this.#tellIfQuiet()
@@ -194,7 +199,10 @@ export class HostCore {
   #finish(error: Error | null): void {
     if (this.#closed) return
     this.#closed = true
-    for (const { connection } of this.#lingering) connection.user = null
+    for (const { connection, acks } of this.#lingering) {
+      connection.user = null
+      acks.settle(false)
+    }
     this.#lingering.clear()
     this.#quiet?.()
     this.#driver.close()
@@ -226,11 +234,13 @@ export class Hold {
 class Lingering implements EventSink {
   readonly connection: Connection
   readonly hold: Hold
+  readonly acks: AckWaiters
   readonly #changed: () => void
 
-  constructor(connection: Connection, hold: Hold, changed: () => void) {
+  constructor(connection: Connection, hold: Hold, acks: AckWaiters, changed: () => void) {
     this.connection = connection
     this.hold = hold
+    this.acks = acks
     this.#changed = changed
   }
 

@@ -41,7 +41,7 @@ export interface HostOptions {
   readonly device: PacketDevice
   /** Own addresses with prefix lengths: '10.77.0.2/24', 'fd77::2/64'. */
   readonly address: string | readonly string[]
-  /** The clock. Default: real time, with timers that do not keep the program alive. */
+  /** The clock. Default: real time, with timers that do not keep the program alive; see createHost for a cable in memory. */
   readonly scheduler?: Scheduler
   /** Default: the operating system's. */
   readonly random?: Random
@@ -170,6 +170,9 @@ export class Host extends EventEmitter {
   /**
    * Opens a port for a server of Node's (http, https, http2, net) or of a framework, which gets the connections as if they
    * were its own. The port closes when that server closes.
+   *
+   * That server has no handle of Node's, so its own `listening` stays false and `address()` null, and `close(callback)` closes it all
+   * the same but tells the callback ERR_SERVER_NOT_RUNNING; the server that this resolves with has `listening`, `address` and `close`.
    */
   async serve(server: http.Server | https.Server | EventEmitter, options: HostListenOptions): Promise<TunServer> {
     if (typeof server?.emit !== 'function' || typeof server.once !== 'function' || typeof server === 'function') {
@@ -234,6 +237,10 @@ export class Host extends EventEmitter {
 
 /**
  * Makes a host on a device: `createHost({ device, address: '10.77.0.2/24' })`.
+ *
+ * What keeps the program alive is the open device. An end of `memoryPair` is no handle of the event loop, and the timers of the default
+ * clock keep nothing alive either: a program whose hosts have only such a cable ends in the middle of what it does, silently, unless
+ * something else goes on or they get `scheduler: realTime({ ref: true })`.
  * @throws {TypeError | RangeError} for an address that is none, or a setting out of its bounds
  */
 export function createHost(options: HostOptions): Host {

@@ -75,7 +75,11 @@ export class Pinger {
       }
       this.#pending.set(sequence, { dst, payload, reply, sentAt })
       const verdict = this.#core.stack.ip.sendEchoRequest(dst, this.#identifier, sequence, payload)
-      if (verdict !== 'ok') return fail(pingError(SEND_CODES[verdict] ?? 'EINVAL', address))
+      if (verdict !== 'ok') {
+        const error = pingError(SEND_CODES[verdict] ?? 'EINVAL', address)
+        if (verdict === 'icmp-too-big') error.message += `: message too long, MTU ${this.#core.stack.ip.mtu}`
+        return fail(error)
+      }
       deadline = scheduler.schedule(sentAt + timeoutMs * MILLISECOND, () => fail(pingError('ETIMEDOUT', address)))
       signal?.addEventListener('abort', aborted, { once: true })
       this.#core.wake()

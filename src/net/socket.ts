@@ -8,6 +8,7 @@ import { addAbortSignal } from 'node:stream'
 import { MILLISECOND, SECOND } from '../base/time.ts'
 import { type Connection, EVENT } from '../stack/index.ts'
 import type { TcpInfo } from '../tcp/index.ts'
+import { AckWaiters, isAcknowledged } from './ack-waiters.ts'
 import { ChunkQueue, type WriteCallback } from './chunk-queue.ts'
 import { type EventSink, Hold, type HostCore, isLost, ON_EVENTS, safely } from './core.ts'
 import { checkTarget, type LookupReport, openConnection, resolveTarget, type Target } from './dial.ts'
@@ -57,6 +58,8 @@ export class TunSocket extends NamedDuplex implements EventSink {
   #noDelay = false
   #keepAlive: { readonly on: boolean; readonly idleUs: number | undefined } | null = null
   #onDetach: (() => void) | null = null
+  #lastInfo: TcpInfo | null = null
+  readonly #acks = new AckWaiters()
 
   constructor(core: HostCore, options: SocketOptions = {}) {
     super({
@@ -90,9 +93,16 @@ export class TunSocket extends NamedDuplex implements EventSink {
     return this.#connection === null || this.connecting
   }
 
-  /** What TCP knows of the connection, in tcp_info's names; null without a connection. */
+  /** What TCP knows of the connection, in tcp_info's names: of a closed one, when it was closed; null before there was one. */
   info(): TcpInfo | null {
-    return this.#connection?.info() ?? null
+    return this.#connection?.info() ?? this.#lastInfo
+  }
+
+  /** Resolves with true once the peer's TCP has acknowledged all that was written, with false when that cannot come any more. */
+  whenAcknowledged(): Promise<boolean> {
+    const connection = this.#connection
+    if (connection === null) return Promise.resolve(false)
+    return this.#pending.isIdle && isAcknowledged(connection) ? Promise.resolve(true) : this.#acks.wait()
   }
 
   /**
@@ -234,7 +244,8 @@ export class TunSocket extends NamedDuplex implements EventSink {
       this.#connection = null
       const isCut = error !== null && !this.#pending.isIdle
       const how = this.#resetting || isCut ? 'reset' : error === null ? 'end' : 'fail'
-      this.#core.letGo(connection, how, this.#hold.held)
+      this.#lastInfo = connection.info()
+      this.#core.letGo(connection, how, this.#hold.held, this.#acks)
       this.#settleHold()
       this.#core.forget(this)
       this.#onDetach?.()
@@ -256,6 +267,7 @@ export class TunSocket extends NamedDuplex implements EventSink {
   [ON_EVENTS](events: number): void {
     if ((events & EVENT.connected) !== 0 && this.connecting) this.#connected()
     if ((events & ~(EVENT.connected | EVENT.writable)) !== 0 && this.#reading && !this.connecting) this.#pull()
+    if ((events & EVENT.drained) !== 0 && this.#pending.isIdle) this.#acks.settle(true)
     if ((events & EVENT.writable) !== 0) this.#flush()
     if ((events & (EVENT.error | EVENT.closed)) !== 0) this.#lost()
   }
@@ -381,5 +393,6 @@ export class TunSocket extends NamedDuplex implements EventSink {
     this.localEnd = null
     this.#bytesRead = 0
     this.#bytesSent = 0
+    this.#lastInfo = null
   }
 }

@@ -22,6 +22,7 @@ import { updateSendWindow } from './window.ts'
 const outcome: AckOutcome = {
   acked: 0,
   duplicate: false,
+  isRepeat: false,
   sacked: 0,
   isDsack: false,
   dsackStart: seq(0),
@@ -64,13 +65,13 @@ export function handleAck(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
   ackSample.rttUs = takeNumbers(tcb, segment, now)
   updateSendWindow(tcb, segment)
   tcb.probes = 0
-  outcome.duplicate =
+  outcome.isRepeat =
     outcome.acked === 0 &&
-    priorFlight > 0 &&
     segment.textLength === 0 &&
     (segment.flags & (FLAG.SYN | FLAG.FIN)) === 0 &&
     segment.ack === snd.una &&
     snd.wnd === priorWindow
+  outcome.duplicate = outcome.isRepeat && priorFlight > 0
 
   onAckOutcome(tcb, segment, outcome, sample, now)
   ackSample.lost = Math.max(0, snd.flight.lostBytes - priorLost)
@@ -85,7 +86,8 @@ export function handleAck(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
 /** SACK blocks, then SEG.ACK: what they deliver is summed up in `sample` and `outcome`. Returns a round-trip sample or -1. */
 function takeNumbers(tcb: Tcb, segment: SegmentHeader, now: Micros): number {
   counts = tcb.delivery
-  sample.reset()
+  // RFC 8985 §6.2 step 2: what was sent again less than the least round trip ago has not been answered yet.
+  sample.reset(now - tcb.rtt.minUs)
   outcome.acked = 0
   outcome.sacked = 0
   outcome.isDsack = false
@@ -93,6 +95,11 @@ function takeNumbers(tcb: Tcb, segment: SegmentHeader, now: Micros): number {
   let rttUs = -1
   if (seqGt(segment.ack, tcb.snd.una)) {
     outcome.acked = seqDiff(segment.ack, tcb.snd.una)
+    if (tcb.ts.enabled && segment.hasTimestamps && segment.tsEcr !== 0) {
+      // The same step: nor what was sent after the copy whose timestamp is echoed. An echo beside SACK blocks is of older text.
+      const elapsedMs = (timestampNow(tcb, now) - segment.tsEcr) | 0
+      sample.trustedUntil = Math.min(sample.trustedUntil, (Math.floor(now / 1000) - elapsedMs + 1) * 1000 - 1)
+    }
     rttUs = measure(tcb, releaseAcked(tcb, segment.ack, visit), segment, now)
   }
   ackSample.rateBytesPerSecond = takeSample(tcb.delivery, sample, tcb.rtt.minUs, now)

@@ -15,17 +15,19 @@ export class DeliverySample {
   priorAt: Micros = 0
   sendElapsed: Micros = 0
   isAppLimited = false
-  /** Of the piece sent last (RFC 8985 §6.2 step 2): when, its end, how often. -1 when nothing was delivered. */
+  /** Of the piece sent last (RFC 8985 §6.2 step 2): when, and its end. -1 when nothing was delivered that tells. */
   sentAt: Micros = -1
   end: Seq = 0 as Seq
-  transmissions = 0
+  /** A piece that was sent again after this does not tell: the acknowledgement may be of an earlier copy. */
+  trustedUntil: Micros = 0
   /** Greatest end and least end of pieces that were sent once: what reordering is seen by (RFC 8985 §6.2 step 3). */
   lowestFresh: Seq = 0 as Seq
   highestEnd: Seq = 0 as Seq
   hasFresh = false
 
-  /** Begins a new acknowledgement. */
-  reset(): void {
+  /** Begins a new acknowledgement; see `trustedUntil`. */
+  reset(trustedUntil: Micros): void {
+    this.trustedUntil = trustedUntil
     this.delivered = 0
     this.priorDelivered = -1
     this.sentAt = -1
@@ -44,10 +46,9 @@ export class DeliverySample {
       state.firstSentAt = entry.sentAt
     }
     const isNewer = entry.sentAt > this.sentAt || (entry.sentAt === this.sentAt && seqGt(entry.end, this.end))
-    if (isNewer) {
+    if (isNewer && (entry.transmissions === 1 || entry.sentAt <= this.trustedUntil)) {
       this.sentAt = entry.sentAt
       this.end = entry.end
-      this.transmissions = entry.transmissions
     }
     if (entry.transmissions > 1) return
     if (!this.hasFresh || seqGt(this.lowestFresh, entry.end)) this.lowestFresh = entry.end

@@ -6,11 +6,11 @@ import type { Micros } from '../base/time.ts'
 import type { DeliverySample } from './delivery.ts'
 import type { SegmentHeader } from './header.ts'
 import { applyPrr, beginPrr } from './prr.ts'
-import { detectLostByTime, onDsack, onRecoveryEnd, updateRack } from './rack.ts'
+import { detectLostByTime, isOverdue, onDsack, onRecoveryEnd, updateRack } from './rack.ts'
 import type { SackOutcome } from './sack.ts'
 import { seqAdd, seqDiff, seqGe, seqGt, seqLt, seqMax } from './seq.ts'
 import type { Tcb } from './tcb.ts'
-import { answersProbe } from './tlp.ts'
+import { answersProbe, forgetProbe } from './tlp.ts'
 import { beginUndo, isSpurious } from './undo.ts'
 
 /** What an acknowledgement brought, for the judgement of loss. */
@@ -19,6 +19,8 @@ export interface AckOutcome extends SackOutcome {
   acked: number
   /** RFC 5681 §2: a duplicate acknowledgement. */
   duplicate: boolean
+  /** The same, whether or not anything is in flight. */
+  isRepeat: boolean
 }
 
 /** Bytes estimated in the network: RFC 6675's pipe; without SACK each duplicate acknowledgement tells of one segment that left it. */
@@ -41,19 +43,23 @@ export function onAckOutcome(
   if (recovery.phase !== 'open' && outcome.acked > 0 && seqGe(snd.una, recovery.point)) endRecovery(tcb, now)
   const lostBefore = snd.flight.lostBytes
   judgeFlight(tcb, outcome, sample, now)
-  if (answersProbe(tcb, outcome.acked, outcome.duplicate, outcome) && recovery.phase === 'open') {
-    tcb.control.onLoss(tcb.cc, flightSize(tcb), now) // RFC 8985 §7.4.2: the probe mended what nobody saw being lost
+  if (answersProbe(tcb, outcome.isRepeat && segment.sackCount === 0, outcome) && recovery.phase === 'open') {
+    tcb.control.onLoss(tcb.cc, tcb.tlp.flight, now) // RFC 8985 §7.4.2: the probe mended what nobody saw being lost
     tcb.control.onRecovered(tcb.cc, snd.flight.bytes, now)
   }
   if (recovery.phase === 'open') {
-    if (isLossSeen(tcb)) enterRecovery(tcb, now)
+    if (isLossSeen(tcb)) enterRecovery(tcb, sample.delivered, now)
   } else if (outcome.acked > 0 && !tcb.sackEnabled) {
     // RFC 6582 §3.2 step 3: a partial acknowledgement tells of the next hole, which is sent again at once.
     if (markHeadLost(tcb) && recovery.phase === 'recovery') recovery.forced = true
   }
-  if (recovery.phase === 'recovery' && config.prr && tcb.sackEnabled && tcb.control.ownsRecovery !== true) {
+  if (isPrrInUse(tcb)) {
     applyPrr(tcb, sample.delivered, pipe(tcb), outcome.acked > 0 && snd.flight.lostBytes <= lostBefore)
   }
+}
+
+function isPrrInUse(tcb: Tcb): boolean {
+  return tcb.recovery.phase === 'recovery' && tcb.config.prr && tcb.sackEnabled && tcb.control.ownsRecovery !== true
 }
 
 /** By time where RACK can, else by counting (RFC 6675). */
@@ -71,7 +77,9 @@ function judgeFlight(tcb: Tcb, outcome: AckOutcome, sample: DeliverySample, now:
 /** RACK's timer: what was waited for did not come. */
 export function onReorderTimeout(tcb: Tcb, now: Micros): void {
   detectLostByTime(tcb, now)
-  if (tcb.recovery.phase === 'open' && tcb.snd.flight.lostBytes > 0) enterRecovery(tcb, now)
+  if (tcb.recovery.phase === 'open' && tcb.snd.flight.lostBytes > 0) enterRecovery(tcb, 0, now)
+  // What is found lost makes no room for a burst: one segment goes, the acknowledgements say what follows (RFC 9937 §5).
+  if (isPrrInUse(tcb)) tcb.cc.cwnd = Math.min(tcb.cc.cwnd, pipe(tcb) + tcb.snd.mss)
 }
 
 function endRecovery(tcb: Tcb, now: Micros): void {
@@ -87,10 +95,13 @@ function endRecovery(tcb: Tcb, now: Micros): void {
 function takeBack(tcb: Tcb): void {
   const { recovery, snd } = tcb
   const { flight } = snd
+  const wasRecovering = recovery.phase !== 'loss'
   for (let i = flight.firstLost(); i >= 0; i = flight.firstLost()) flight.mark(i, 'sent')
   recovery.phase = 'open'
   recovery.dupAcks = 0
   recovery.forced = false
+  // RFC 8985 §6.2 step 3 sees reordering only in what was sent once; here what was sent again has proved it.
+  if (wasRecovering) tcb.rack.isReorderingSeen = true
   tcb.control.onSpuriousLoss?.(tcb.cc)
 }
 
@@ -115,15 +126,16 @@ function isLossSeen(tcb: Tcb): boolean {
   return recovery.dupAcks >= tcb.config.dupThresh && seqGt(snd.una, recovery.point)
 }
 
-function enterRecovery(tcb: Tcb, now: Micros): void {
+/** `delivered`: bytes that the acknowledgement has brought which tells of the loss. */
+function enterRecovery(tcb: Tcb, delivered: number, now: Micros): void {
   const { recovery, snd } = tcb
   recovery.phase = 'recovery'
   recovery.point = snd.nxt
-  beginPrr(tcb)
+  beginPrr(tcb, delivered)
   beginUndo(tcb)
   tcb.control.onLoss(tcb.cc, flightSize(tcb), now)
   recovery.forced = snd.flight.lostBytes > 0 || markHeadLost(tcb)
-  tcb.timers.lossProbe = Number.POSITIVE_INFINITY
+  forgetProbe(tcb)
 }
 
 /** FlightSize; what limited transmit (RFC 3042) sent beyond cwnd is left out (RFC 5681 §3.2 step 2). */
@@ -194,16 +206,20 @@ export function onRetransmissionTimeout(tcb: Tcb, now: Micros): void {
   tcb.rtt.backoff++
   // RFC 2018 §8: the peer may have thrown away what it SACKed but never acknowledged; a head that is SACKed says that it did.
   const reneged = flight.at(0).mark === 'sacked'
+  const isByTime = tcb.sackEnabled && tcb.config.rack
   for (let i = 0; i < flight.size; i++) {
-    const { mark } = flight.at(i)
+    const { mark, sentAt } = flight.at(i)
+    // RFC 8985 §6.3: the first has been out for that long; what was sent lately may still be on its way.
+    if (i > 0 && isByTime && !reneged && !isOverdue(tcb, sentAt, now)) continue
     if (mark !== 'lost' && (mark !== 'sacked' || reneged)) flight.mark(i, 'lost')
   }
+  // A timeout in fast recovery is of the same episode: what began with a true loss is not taken back for a false timeout.
+  if (tcb.rtt.timeouts === 1 && recovery.phase !== 'recovery') beginUndo(tcb)
   recovery.phase = 'loss'
   recovery.point = snd.nxt
   recovery.dupAcks = 0
   recovery.judged = snd.nxt
   recovery.forced = true
-  if (tcb.rtt.timeouts === 1) beginUndo(tcb)
-  tcb.timers.lossProbe = Number.POSITIVE_INFINITY
+  forgetProbe(tcb)
   tcb.timers.reorder = Number.POSITIVE_INFINITY
 }

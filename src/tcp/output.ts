@@ -150,7 +150,7 @@ function resend(tcb: Tcb, i: number, withFin: boolean, now: Micros, plan: Segmen
   flight.resend(i, now, tcb.delivery)
   const { start, end } = flight.at(i)
   fillText(tcb, plan, start, seqDiff(end, start) - (withFin ? 1 : 0), withFin, now)
-  noteResend(tcb, plan.tsVal)
+  noteResend(tcb, start, plan.textLength, plan.tsVal)
 }
 
 /** RFC 8985 §7.3: one segment of new text if there is any and the peer's window takes it, else the last one sent goes again. */
@@ -183,8 +183,7 @@ function nextNew(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boolea
   const finDue = snd.finQueued && !snd.finSent
   if (unsent === 0 && !finDue) {
     tcb.hold = 'nothing'
-    // The application is what holds the sender back: what is in flight now tells nothing of the path's rate.
-    if (pipe(tcb) < tcb.cc.cwnd) tcb.delivery.appLimitedUntil = Math.max(1, tcb.delivery.delivered + snd.flight.bytes)
+    noteAppLimited(tcb)
     return false
   }
   restartAfterIdle(tcb, now)
@@ -201,6 +200,12 @@ function nextNew(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boolea
   armRetransmit(tcb, now)
   armTailProbe(tcb, now)
   return true
+}
+
+/** The application holds the sender back, with less than a segment to send: what is sent until then tells nothing of the path. */
+function noteAppLimited(tcb: Tcb): void {
+  const inNetwork = pipe(tcb)
+  if (inNetwork < tcb.cc.cwnd) tcb.delivery.appLimitedUntil = Math.max(1, tcb.delivery.delivered + inNetwork)
 }
 
 /** The next `length` bytes of text, and FIN after them, go for the first time. */
@@ -238,6 +243,7 @@ function textToSend(tcb: Tcb, unsent: number, usable: number, most: number, finD
       // (2) everything queued fits: it may go when nothing is outstanding (Nagle, RFC 9293 §3.7.4), or when it is the very last.
       if (config.nagle && !idle && !finDue) {
         tcb.hold = 'nagle'
+        noteAppLimited(tcb)
         return -1
       }
     } else if (!(sendable >= snd.maxWnd / 2 && (idle || !config.nagle)) && !tcb.probePending) {

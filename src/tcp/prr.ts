@@ -3,16 +3,17 @@
 
 import type { Tcb } from './tcb.ts'
 
-/** Recovery begins. */
-export function beginPrr(tcb: Tcb): void {
+/** Recovery begins; `delivered` are the bytes that the acknowledgement that says so has brought, 0 when it is a timer. */
+export function beginPrr(tcb: Tcb, delivered: number): void {
   tcb.prr.delivered = 0
   tcb.prr.out = 0
-  tcb.prr.recoverFlight = Math.max(1, tcb.snd.flight.bytes - tcb.snd.flight.sackedBytes)
+  tcb.prr.recoverFlight = Math.max(1, tcb.snd.flight.bytes - tcb.snd.flight.sackedBytes + delivered)
 }
 
 /** RFC 9937 §5, on every acknowledgement in recovery: sets cwnd to what may be in the network now. */
 export function applyPrr(tcb: Tcb, delivered: number, inNetwork: number, isSafe: boolean): void {
   const { prr, cc, snd } = tcb
+  if (delivered === 0 && prr.out > 0) return
   prr.delivered += delivered
   let send: number
   if (inNetwork > cc.ssthresh) {

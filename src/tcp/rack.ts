@@ -4,7 +4,7 @@
 
 import type { Micros } from '../base/time.ts'
 import type { DeliverySample } from './delivery.ts'
-import { seqGe, seqGt, seqLt } from './seq.ts'
+import { seqDiff, seqGe, seqGt, seqLt } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 
 /** RFC 8985 §6.2 step 4: how many recoveries a widened window lasts. */
@@ -13,17 +13,16 @@ const WINDOW_PERSIST = 16
 /** RFC 8985 §6.2 steps 2 and 3: takes what an acknowledgement delivered. */
 export function updateRack(tcb: Tcb, sample: DeliverySample, now: Micros): void {
   const { rack } = tcb
+  if (rack.isDsackRound && seqGe(tcb.snd.una, rack.dsackRound)) rack.isDsackRound = false
   if (sample.delivered === 0) return
   if (sample.hasFresh && rack.sentAt >= 0 && seqLt(sample.lowestFresh, rack.fack)) rack.isReorderingSeen = true
   if (seqGt(sample.highestEnd, rack.fack)) rack.fack = sample.highestEnd
-  const rttUs = now - sample.sentAt
-  // A retransmission answered faster than any round trip: the acknowledgement is of the first copy.
-  if (sample.transmissions > 1 && rttUs < tcb.rtt.minUs) return
+  if (sample.sentAt < 0) return
   const isNewer = sample.sentAt > rack.sentAt || (sample.sentAt === rack.sentAt && seqGt(sample.end, rack.end))
   if (!isNewer) return
   rack.sentAt = sample.sentAt
   rack.end = sample.end
-  rack.rttUs = rttUs
+  rack.rttUs = now - sample.sentAt
 }
 
 /** RFC 8985 §6.2 step 4: a DSACK says that a retransmission was needless: wait longer, at most once a round trip. */
@@ -44,12 +43,31 @@ export function onRecoveryEnd(tcb: Tcb): void {
 
 /** RFC 8985 §6.2 step 4: how long reordering is waited for. */
 function reorderingWindowUs(tcb: Tcb): Micros {
-  const { rack, rtt, recovery, snd } = tcb
+  const { rack, rtt, recovery } = tcb
   if (!rack.isReorderingSeen) {
     if (recovery.phase !== 'open') return 0
-    if (snd.flight.sackedBytes >= tcb.config.dupThresh * snd.mss) return 0
+    if (countSacked(tcb) >= tcb.config.dupThresh) return 0
   }
   return Math.min((rack.windowMultiplier * rtt.minUs) / 4, rtt.srttUs)
+}
+
+/** Segments that the peer has by its SACK blocks (RACK.segs_sacked); counted no further than DupThresh. */
+function countSacked(tcb: Tcb): number {
+  const { flight, mss } = tcb.snd
+  if (flight.sackedBytes === 0) return 0
+  let count = Math.floor(flight.sackedBytes / mss)
+  if (count >= tcb.config.dupThresh) return count
+  count = 0
+  for (let i = flight.size - 1; i >= 0 && count < tcb.config.dupThresh; i--) {
+    const entry = flight.at(i)
+    if (entry.mark === 'sacked') count += Math.ceil(seqDiff(entry.end, entry.start) / mss)
+  }
+  return count
+}
+
+/** RFC 8985 §6.3: whether a piece of the flight was sent so long ago that a retransmission timeout speaks of it too. */
+export function isOverdue(tcb: Tcb, sentAt: Micros, now: Micros): boolean {
+  return tcb.rack.sentAt < 0 || sentAt + tcb.rack.rttUs + reorderingWindowUs(tcb) <= now
 }
 
 /**

@@ -1,6 +1,7 @@
 // What loss recovery keeps of a connection, besides its phase: RACK, PRR, tail probes, undo. Plain records; the rules are in the files of
 // those names. Owns: shapes and first values.
 
+import { Ranges } from '../base/ranges.ts'
 import type { Micros } from '../base/time.ts'
 import type { Seq } from './seq.ts'
 
@@ -57,6 +58,8 @@ export interface TailProbeState {
   isOut: boolean
   /** SND.NXT after it was sent. */
   end: Seq
+  /** FlightSize when it was sent, at most cwnd: what a loss that it mended is measured by. */
+  flight: number
   /** It was text sent before: if it alone mended the tail, there was a loss that nobody else saw. */
   isRetransmission: boolean
   /** Output is to send one now. */
@@ -65,7 +68,7 @@ export interface TailProbeState {
 
 /** No probe yet. */
 export function createTailProbe(iss: Seq): TailProbeState {
-  return { isOut: false, end: iss, isRetransmission: false, isDue: false }
+  return { isOut: false, end: iss, flight: 0, isRetransmission: false, isDue: false }
 }
 
 /** What is remembered of a recovery that may have been a mistake. */
@@ -75,6 +78,10 @@ export interface UndoState {
   /** TSval of the first segment sent again, 0 before it was sent. */
   resendTsVal: number
   isResent: boolean
+  /** Where that segment begins: only what acknowledges it can be judged. */
+  resendStart: Seq
+  /** Everything sent again since it began. */
+  readonly resent: Ranges
   /** The first acknowledgement to move on has been judged by its timestamp; later ones tell nothing. */
   isJudged: boolean
   /** Segments sent again since it began, less those that DSACKs reported as duplicates. */
@@ -82,6 +89,14 @@ export interface UndoState {
 }
 
 /** No recovery yet. */
-export function createUndo(): UndoState {
-  return { isPossible: false, resendTsVal: 0, isResent: false, isJudged: false, unexplained: 0 }
+export function createUndo(iss: Seq): UndoState {
+  return {
+    isPossible: false,
+    resendTsVal: 0,
+    isResent: false,
+    resendStart: iss,
+    resent: new Ranges(),
+    isJudged: false,
+    unexplained: 0,
+  }
 }

@@ -2,7 +2,7 @@
 // Owns: which block stands where. Does not own: the reassembly (receive.ts), reading the peer's blocks (sack.ts).
 
 import type { SegmentHeader, SegmentPlan } from './header.ts'
-import { type Seq, seqAdd, seqGt, seqLt, seqMin } from './seq.ts'
+import { type Seq, seq, seqAdd, seqGt, seqLt, seqMin } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 
 /** Remembers text that came a second time, for one acknowledgement: what of the segment lies below RCV.NXT, or in a range that is held. */
@@ -13,11 +13,13 @@ export function noteDuplicate(tcb: Tcb, start: Seq, end: Seq): void {
   if (seqLt(start, below)) {
     rcv.duplicateStart = start
     rcv.duplicateEnd = below
-  } else if (rcv.outOfOrder.covers(start, end)) {
-    rcv.duplicateStart = start
-    rcv.duplicateEnd = end
   } else {
-    return
+    // A segment that overlaps held text in part (RFC 2883 §4.2): its head does, or else its tail.
+    const head = rcv.outOfOrder.find(start)
+    const tail = head >= 0 ? head : rcv.outOfOrder.find(seqAdd(end, -1))
+    if (tail < 0) return
+    rcv.duplicateStart = head >= 0 ? start : seq(rcv.outOfOrder.start(tail))
+    rcv.duplicateEnd = seqMin(end, seq(rcv.outOfOrder.end(tail)))
   }
   rcv.isDuplicateDue = true
 }

@@ -244,7 +244,7 @@ export function createTcb(seed: TcbSeed): Tcb {
     recovery: { phase: 'open', point: iss, dupAcks: 0, highestSacked: iss, judged: iss, forced: false, retransmits: 0 },
     rack: createRack(iss),
     prr: createPrr(),
-    undo: createUndo(),
+    undo: createUndo(iss),
     tlp: createTailProbe(iss),
     delivery: createDelivery(seed.now),
     timers: createTimers(),

@@ -45,6 +45,8 @@ export function handleTimers(tcb: Tcb, now: Micros): void {
   if (timers.lossProbe <= now) {
     timers.lossProbe = NEVER
     tcb.tlp.isDue = tcb.snd.flight.bytes > 0
+    // RFC 8985 §7.3: the probe goes in the timeout's place when both are due; the timer starts anew with it.
+    if (tcb.tlp.isDue && timers.retransmit <= now) timers.retransmit = now + backedOffRtoUs(tcb.rtt, tcb.config)
   }
   if (timers.retransmit <= now) onRetransmit(tcb, now)
   if (timers.persist <= now) onPersist(tcb, now)

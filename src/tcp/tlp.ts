@@ -27,7 +27,7 @@ export function armTailProbe(tcb: Tcb, now: Micros): void {
   let wait = rtt.srttUs < 0 ? FIRST_TIMEOUT_US : Math.max(LEAST_TIMEOUT_US, 2 * rtt.srttUs)
   if (rtt.srttUs >= 0 && flight.bytes <= snd.mss) wait += PEER_ACK_DELAY_US
   const at = now + wait
-  if (at < timers.retransmit) timers.lossProbe = at
+  timers.lossProbe = Math.min(at, timers.retransmit)
 }
 
 /** A probe was sent. */
@@ -37,13 +37,21 @@ export function noteProbe(tcb: Tcb, isRetransmission: boolean): void {
   tlp.isOut = true
   tlp.isRetransmission = isRetransmission
   tlp.end = tcb.snd.nxt
+  tlp.flight = Math.min(tcb.snd.flight.bytes, tcb.cc.cwnd)
+}
+
+/** RFC 8985 §7.1: when recovery begins, by acknowledgements or by the timer, it sees to the tail: the probe is forgotten. */
+export function forgetProbe(tcb: Tcb): void {
+  tcb.tlp.isDue = false
+  tcb.tlp.isOut = false
+  tcb.timers.lossProbe = Number.POSITIVE_INFINITY
 }
 
 /**
  * RFC 8985 §7.4: judges an acknowledgement while a probe is out. Returns true when the probe mended a loss that no SACK told of: the
  * congestion controller has to hear of it.
  */
-export function answersProbe(tcb: Tcb, acked: number, duplicate: boolean, sack: SackOutcome): boolean {
+export function answersProbe(tcb: Tcb, isRepeat: boolean, sack: SackOutcome): boolean {
   const { tlp, snd } = tcb
   if (!tlp.isOut || !seqGe(snd.una, tlp.end)) return false
   if (!tlp.isRetransmission) {
@@ -54,10 +62,10 @@ export function answersProbe(tcb: Tcb, acked: number, duplicate: boolean, sack: 
     tlp.isOut = false // both copies arrived
     return false
   }
-  if (seqGt(snd.una, tlp.end) || acked > 0) {
-    tlp.isOut = false
+  if (seqGt(snd.una, tlp.end)) {
+    tlp.isOut = false // later text was answered, the other copy never
     return true
   }
-  if (duplicate && sack.sacked === 0) tlp.isOut = false
+  if (isRepeat) tlp.isOut = false // as above, from a peer without DSACK
   return false
 }

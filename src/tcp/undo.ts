@@ -4,6 +4,7 @@
 
 import type { SegmentHeader } from './header.ts'
 import type { SackOutcome } from './sack.ts'
+import { type Seq, seqAdd, seqDiff, seqGt } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 
 /** A recovery begins. */
@@ -13,31 +14,40 @@ export function beginUndo(tcb: Tcb): void {
   undo.isResent = false
   undo.isJudged = false
   undo.unexplained = 0
+  undo.resent.clear()
 }
 
-/** A segment goes again, with this timestamp. */
-export function noteResend(tcb: Tcb, tsVal: number): void {
-  const { undo } = tcb
+/** Text goes again, with this timestamp; a super-segment counts as the segments that it will be. */
+export function noteResend(tcb: Tcb, start: Seq, length: number, tsVal: number): void {
+  const { undo, recovery } = tcb
+  if (recovery.phase === 'open') return // a tail probe is no reaction to a loss
   if (!undo.isResent) {
     undo.isResent = true
     undo.resendTsVal = tsVal
+    undo.resendStart = start
   }
-  undo.unexplained++
+  undo.unexplained += segments(tcb, length)
+  if (length > 0) undo.resent.add(start, seqAdd(start, length))
 }
+
+const segments = (tcb: Tcb, length: number): number => Math.max(1, Math.ceil(length / tcb.snd.mss))
 
 /**
  * Judges an acknowledgement: whether the recovery under way, or the one just over, was a mistake. Returns true once; the caller then ends
  * the recovery and tells the controller.
  */
 export function isSpurious(tcb: Tcb, segment: SegmentHeader, acked: number, sack: SackOutcome): boolean {
-  const { undo, ts } = tcb
+  const { undo, ts, snd } = tcb
   if (!undo.isPossible || !undo.isResent) return false
-  if (sack.isDsack && undo.unexplained > 0) undo.unexplained--
-  // RFC 3522 §3.2: the first acknowledgement that moves on echoes an older timestamp than the one sent again: the original had arrived.
-  const canTell = acked > 0 && !undo.isJudged && ts.enabled && segment.hasTimestamps && segment.tsEcr !== 0
+  // RFC 3708 §2: what the network itself has doubled, and we have not sent again, tells nothing.
+  const isOurs = sack.isDsack && undo.resent.covers(sack.dsackStart, sack.dsackEnd)
+  if (isOurs) undo.unexplained -= segments(tcb, seqDiff(sack.dsackEnd, sack.dsackStart))
+  // RFC 3522 §3.2: the first acknowledgement of what was sent again echoes an older timestamp than that had: the original had arrived.
+  const covers = acked > 0 && seqGt(snd.una, undo.resendStart)
+  const canTell = covers && !undo.isJudged && ts.enabled && segment.hasTimestamps && segment.tsEcr !== 0
   const isEifel = canTell && ((segment.tsEcr - undo.resendTsVal) | 0) < 0
-  const isAllDuplicate = sack.isDsack && undo.unexplained === 0
-  if (acked > 0) undo.isJudged = true
+  const isAllDuplicate = isOurs && undo.unexplained <= 0
+  if (covers) undo.isJudged = true
   if (!isEifel && !isAllDuplicate) return false
   undo.isPossible = false
   return true

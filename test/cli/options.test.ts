@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { formatCidr } from '../../src/cli/addresses.ts'
 import { CliError } from '../../src/cli/errors.ts'
 import { addHostOptions, type HostSettings, hostSettings } from '../../src/cli/options.ts'
+import { parseTcpSetting, settingsHelp } from '../../src/cli/read-options.ts'
+import { DEFAULT_CONFIG, KNOBS } from '../../src/tcp/config.ts'
 
 function settings(...args: string[]): HostSettings {
   const command = addHostOptions(new Command('x')).exitOverride()
@@ -112,6 +114,12 @@ describe('a bad link', () => {
     expect(refusal('--rate', '1mbit', '--queue', '0')).toContain('hold something')
   })
 
+  test('delays beyond an hour are refused', () => {
+    expect(settings('--delay', '3600s').impairment).toEqual({ delayUs: 3_600_000_000 })
+    expect(refusal('--delay', '3601s')).toContain('at most an hour')
+    expect(refusal('--delay', '1s', '--jitter', '7200s')).toContain('at most an hour')
+  })
+
   test('numbers without their unit are refused with an example', () => {
     expect(refusal('--loss', '1')).toContain('write a percentage from 0% to 100%, as 1%')
     expect(refusal('--delay', '20')).toContain('as 20ms')
@@ -130,6 +138,15 @@ describe('TCP settings', () => {
       sendBufferBytes: 65_536,
       congestion: 'reno',
     })
+  })
+
+  test('are listed with their defaults, each as it can be given', () => {
+    const words = settingsHelp()
+      .split(/\s+/)
+      .filter((word) => word.includes('='))
+    expect(words).toContain('delayedAckUs=40ms')
+    expect(words).toHaveLength(Object.keys(KNOBS).length)
+    expect(Object.assign({}, ...words.map(parseTcpSetting))).toEqual(DEFAULT_CONFIG)
   })
 
   test('wrong ones are refused by the configuration itself', () => {

@@ -1,13 +1,24 @@
 import { describe, expect, test } from 'vitest'
-import { accessJson, accessLine, commonLogTime } from '../../src/cli/access-log.ts'
+import type { Scheduler } from '../../src/base/time.ts'
+import { AccessLog, accessJson, accessLine, commonLogTime } from '../../src/cli/access-log.ts'
+import { lossWarning } from '../../src/cli/demo-tun.ts'
 import { connectFailure, transferFailure } from '../../src/cli/fetch-errors.ts'
 import { formatSize, progressText } from '../../src/cli/fetch-output.ts'
 import { deviceError } from '../../src/cli/open-host.ts'
 import { PingStats, pingTitle, replyLine, summaryLines } from '../../src/cli/ping-stats.ts'
-import { urlOf } from '../../src/cli/serve.ts'
+import { impairmentText, urlOf } from '../../src/cli/serve.ts'
 import { TracePrinter, timeOfDay } from '../../src/cli/trace-printer.ts'
 import { type ExchangeRecord, HttpError, ProtocolError } from '../../src/http/index.ts'
 import { Packet } from '../../src/link/device.ts'
+import type { TunSocket } from '../../src/net/index.ts'
+
+function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
+  let resolve: (value: T) => void = () => undefined
+  const promise = new Promise<T>((done) => {
+    resolve = done
+  })
+  return { promise, resolve }
+}
 
 const EPOCH_US = Date.UTC(2026, 10, 21, 12, 0, 0) * 1000
 
@@ -18,7 +29,8 @@ describe('the access log', () => {
     httpVersion: '1.1',
     status: 200,
     requestBodyBytes: 0,
-    responseBytes: 312,
+    responseBytes: 512,
+    responseBodyBytes: 312,
     startUs: 1_500_000,
     endUs: 1_500_840,
     aborted: false,
@@ -40,6 +52,44 @@ describe('the access log', () => {
     const line = accessJson(record, EPOCH_US)
     expect(line).not.toContain('\n')
     expect(JSON.parse(line)).toMatchObject({ type: 'request', time: '2026-11-21T12:00:01.500Z', durationUs: 840 })
+  })
+})
+
+describe('a record of the access log', () => {
+  const connection = { remoteAddress: '10.77.0.1' }
+  const record = { connection, startUs: 1_000_000, endUs: 1_000_100, aborted: false } as ExchangeRecord
+  const log = (
+    acknowledged: Promise<boolean>,
+  ): { records: ExchangeRecord[]; log: AccessLog; clock: { us: number } } => {
+    const records: ExchangeRecord[] = []
+    const clock = { us: 1_000_100 }
+    const scheduler = { now: () => clock.us } as Scheduler
+    const made = new AccessLog(scheduler, (one) => records.push(one))
+    made.connected(connection, { whenAcknowledged: () => acknowledged } as TunSocket)
+    made.add(record)
+    return { records, log: made, clock }
+  }
+
+  test.each([true, false])('waits for the last acknowledgement, which came: %o', async (came) => {
+    const { promise, resolve } = deferred<boolean>()
+    const { records, clock } = log(promise)
+    await Promise.resolve()
+    expect(records).toEqual([])
+    clock.us = 3_000_000
+    resolve(came)
+    await promise
+    await Promise.resolve()
+    expect(records).toEqual([{ ...record, endUs: 3_000_000, aborted: !came }])
+  })
+
+  test('waits no longer than the command lasts, and is told once', async () => {
+    const { promise, resolve } = deferred<boolean>()
+    const { records, log: made } = log(promise)
+    made.flush()
+    resolve(true)
+    await promise
+    made.flush()
+    expect(records).toMatchObject([{ aborted: true }])
   })
 })
 
@@ -107,9 +157,43 @@ describe('what failures are called (curl(1), EXIT CODES)', () => {
     expect(deviceError(coded('EBUSY'), 'tunstack0').mend).toContain('--tun tunstack1')
     expect(deviceError(coded('EBUSY'), 'abcdefghijklmn9').mend).toContain('--tun abcdefghijklm10')
   })
+
+  test('a refused device is mended by options that there are', () => {
+    const refusal = (code: string, freeNetwork: string | null = null): unknown =>
+      Object.assign(coded(code), {
+        what: 'what is wrong',
+        freeNetwork,
+        message: 'what is wrong: pass persistent: true',
+      })
+    expect(deviceError(refusal('EADDRINUSE', '10.79.0.0/24'), 'tunstack0')).toMatchObject({
+      message: 'no TUN device: what is wrong',
+      mend: 'choose another network, --address 10.79.0.2/24',
+    })
+    expect(deviceError(refusal('EADDRINUSE', 'fd78::/64'), 'tunstack0').mend).toContain('--address fd78::2/64')
+    expect(deviceError(refusal('EBUSY', '10.80.0.0/24'), 'tunstack0').mend).toBe(
+      'another tunstack may be running; try --tun tunstack1 --address 10.80.0.2/24',
+    )
+    expect(deviceError(refusal('EEXIST'), 'lo')).toMatchObject({
+      message: 'no TUN device: what is wrong',
+      mend: 'choose another name, --tun tunstack0',
+    })
+    expect(deviceError(refusal('EINVAL'), 'tunstack0').mend).toBe('choose another name, --tun tunstack1')
+  })
 })
 
 describe('small texts', () => {
+  test('the end of a bad link tells what it did', () => {
+    const link = { offered: 812, delivered: 800, lost: 3, reordered: 5, duplicated: 0, corrupted: 0, overflowed: 0 }
+    expect(impairmentText(link)).toBe('the link lost 3 of 812 packets, reordered 5, duplicated 0')
+    expect(impairmentText({ ...link, corrupted: 1, overflowed: 9 })).toMatch(/, damaged 1, had no room for 9$/)
+  })
+
+  test('the demonstration warns of a line that loses a lot, and only then', () => {
+    expect(lossWarning(0.1)).toBeNull()
+    expect(lossWarning(0.5)).toMatch(/^tunstack: 50% of the packets .*twice as long/)
+    expect(lossWarning(1)).toMatch(/100%.*nothing can arrive.*20 s/)
+  })
+
   test('URLs leave out port 80 and put brackets around IPv6', () => {
     expect(urlOf('10.77.0.2', 80)).toBe('http://10.77.0.2/')
     expect(urlOf('fd77::2', 8080)).toBe('http://[fd77::2]:8080/')

@@ -208,6 +208,7 @@ describe('closing', () => {
         status: 201,
         requestBodyBytes: 3,
         responseBytes: s(Buffer.from(answer)).length,
+        responseBodyBytes: 3,
         aborted: false,
       },
     ])

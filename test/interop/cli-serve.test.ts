@@ -135,7 +135,7 @@ describe("serve, fetched by Linux's curl", () => {
     await curl('http://10.77.0.2/a.txt?once')
     await server.until(/once/)
     const line = server.stdout.split('\n').find((one) => one.includes('?once'))
-    expect(line).toMatch(/^10\.77\.0\.1 - - \[.*\] "GET \/a\.txt\?once HTTP\/1\.1" 200 \d+ [\d.]+ms$/)
+    expect(line).toMatch(/^10\.77\.0\.1 - - \[.*\] "GET \/a\.txt\?once HTTP\/1\.1" 200 6 [\d.]+ms$/)
   })
 
   test('the kernel pings our stack', async () => {
@@ -149,7 +149,16 @@ describe("serve, fetched by Linux's curl", () => {
   test('a second server on the same interface is told how to go on', async () => {
     const { code, stderr } = await tunstack('serve', root)
     expect(code).toBe(1)
-    expect(stderr).toContain('try --tun tunstack1')
+    expect(stderr).toContain('try --tun tunstack1 --address 10.78.0.2/24')
+    expect(await tunstack('serve', root, '--tun', 'tunstack1')).toMatchObject({
+      code: 1,
+      stderr:
+        'tunstack: no TUN device: another interface, tunstack0, has 10.77.0.0/24 already\n' +
+        '  choose another network, --address 10.78.0.2/24\n',
+    })
+    expect((await tunstack('serve', root, '--tun', 'lo')).stderr).toMatch(
+      /^tunstack: no TUN device: interface lo exists already and has other addresses\n {2}choose another name, --tun tunstack0\n$/,
+    )
   })
 })
 
@@ -225,6 +234,22 @@ describe('serve, its start and its end', () => {
     expect(lines.map(({ type }) => type)).toEqual(['listening', 'request', 'summary'])
     expect(lines[0]).toMatchObject({ urls: ['http://10.78.0.2:8080/'], interface: 'clitest0', offload: true })
     expect(lines[1]).toMatchObject({ method: 'GET', target: '/a.txt', status: 200 })
+  })
+
+  test('on a slow link the log tells when the client had it all, and the summary what became of packets', async () => {
+    const slow = start('serve', root, ...own, '--rate', '8mbit', '--duplicate', '100%', '--seed', '1')
+    await slow.until(/try curl/)
+    const before = Date.now()
+    await curl('-o', '/dev/null', '-r', '0-499999', 'http://10.78.0.2/large')
+    const took = Date.now() - before
+    const { stdout, stderr } = await slow.end('SIGINT')
+    const logged = Number(/ 206 500000 ([\d.]+)ms$/m.exec(stdout)?.[1])
+    expect(logged).toBeGreaterThan(450) // 500,000 bytes at 8 Mbit/s
+    expect(logged).toBeLessThan(took + 100)
+    expect(stderr).toContain('repeat with --seed 1')
+    expect(stderr).toMatch(
+      /the link lost 0 of \d+ packets, reordered 0, duplicated [1-9]\d*; TCP sent \d+ segments again/,
+    )
   })
 
   test.each([[[]], [['--no-offload']], [['--loss', '1%', '--delay', '2ms', '--seed', '5']]])(

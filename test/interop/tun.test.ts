@@ -3,7 +3,7 @@
 import { execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createConnection } from 'node:net'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { get16, get32, put16, put32 } from '../../src/base/bytes.ts'
@@ -11,6 +11,7 @@ import { completeChecksum, foldedSum, verifyTransportChecksum } from '../../src/
 import { HEADROOM, NO_OFFLOAD, Packet, type PacketDevice } from '../../src/link/device.ts'
 import { bringUpLoopback } from '../../src/link/index.ts'
 import { isTunUsable, openTun, removeTun, type TunDevice, type TunOptions } from '../../src/link/tun.ts'
+import { BIN } from './cli-helpers.ts'
 
 const run = promisify(execFile)
 const ip = (...args: string[]): string => execFileSync('ip', args, { encoding: 'utf8', stdio: 'pipe' })
@@ -132,6 +133,45 @@ describe('opening and closing', () => {
     expect(interfaces()).not.toContain('killme')
   })
 
+  test.each([
+    ['ends right after opening a host', ''],
+    ['throws', `process.on('uncaughtException', () => { process.exitCode = 0 }); throw new Error('x')`],
+    ['exits in the same turn', 'process.exit(0)'],
+  ])('a program that %s ends in order, though packets wait', async (_, end) => {
+    // The compiled program: a loader for TypeScript keeps the event loop busy, which hides the fault.
+    const module = new URL('../dist/index.js', pathToFileURL(BIN))
+    const script = `import { createHost, openTun } from '${module}'
+      createHost({ device: openTun({ name: 'tst0', addresses: ['10.77.0.1/24'] }), address: '10.77.0.2/24' })
+      ${end}`
+    for (let i = 0; i < 3; i++) {
+      const { stderr } = await run(process.execPath, ['--input-type=module', '-e', script]) // rejects when it is aborted
+      expect(stderr).toBe('')
+    }
+    expect(interfaces()).not.toContain('tst0')
+  })
+
+  test('a worker that ends gives the interface back', async () => {
+    const module = fileURLToPath(new URL('../../src/link/tun.ts', import.meta.url))
+    const script = `const { Worker } = require('node:worker_threads')
+      const inside = \`import('tsx/esm/api')
+        .then(({ register }) => register() && import('${module}'))
+        .then(({ openTun }) => console.log(openTun({ name: 'tst0', addresses: ['10.77.0.1/24'] }).name))\`
+      new Worker(inside, { eval: true }).on('exit', () => {
+        console.log(require('node:child_process').execSync('ip -br link').toString())
+      })`
+    const { stdout } = await run(process.execPath, ['--import', 'tsx', '-e', script])
+    expect(stdout).toMatch(/^tst0\n/) // it was open
+    expect(stdout.slice(5)).not.toContain('tst0')
+  })
+
+  test('devices leave no listener on the process behind', () => {
+    const before = process.listenerCount('exit')
+    for (let i = 0; i < 20; i++) open({})
+    expect(process.listenerCount('exit')).toBe(before + 1)
+    for (const device of opened.splice(0)) device.close()
+    expect(process.listenerCount('exit')).toBe(before)
+  })
+
   test('does not pass its descriptor on to child processes', () => {
     const device = open({ name: 'tst0' })
     const links = execFileSync('sh', ['-c', 'ls -l /proc/self/fd'], { encoding: 'utf8' })
@@ -175,7 +215,7 @@ describe('persistent interfaces', () => {
     ip('addr', 'add', '10.99.0.1/24', 'dev', 'other0')
     const error = errorOf(() => open({ name: 'other0', addresses: ['10.77.0.1/24'] }))
     expect(error.code).toBe('EEXIST')
-    expect(error.message).toMatch(/other0 exists already and has other addresses: choose another name with --tun NAME/)
+    expect(error.message).toMatch(/other0 exists already and has other addresses: choose another name, ask for its/)
     open({ name: 'other0', addresses: ['10.77.0.1/24'], persistent: true }).close()
     expect(ip('addr', 'show', 'dev', 'other0')).toContain('10.77.0.1/24')
     removeTun('other0')
@@ -219,14 +259,33 @@ describe('errors name the mend and leave nothing', () => {
     const busy = errorOf(() => open({ name: 'tst0' }))
     expect([busy.code, busy.message]).toEqual([
       'EBUSY',
-      'ioctl EBUSY: interface tst0 exists already and is busy: choose another --tun NAME',
+      'ioctl EBUSY: interface tst0 exists already and is busy: choose another name, and another network',
     ])
     opened.pop()?.close()
     const notTun = errorOf(() => open({ name: 'lo', persistent: true }))
     expect([notTun.code, notTun.message]).toEqual([
       'EINVAL',
-      'ioctl EINVAL: interface lo exists already and is no TUN device: choose another --tun NAME',
+      'ioctl EINVAL: interface lo exists already and is no TUN device: choose another name',
     ])
+  })
+
+  test('of a network that another interface has', () => {
+    open({ name: 'tst0', addresses: ['10.77.0.1/24', 'fd77::1/64'] })
+    const taken = errorOf(() => open({ name: 'tst1', addresses: ['10.77.0.9/24'] }))
+    expect([taken.code, taken.message]).toEqual([
+      'EADDRINUSE',
+      'open EADDRINUSE: another interface, tst0, has 10.77.0.0/24 already: choose another network, as 10.78.0.0/24',
+    ])
+    for (const address of ['10.77.0.1/32', '10.0.0.1/8', 'fd77::9/64']) {
+      expect(errorOf(() => open({ addresses: [address] }))).toMatchObject({ code: 'EADDRINUSE' })
+    }
+    expect(errorOf(() => open({ addresses: ['10.79.0.1/24', 'fd77::9/64'] }))).toMatchObject({
+      freeNetwork: 'fd78::/64',
+    })
+    ip('link', 'set', 'tst0', 'down') // without routes it is in nobody's way
+    open({ name: 'tst1', addresses: ['10.77.0.9/24'] })
+    open({ addresses: ['10.78.0.1/24', 'fd78::1/64'] })
+    for (const device of opened.splice(0)) device.close()
   })
 
   test('of an address that the kernel refuses, after the interface was made', () => {

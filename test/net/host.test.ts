@@ -169,6 +169,10 @@ describe('host.ping', () => {
       message: 'ping ETIMEDOUT 10.9.0.99',
     })
     expect(time.now() - before).toBe(300_000)
+    await expect(a.ping('10.9.0.2', { payloadBytes: 1473 })).rejects.toMatchObject({
+      code: 'EMSGSIZE',
+      message: 'ping EMSGSIZE 10.9.0.2: message too long, MTU 1500',
+    })
     await expect(a.ping('b.test')).rejects.toMatchObject({ code: 'ENOTFOUND' })
     await expect(a.ping('10.9.0.2', { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ABORT_ERR' })
     await expect(a.ping('10.9.0.2', { payloadBytes: 70_000 })).rejects.toThrow(RangeError)

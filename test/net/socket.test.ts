@@ -18,6 +18,55 @@ async function readAll(stream: Readable): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
+describe('what TCP knows', () => {
+  test('is kept as it was when the socket was closed', async () => {
+    const { client, served, time } = await connected()
+    served.resume().end()
+    client.end('x'.repeat(5000))
+    client.resume()
+    await time.drive(once(client, 'close'))
+    expect(client.info()).toMatchObject({ tcpi_snd_mss: 1448, tcpi_notsent_bytes: 0 })
+    expect(twoHosts().a.socket().info()).toBeNull()
+  })
+})
+
+describe('whenAcknowledged', () => {
+  test('resolves when the last byte was acknowledged, not when TCP took it', async () => {
+    const { client, served, time } = await connected({ tcp: small })
+    const data = pattern(100_000)
+    const all = readAll(served)
+    client.write(data)
+    const acknowledged = client.whenAcknowledged()
+    expect(await time.drive(acknowledged)).toBe(true)
+    expect(client.info()).toMatchObject({ tcpi_notsent_bytes: 0, tcpi_unacked: 0 })
+    expect(client.writableLength).toBe(0)
+    expect(served.bytesRead).toBeGreaterThan(100_000 - small.receiveBufferBytes)
+    expect(await client.whenAcknowledged()).toBe(true)
+    client.end()
+    expect((await time.drive(all)).equals(data)).toBe(true)
+  })
+
+  test('follows the connection when the socket has let go of it', async () => {
+    const { client, served, time } = await connected()
+    served.resume()
+    client.write(pattern(5000))
+    const acknowledged = client.whenAcknowledged()
+    client.destroySoon()
+    expect(await time.drive(acknowledged)).toBe(true)
+    expect(client.destroyed).toBe(true)
+    expect(await client.whenAcknowledged()).toBe(false)
+  })
+
+  test('is false when the peer resets', async () => {
+    const { client, served, time } = await connected()
+    client.on('error', () => undefined)
+    client.resume().write(pattern(500_000))
+    const acknowledged = client.whenAcknowledged()
+    served.resetAndDestroy()
+    expect(await time.drive(acknowledged)).toBe(false)
+  })
+})
+
 describe('writing', () => {
   test('a write is done when the send buffer has it, before anything is acknowledged or even sent', async () => {
     const { client, served, time } = await connected()
@@ -244,7 +293,7 @@ describe('the end', () => {
       localFamily: 'IPv4',
       bytesRead: 5,
     })
-    expect(client.info()).toBe(null)
+    expect(client.info()).toMatchObject({ tcpi_unacked: 0, tcpi_snd_mss: 1448 })
   })
 
   test('a silent peer: ETIMEDOUT on reading when retransmission gives up (RFC 9293 §3.8.3)', async () => {
