@@ -95,15 +95,21 @@ function takeNumbers(tcb: Tcb, segment: SegmentHeader, now: Micros): number {
   let rttUs = -1
   if (seqGt(segment.ack, tcb.snd.una)) {
     outcome.acked = seqDiff(segment.ack, tcb.snd.una)
-    if (tcb.ts.enabled && segment.hasTimestamps && segment.tsEcr !== 0) {
-      // The same step: nor what was sent after the copy whose timestamp is echoed. An echo beside SACK blocks is of older text.
-      const elapsedMs = (timestampNow(tcb, now) - segment.tsEcr) | 0
-      sample.trustedUntil = Math.min(sample.trustedUntil, (Math.floor(now / 1000) - elapsedMs + 1) * 1000 - 1)
-    }
-    rttUs = measure(tcb, releaseAcked(tcb, segment.ack, visit), segment, now)
+    // The same step: nor what was sent after the copy whose timestamp is echoed. An echo beside SACK blocks is of older text.
+    const echoedUntil = sentUntil(tcb, segment, now)
+    sample.trustedUntil = Math.min(sample.trustedUntil, echoedUntil)
+    const newest = releaseAcked(tcb, segment.ack, visit)
+    rttUs = measure(tcb, newest, segment, now, sample.resentAt <= echoedUntil)
   }
   ackSample.rateBytesPerSecond = takeSample(tcb.delivery, sample, tcb.rtt.minUs, now)
   return rttUs
+}
+
+/** The last instant at which what the timestamp echo answers can have been sent; Infinity without timestamps. */
+function sentUntil(tcb: Tcb, segment: SegmentHeader, now: Micros): Micros {
+  if (!tcb.ts.enabled || !segment.hasTimestamps || segment.tsEcr === 0) return Number.POSITIVE_INFINITY
+  const elapsedMs = (timestampNow(tcb, now) - segment.tsEcr) | 0
+  return (Math.floor(now / 1000) - elapsedMs + 1) * 1000 - 1
 }
 
 /** Tells the congestion controller, in the order that congestion/interface.ts gives. */
@@ -143,9 +149,16 @@ export function releaseAcked(tcb: Tcb, ack: Seq, told: DeliveryVisitor = ignore)
 
 /**
  * A round-trip sample (RFC 6298 §3, Karn's rule): from the newest segment acknowledged if all that is acknowledged was sent once; else
- * from the timestamp echoed, which tells which copy was answered (RFC 7323 §4).
+ * from the timestamp echoed, which tells which copy was answered (RFC 7323 §4). Of any copy but the last (`isLastCopy` false) the echo
+ * tells how long acknowledgements were lost, not how long a trip takes.
  */
-export function measure(tcb: Tcb, newest: FlightEntry | null, segment: SegmentHeader, now: Micros): number {
+export function measure(
+  tcb: Tcb,
+  newest: FlightEntry | null,
+  segment: SegmentHeader,
+  now: Micros,
+  isLastCopy = true,
+): number {
   tcb.progressAt = now
   tcb.rtt.timeouts = 0
   let sampleUs = -1
@@ -153,9 +166,7 @@ export function measure(tcb: Tcb, newest: FlightEntry | null, segment: SegmentHe
     sampleUs = now - newest.sentAt
   } else if (tcb.ts.enabled && segment.hasTimestamps && segment.tsEcr !== 0) {
     const elapsedMs = (timestampNow(tcb, now) - segment.tsEcr) | 0
-    // The echo of a copy older than the last one sent again tells how long acknowledgements were lost, not how long a trip takes.
-    const isOld = tcb.undo.isResent && ((segment.tsEcr - tcb.undo.resendTsVal) | 0) < 0
-    if (!isOld && elapsedMs >= 0 && elapsedMs < 0x1000000) sampleUs = Math.max(1, elapsedMs) * 1000
+    if (isLastCopy && elapsedMs >= 0 && elapsedMs < 0x1000000) sampleUs = Math.max(1, elapsedMs) * 1000
   }
   if (sampleUs >= 0) sampleRtt(tcb.rtt, sampleUs, tcb.config)
   return sampleUs

@@ -20,6 +20,8 @@ export class DeliverySample {
   end: Seq = 0 as Seq
   /** A piece that was sent again after this does not tell: the acknowledgement may be of an earlier copy. */
   trustedUntil: Micros = 0
+  /** When the latest of the pieces went that were sent more than once; -1 when none was. */
+  resentAt: Micros = -1
   /** Greatest end and least end of pieces that were sent once: what reordering is seen by (RFC 8985 §6.2 step 3). */
   lowestFresh: Seq = 0 as Seq
   highestEnd: Seq = 0 as Seq
@@ -31,6 +33,7 @@ export class DeliverySample {
     this.delivered = 0
     this.priorDelivered = -1
     this.sentAt = -1
+    this.resentAt = -1
     this.hasFresh = false
   }
 
@@ -50,7 +53,10 @@ export class DeliverySample {
       this.sentAt = entry.sentAt
       this.end = entry.end
     }
-    if (entry.transmissions > 1) return
+    if (entry.transmissions > 1) {
+      this.resentAt = Math.max(this.resentAt, entry.sentAt)
+      return
+    }
     if (!this.hasFresh || seqGt(this.lowestFresh, entry.end)) this.lowestFresh = entry.end
     this.hasFresh = true
   }

@@ -16,7 +16,7 @@ let samples: AckSample[] = []
 // A window that stays as it is, and remembers what it is told.
 registerCongestionControl({
   ...reno,
-  name: 'listens',
+  name: 'listens-test',
   init: (state, window, now) => {
     samples = []
     reno.init(state, window, now)
@@ -34,7 +34,7 @@ registerCongestionControl({
 const last = (): AckSample => samples[samples.length - 1]
 
 function open(options: ScriptOptions = {}): Script {
-  return established({ mss, sack: true, wscale: 7, ...options, tcp: { congestion: 'listens', ...options.tcp } })
+  return established({ mss, sack: true, wscale: 7, ...options, tcp: { congestion: 'listens-test', ...options.tcp } })
 }
 
 /** A path of 1 MB/s and 100 ms: an acknowledgement each millisecond, whatever is sent is answered. */
@@ -135,6 +135,23 @@ scenario('less than a segment that Nagle holds back is the application’s limit
   expect(c.tcb.hold).toBe('nagle')
   expect(c.tcb.delivery.appLimitedUntil).toBe(c.tcb.delivery.delivered + 1000)
 })
+
+scenario(
+  'an echo of any copy but the last is no round trip: it has waited for acknowledgements that were lost (RFC 7323 §4.1, RFC 6298 §3)',
+  () => {
+    const c = open({ ts: true, mss: 1012 })
+    c.write(1000).drain()
+    const sentMs = 10_000 + c.ms
+    c.advance(300).drain()
+    c.advance(600).drain() // the second copy arrived, its acknowledgement was lost; now the third asks again
+    c.advance(1200).drain()
+    c.advance(100).in(`. ack 1001 <TS ecr ${sentMs + 900}>`)
+    expect([c.tcb.rtt.srttUs, last().rttUs]).toEqual([100_000, -1])
+    c.write(1000).drain()
+    c.advance(100).in('. ack 2001 <TS>')
+    expect(last().rttUs).toBe(100_000)
+  },
+)
 
 // Everything together. Each switch is a bit.
 const SWITCHES = ['rack', 'tailLossProbe', 'prr', 'undo', 'dsack'] as const
