@@ -86,6 +86,10 @@ test('npx --no-install tunstack --version prints the version', async () => {
   expect(await run(project, 'npx', '--no-install', 'tunstack', '--version')).toBe(manifest.version)
 })
 
+test('npx --no-install tunstack demo lets curl fetch the page over a TUN device', async () => {
+  expect(await run(project, 'npx', '--no-install', 'tunstack', 'demo')).toContain('bytes arrived as they were sent')
+})
+
 /** Folders of the packages that a user's npm would install with ours: dependencies, theirs, and the optional ones of this platform. */
 function runtimePackages(): string[] {
   const found = new Set<string>()
