@@ -161,7 +161,7 @@ function announce(source: FsSource, settings: ServeSettings, { device, host }: O
 function summarize(http: HttpServer, settings: ServeSettings, opened: OpenedHost, life: Lifecycle): void {
   const { requests, connections } = http.counters
   const { rxPackets, rxBytes, txPackets, txBytes } = opened.device.counters
-  const { retransmitted } = opened.host.stack.tcp.counters
+  const { TcpRetransSegs: retransmitted } = opened.host.stack.tcp.counters
   const link = impairmentTotals(opened.impaired)
   if (settings.host.json) {
     const device = { rxPackets, rxBytes, txPackets, txBytes }

@@ -45,6 +45,7 @@ export function closeTcb(tcb: Tcb): void {
 export function failTcb(tcb: Tcb, code: TcpErrorCode): void {
   if (tcb.state === 'CLOSED') return
   tcb.error = new TcpError(code)
+  if (code === 'ETIMEDOUT') tcb.counters.TcpExtTCPAbortOnTimeout++
   tcb.rcv.buffer.clear()
   tcb.rcv.outOfOrder.clear()
   tcb.rcv.unread = 0

@@ -76,21 +76,24 @@ interface Knob<T> {
   readonly default: T
   readonly least?: number
   readonly most?: number
+  /** It is agreed on, or used up, when the connection opens: later changes are refused. */
+  readonly isFixed?: boolean
 }
 
 const number = (value: number, least: number, most: number): Knob<number> => ({ default: value, least, most })
 const flag = (value: boolean): Knob<boolean> => ({ default: value })
+const atOpen = <T>(knob: Knob<T>): Knob<T> => ({ ...knob, isFixed: true })
 
 /** Defaults and bounds of every setting. */
 export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
-  mss: number(65495, 48, 65495),
-  initialWindowSegments: number(10, 1, 1000),
+  mss: atOpen(number(65495, 48, 65495)),
+  initialWindowSegments: atOpen(number(10, 1, 1000)),
   congestion: { default: 'cubic' },
   sendBufferBytes: number(1 << 20, 1, 1 << 26),
   receiveBufferBytes: number(1 << 20, 1, 1 << 26),
-  windowScale: flag(true),
-  timestamps: flag(true),
-  sack: flag(true),
+  windowScale: atOpen(flag(true)),
+  timestamps: atOpen(flag(true)),
+  sack: atOpen(flag(true)),
   dsack: flag(true),
   rack: flag(true),
   tailLossProbe: flag(true),
@@ -99,7 +102,7 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   nagle: flag(true),
   delayedAckUs: number(40 * MILLISECOND, 0, 499 * MILLISECOND),
   ackEverySegments: number(2, 1, 1000),
-  initialRtoUs: number(SECOND, MILLISECOND, MINUTE),
+  initialRtoUs: atOpen(number(SECOND, MILLISECOND, MINUTE)),
   minRtoUs: number(200 * MILLISECOND, 0, MINUTE),
   maxRtoUs: number(2 * MINUTE, SECOND, 60 * MINUTE),
   dupThresh: number(3, 1, 1000),
@@ -147,4 +150,18 @@ export function tcpConfig(overrides: Partial<TcpConfig> = {}, base: TcpConfig = 
     result[name] = value
   }
   return result as unknown as TcpConfig
+}
+
+/**
+ * The configuration of a connection that is open, changed while it lives: for the next segments, not for what was sent.
+ * @throws {TypeError} {RangeError} as tcpConfig; RangeError too for a setting that is agreed on when a connection opens
+ */
+export function reconfigure(changes: Partial<TcpConfig>, config: TcpConfig): TcpConfig {
+  const changed = tcpConfig(changes, config)
+  for (const name of Object.keys(changes) as (keyof TcpConfig)[]) {
+    if (KNOBS[name].isFixed === true && changed[name] !== config[name]) {
+      throw new RangeError(`TCP setting '${name}' is agreed on when a connection opens: give it to connect or listen`)
+    }
+  }
+  return changed
 }

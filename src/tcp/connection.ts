@@ -5,7 +5,7 @@ import type { DeadlineEntry } from '../base/deadlines.ts'
 import type { Micros } from '../base/time.ts'
 import type { IpAddress } from '../ip/address.ts'
 import { abortTcb } from './closing.ts'
-import { type TcpConfig, tcpConfig } from './config.ts'
+import { reconfigure, type TcpConfig } from './config.ts'
 import type { TcpError } from './errors.ts'
 import { type TcpInfo, tcpInfo } from './info.ts'
 import { owesAck, takeText } from './receive.ts'
@@ -162,25 +162,34 @@ export class Connection implements DeadlineEntry {
     this.#layer.touch(this)
   }
 
+  /**
+   * Changes settings while the connection lives, for what follows: `{ nagle: false, keepAliveCount: 3 }`. A congestion controller
+   * goes on from the window that the one before it has left.
+   * @throws {TypeError} {RangeError} naming the setting, also when it is agreed on as a connection opens
+   */
+  configure(changes: Partial<TcpConfig>): void {
+    const { tcb } = this
+    const before = tcb.config
+    tcb.config = reconfigure(changes, before) // settings are shared until they differ
+    if (tcb.config.keepAlive !== before.keepAlive || tcb.config.keepAliveIdleUs !== before.keepAliveIdleUs) {
+      // Armed when the layer next looks: it knows the time.
+      if (tcb.state !== 'CLOSED') tcb.timers.keepAlive = tcb.config.keepAlive ? -1 : Number.POSITIVE_INFINITY
+    }
+    this.#layer.touch(this)
+  }
+
   /** TCP_NODELAY: on turns Nagle's algorithm off [MUST-17]. */
   setNoDelay(on: boolean): void {
-    this.#configure({ nagle: !on })
+    this.configure({ nagle: !on })
   }
 
   /** Keep-alive probes [MUST-24]; `idleUs` before the first one. */
   setKeepAlive(on: boolean, idleUs?: Micros): void {
-    this.#configure(idleUs === undefined ? { keepAlive: on } : { keepAlive: on, keepAliveIdleUs: idleUs })
-    if (this.tcb.state === 'CLOSED') return
-    this.tcb.timers.keepAlive = on ? -1 : Number.POSITIVE_INFINITY // armed when the layer next looks: it knows the time
+    this.configure(idleUs === undefined ? { keepAlive: on } : { keepAlive: on, keepAliveIdleUs: idleUs })
   }
 
   /** A picture of the connection, with tcp_info's names. */
   info(): TcpInfo {
     return tcpInfo(this.tcb)
-  }
-
-  #configure(changes: Partial<TcpConfig>): void {
-    this.tcb.config = tcpConfig(changes, this.tcb.config) // settings are shared until they differ
-    this.#layer.touch(this)
   }
 }

@@ -156,6 +156,8 @@ export class SegmentPlan {
   textOffset = 0
   /** For a super-segment the text of each segment on the wire; 0 otherwise. */
   segmentBytes = 0
+  /** It has been sent before. */
+  isResent = false
   /** Options to write: -1 or false when absent. */
   mss = -1
   windowScale = -1
@@ -173,6 +175,7 @@ export class SegmentPlan {
     this.textLength = 0
     this.textOffset = 0
     this.segmentBytes = 0
+    this.isResent = false
     this.mss = -1
     this.windowScale = -1
     this.sackPermitted = false

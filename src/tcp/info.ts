@@ -1,9 +1,10 @@
 // What can be seen of a connection from outside: Linux's tcp_info by its own field names, so that `ss -ti` habits carry over.
 
 import { pipe } from './loss.ts'
+import type { HoldReason } from './reasons.ts'
 import { backedOffRtoUs } from './rtt.ts'
 import type { State } from './state.ts'
-import { type HoldReason, type Tcb, unsentBytes } from './tcb.ts'
+import { type Tcb, unsentBytes } from './tcb.ts'
 import { receiveWindow } from './window.ts'
 
 /** A picture of a connection, with the names of Linux's tcp_info; times in microseconds, sizes in bytes unless the name says otherwise. */

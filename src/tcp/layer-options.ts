@@ -1,4 +1,4 @@
-// What is asked of a host's TCP: its set-up, OPEN's arguments, its counters (RFC 9293 §3.9.1.1).
+// What is asked of a host's TCP: its set-up, OPEN's arguments (RFC 9293 §3.9.1.1).
 // Owns: these records. Does not own: what is done with them (layer.ts), the settings of a connection (config.ts).
 
 import type { Random } from '../base/random.ts'
@@ -38,14 +38,4 @@ export interface ListenOptions {
   /** Default 511, as Node's. */
   readonly backlog?: number
   readonly config?: Partial<TcpConfig>
-}
-
-/** Segments counted by what became of them. */
-export interface TcpCounters {
-  segmentsIn: number
-  segmentsOut: number
-  retransmitted: number
-  activeOpens: number
-  passiveOpens: number
-  resetsOut: number
 }

@@ -16,14 +16,15 @@ import { closeTcb } from './closing.ts'
 import { type TcpConfig, tcpConfig } from './config.ts'
 import { congestionControl } from './congestion/index.ts'
 import { Connection } from './connection.ts'
+import { createCounters, type TcpCounters } from './counters.ts'
 import { Demux } from './demux.ts'
 import { TcpError } from './errors.ts'
 import { EVENT } from './events.ts'
 import { takeSyn } from './handshake.ts'
-import { parseTcp, SegmentHeader, SegmentPlan } from './header.ts'
+import { FLAG, parseTcp, SegmentHeader, SegmentPlan } from './header.ts'
 import { handleIcmpError } from './icmp-errors.ts'
 import { hashFourTuple, initialSequenceNumber } from './isn.ts'
-import type { ConnectOptions, ListenOptions, TcpCounters, TcpLayerOptions } from './layer-options.ts'
+import type { ConnectOptions, ListenOptions, TcpLayerOptions } from './layer-options.ts'
 import { Listener } from './listener.ts'
 import { nextSegment } from './output.ts'
 import { Ports } from './ports.ts'
@@ -33,23 +34,18 @@ import { type Seq, seq, seqAdd, seqMax } from './seq.ts'
 import { setState } from './state.ts'
 import { createTcb, type Tcb } from './tcb.ts'
 import { armAfterCalls, handleTimers, nextDeadline } from './timers.ts'
+import { DirtyQueue, EventQueue } from './work.ts'
 import { SegmentWriter } from './writer.ts'
 
-export type { ConnectOptions, ListenOptions, TcpCounters, TcpLayerOptions } from './layer-options.ts'
+export type { ConnectOptions, ListenOptions, TcpLayerOptions } from './layer-options.ts'
 
 /** How far a reopened connection's numbers stay from those of the one before; as Linux. */
 const REOPEN_GAP = 65537
 
 /** One host's TCP. Use it through Stack. */
 export class TcpLayer {
-  readonly counters: TcpCounters = {
-    segmentsIn: 0,
-    segmentsOut: 0,
-    retransmitted: 0,
-    activeOpens: 0,
-    passiveOpens: 0,
-    resetsOut: 0,
-  }
+  /** By nstat's names. */
+  readonly counters: TcpCounters = createCounters()
   /** Told of every change of state of every connection, when set; for traces. */
   onState: ((tcb: Tcb, from: string, to: string) => void) | null = null
   /** Told of every connection's record after every step, when set; for tests: see checkInvariants. */
@@ -67,9 +63,8 @@ export class TcpLayer {
   readonly #writer: SegmentWriter
   readonly #segment = new SegmentHeader()
   readonly #plan = new SegmentPlan()
-  readonly #dirty: Connection[] = []
-  #dirtyHead = 0
-  readonly #eventful: (Connection | Listener)[] = []
+  readonly #dirty = new DirtyQueue<Connection>()
+  readonly #eventful = new EventQueue<Connection | Listener>()
 
   constructor(options: TcpLayerOptions) {
     this.#ip = options.ip
@@ -118,7 +113,7 @@ export class TcpLayer {
     const connection = new Connection(tcb, this, null)
     setState(tcb, 'SYN-SENT')
     this.#demux.add(connection)
-    this.counters.activeOpens++
+    this.counters.TcpActiveOpens++
     this.touch(connection)
     return connection
   }
@@ -166,6 +161,7 @@ export class TcpLayer {
       remote,
       remotePort,
       config,
+      counters: this.counters,
       control: congestionControl(config.congestion),
       iss: leastIss === undefined ? iss : seqMax(iss, leastIss),
       timestampOffset: hashFourTuple(this.#timestampKey, local, localPort, remote, remotePort),
@@ -179,13 +175,18 @@ export class TcpLayer {
 
   /** A TCP packet for us; `header` is its IP header. Returns 'ok' or why it was dropped, which is counted. */
   handleSegment(packet: Packet, header: IpHeader, now: Micros): 'ok' | DropReason {
+    this.counters.TcpInSegs++
     const verdict = this.#handle(packet, header, now)
-    if (verdict !== 'ok') this.#ip.drops.count(verdict)
+    if (verdict === 'ok') return verdict
+    this.#ip.drops.count(verdict)
+    if (verdict === 'tcp-bad-checksum') this.counters.TcpInCsumErrors++
+    if (verdict === 'tcp-bad-checksum' || verdict === 'tcp-too-short' || verdict === 'tcp-bad-data-offset') {
+      this.counters.TcpInErrs++
+    }
     return verdict
   }
 
   #handle(packet: Packet, header: IpHeader, now: Micros): 'ok' | DropReason {
-    this.counters.segmentsIn++
     if (!header.toUnicast) return 'tcp-not-unicast' // [MUST-57]
     const start = packet.start + header.headerBytes
     if (packet.checksum === 'complete' && !isChecksumRight(packet.bytes, start, packet.end, header)) {
@@ -239,7 +240,7 @@ export class TcpLayer {
     setState(tcb, 'SYN-RECEIVED')
     this.#demux.add(connection)
     listener.adopt(connection)
-    this.counters.passiveOpens++
+    this.counters.TcpPassiveOpens++
     this.touch(connection)
   }
 
@@ -278,54 +279,43 @@ export class TcpLayer {
   pollTransmit(packet: Packet, now: Micros): boolean {
     const plan = this.#plan
     if (this.#resets.next(plan)) {
-      this.counters.resetsOut++
-      this.counters.segmentsOut++
+      this.counters.TcpOutRsts++
+      this.counters.TcpOutSegs++
       this.#writer.writeReset(this.#resets, plan, packet)
       return true
     }
-    while (this.#dirtyHead < this.#dirty.length) {
-      const connection = this.#dirty[this.#dirtyHead]
+    for (let connection = this.#dirty.first(); connection !== null; connection = this.#dirty.first()) {
       const { tcb } = connection
       armAfterCalls(tcb, now)
-      const resent = tcb.recovery.retransmits
       if (nextSegment(tcb, now, this.#writer.superSegment(tcb.remote), plan)) {
-        this.counters.retransmitted += tcb.recovery.retransmits - resent
-        this.counters.segmentsOut++
+        countSent(this.counters, plan)
         this.#writer.write(tcb, plan, packet)
         return true
       }
-      this.#dirtyHead++
-      connection.isDirty = false
+      this.#dirty.drop()
       this.#settle(connection)
     }
-    this.#dirty.length = 0
-    this.#dirtyHead = 0
     return false
   }
 
   /** A connection or listener with events to take, or null. */
   pollEvent(): Connection | Listener | null {
-    const next = this.#eventful.shift()
-    if (next === undefined) return null
-    next.isQueued = false
-    return next
+    return this.#eventful.take()
   }
 
   /** Whether pollEvent has something to give. */
   get hasEvents(): boolean {
-    return this.#eventful.length > 0
+    return !this.#eventful.isEmpty
   }
 
   /** A connection may have something to send, or its deadlines may have moved. */
   touch(connection: Connection): void {
-    if (connection.isDirty) return
-    connection.isDirty = true
-    this.#dirty.push(connection)
+    this.#dirty.add(connection)
   }
 
   /** A listener has a connection to accept. */
   acceptable(listener: Listener): void {
-    this.#queue(listener)
+    this.#eventful.add(listener)
   }
 
   /** A listener gave a connection to its owner: what gathered until now can be told. */
@@ -344,14 +334,8 @@ export class TcpLayer {
     if (listener !== null) {
       if (tcb.state !== 'SYN-RECEIVED') listener.settle(connection)
     } else if (tcb.events !== 0) {
-      this.#queue(connection)
+      this.#eventful.add(connection)
     }
-  }
-
-  #queue(source: Connection | Listener): void {
-    if (source.isQueued) return
-    source.isQueued = true
-    this.#eventful.push(source)
   }
 
   /** The connection has nothing more to send now: its deadline is set, or its record is dropped. */
@@ -365,7 +349,7 @@ export class TcpLayer {
     this.#deadlines.remove(connection)
     if (this.#demux.remove(connection) && connection.listener === null) {
       tcb.events |= EVENT.closed
-      this.#queue(connection)
+      this.#eventful.add(connection)
     }
   }
 }
@@ -373,6 +357,14 @@ export class TcpLayer {
 function isChecksumRight(bytes: Uint8Array, start: number, end: number, header: IpHeader): boolean {
   const pseudo = pseudoHeaderSum(header.src, header.dst, PROTOCOL.TCP, end - start)
   return finishChecksum(sumBytes(bytes, start, end, pseudo)) === 0
+}
+
+/** A super-segment counts as the segments that it will be; what goes again is counted where it is decided. */
+function countSent(counters: TcpCounters, plan: SegmentPlan): void {
+  const count = plan.segmentBytes > 0 ? Math.ceil(plan.textLength / plan.segmentBytes) : 1
+  if (plan.isResent) counters.TcpRetransSegs += count
+  else counters.TcpOutSegs += count
+  if ((plan.flags & FLAG.RST) !== 0) counters.TcpOutRsts++
 }
 
 function checkPort(port: number, least: number): number {

@@ -4,11 +4,13 @@
 import type { IpAddress } from '../ip/address.ts'
 import type { TcpConfig } from './config.ts'
 import type { Connection } from './connection.ts'
+import type { TcpCounters } from './counters.ts'
 import { EVENT } from './events.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
 
 /** What a listener asks of the layer that made it. */
 export interface ListenerLayer {
+  readonly counters: TcpCounters
   /** The listener has a connection to accept. */
   acceptable(listener: Listener): void
   /** An accepted connection may have events to tell. */
@@ -85,6 +87,8 @@ export class Listener {
     if ((segment.flags & FLAG.SYN) === 0) return 'drop'
     if (this.#waiting.length + this.#halfOpen.size >= this.backlog) {
       this.overflows++
+      this.#layer.counters.TcpExtListenDrops++
+      if (this.#waiting.length >= this.backlog) this.#layer.counters.TcpExtListenOverflows++
       return 'drop' // the peer's SYN comes again; as Linux does
     }
     return 'open'

@@ -44,6 +44,7 @@ export function onAckOutcome(
   const lostBefore = snd.flight.lostBytes
   judgeFlight(tcb, outcome, sample, now)
   if (answersProbe(tcb, outcome.isRepeat && segment.sackCount === 0, outcome) && recovery.phase === 'open') {
+    tcb.counters.TcpExtTCPLossProbeRecovery++
     tcb.control.onLoss(tcb.cc, tcb.tlp.flight, now) // RFC 8985 §7.4.2: the probe mended what nobody saw being lost
     tcb.control.onRecovered(tcb.cc, snd.flight.bytes, now)
   }
@@ -102,6 +103,7 @@ function takeBack(tcb: Tcb): void {
   recovery.forced = false
   // RFC 8985 §6.2 step 3 sees reordering only in what was sent once; here what was sent again has proved it.
   if (wasRecovering) tcb.rack.isReorderingSeen = true
+  tcb.counters.TcpExtTCPFullUndo++
   tcb.control.onSpuriousLoss?.(tcb.cc)
 }
 
@@ -130,6 +132,8 @@ function isLossSeen(tcb: Tcb): boolean {
 function enterRecovery(tcb: Tcb, delivered: number, now: Micros): void {
   const { recovery, snd } = tcb
   recovery.phase = 'recovery'
+  if (tcb.sackEnabled) tcb.counters.TcpExtTCPSackRecovery++
+  else tcb.counters.TcpExtTCPRenoRecovery++
   recovery.point = snd.nxt
   beginPrr(tcb, delivered)
   beginUndo(tcb)
@@ -202,6 +206,7 @@ export function onRetransmissionTimeout(tcb: Tcb, now: Micros): void {
   const { recovery, snd } = tcb
   const { flight } = snd
   tcb.control.onTimeout(tcb.cc, flight.bytes, tcb.rtt.timeouts === 0, now)
+  tcb.counters.TcpExtTCPTimeouts++
   tcb.rtt.timeouts++
   tcb.rtt.backoff++
   // RFC 2018 §8: the peer may have thrown away what it SACKed but never acknowledged; a head that is SACKed says that it did.

@@ -1,23 +1,22 @@
 // The only maker of a connection's segments: asked again and again, it says what goes out next, until it has nothing (RFC 9293 §3.10.2,
 // §3.7.4, §3.8.6; RFC 5681; RFC 6675 §5).
-// Owns: the order (reset, handshake, what was lost, new text and FIN, probes, acknowledgements), Nagle, the sender's silly-window
-// avoidance [MUST-38], the persist timer. Does not own: what is lost (loss.ts), the window offered (window.ts), bytes (layer.ts).
-// Read first: RFC 9293 §3.8.6.2.1.
+// Owns: the order (reset, handshake, what was lost, new text and FIN, probes, acknowledgements), the persist timer. Does not own: SYNs
+// (syn-output.ts), whether new text may go (send-decision.ts), what every segment carries (fill.ts), what is lost (loss.ts).
 
 import type { Micros } from '../base/time.ts'
+import { fill, fillText } from './fill.ts'
 import { FLAG, type SegmentPlan } from './header.ts'
 import { pipe, suspectNextHole } from './loss.ts'
-import { isPaceReached, mostAtPace, notePaced } from './pacing.ts'
+import { isPaceReached, mostAtPace } from './pacing.ts'
 import { backedOffRtoUs } from './rtt.ts'
-import { fillSack, hasSackBlocks } from './sack-blocks.ts'
-import { type Seq, seqAdd, seqDiff, seqGe } from './seq.ts'
+import { noteAppLimited, restartAfterIdle, textToSend } from './send-decision.ts'
+import { seqAdd, seqDiff, seqGe } from './seq.ts'
 import { isSynchronized } from './state.ts'
-import { sendBufferStart, type Tcb, unsentBytes } from './tcb.ts'
-import { persistIntervalUs } from './timers.ts'
-import { timestampNow } from './timestamps.ts'
+import { nextSyn } from './syn-output.ts'
+import { type Tcb, unsentBytes } from './tcb.ts'
+import { armRetransmit, persistIntervalUs } from './timers.ts'
 import { armTailProbe, noteProbe } from './tlp.ts'
 import { noteResend } from './undo.ts'
-import { advertiseWindow, windowScaleFor } from './window.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
 
@@ -31,7 +30,9 @@ export function nextSegment(tcb: Tcb, now: Micros, superSegment: number, plan: S
     fill(tcb, plan, tcb.snd.nxt, FLAG.RST | FLAG.ACK, now)
     return true
   }
-  if (tcb.state === 'SYN-SENT' || tcb.state === 'SYN-RECEIVED') return nextHandshake(tcb, now, plan)
+  if (tcb.state === 'SYN-SENT' || tcb.state === 'SYN-RECEIVED') {
+    return nextSyn(tcb, now, plan) || (tcb.state === 'SYN-RECEIVED' && nextAck(tcb, now, plan))
+  }
   if (!isSynchronized(tcb.state)) return false
   const most = mostAtPace(tcb, Math.max(tcb.snd.mss, superSegment - (superSegment % tcb.snd.mss)))
   // Duplicate acknowledgements go by themselves: text with the same number is not counted as one (RFC 5681 §2).
@@ -52,60 +53,6 @@ function nextAck(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
   fill(tcb, plan, tcb.snd.nxt, FLAG.ACK, now)
   tcb.rcv.acksOwed = still // each duplicate acknowledgement is a segment of its own: the peer counts them
   return true
-}
-
-/** What every segment carries: numbers, window, timestamps, SACK blocks. An acknowledgement goes with it, so none is owed any more. */
-function fill(tcb: Tcb, plan: SegmentPlan, sequence: Seq, flags: number, now: Micros): void {
-  const { rcv, ts } = tcb
-  plan.reset()
-  plan.sourcePort = tcb.localPort
-  plan.destinationPort = tcb.remotePort
-  plan.seq = sequence
-  plan.flags = flags
-  plan.window = advertiseWindow(tcb, (flags & FLAG.SYN) !== 0)
-  plan.hasTimestamps = ts.enabled
-  if (ts.enabled) {
-    plan.tsVal = timestampNow(tcb, now)
-    plan.tsEcr = (flags & FLAG.ACK) !== 0 ? ts.recent : 0
-  }
-  if ((flags & FLAG.ACK) === 0) {
-    plan.ack = 0 as Seq
-    return
-  }
-  plan.ack = rcv.nxt
-  ts.lastAckSent = rcv.nxt
-  rcv.acksOwed = 0
-  rcv.unacked = 0
-  tcb.timers.delayedAck = NEVER
-  if ((flags & (FLAG.SYN | FLAG.RST)) === 0 && hasSackBlocks(tcb)) fillSack(tcb, plan)
-}
-
-function nextHandshake(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
-  const { snd } = tcb
-  tcb.hold = 'handshake'
-  const first = snd.nxt === snd.iss
-  if (!first && snd.flight.firstLost() < 0) return tcb.state === 'SYN-RECEIVED' && nextAck(tcb, now, plan)
-  fill(tcb, plan, snd.iss, tcb.state === 'SYN-SENT' ? FLAG.SYN : FLAG.SYN | FLAG.ACK, now)
-  plan.mss = tcb.rcv.mss
-  plan.sackPermitted = tcb.sackEnabled
-  plan.windowScale = tcb.scaleEnabled ? windowScaleFor(tcb.config.receiveBufferBytes) : -1
-  if (first) {
-    snd.nxt = seqAdd(snd.iss, 1)
-    snd.flight.push(snd.iss, snd.nxt, now, tcb.delivery)
-    tcb.progressAt = now
-  } else {
-    snd.flight.resend(0, now, tcb.delivery)
-    tcb.recovery.retransmits++
-    tcb.recovery.forced = false
-  }
-  armRetransmit(tcb, now)
-  return true
-}
-
-/** RFC 6298 §5.1 */
-function armRetransmit(tcb: Tcb, now: Micros): void {
-  if (tcb.timers.retransmit === NEVER) tcb.timers.retransmit = now + backedOffRtoUs(tcb.rtt, tcb.config)
-  tcb.timers.persist = NEVER
 }
 
 /** The first piece that was lost, if the window lets it go (RFC 6675 §5 step C). */
@@ -137,6 +84,8 @@ function nextLost(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boole
   }
   const withFin = hasFin && length > Math.min(text, allowed)
   recovery.forced = false
+  if (recovery.phase === 'loss') tcb.counters.TcpExtTCPSlowStartRetrans++
+  else tcb.counters.TcpExtTCPFastRetrans++
   resend(tcb, i, withFin, now, plan)
   armRetransmit(tcb, now)
   return true
@@ -150,6 +99,7 @@ function resend(tcb: Tcb, i: number, withFin: boolean, now: Micros, plan: Segmen
   flight.resend(i, now, tcb.delivery)
   const { start, end } = flight.at(i)
   fillText(tcb, plan, start, seqDiff(end, start) - (withFin ? 1 : 0), withFin, now)
+  plan.isResent = true
   noteResend(tcb, start, plan.textLength, plan.tsVal)
 }
 
@@ -171,6 +121,7 @@ function nextTailProbe(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
     resend(tcb, i, snd.finSent, now, plan)
   }
   noteProbe(tcb, fresh <= 0)
+  tcb.counters.TcpExtTCPLossProbes++
   tcb.timers.retransmit = now + backedOffRtoUs(tcb.rtt, tcb.config)
   return true
 }
@@ -202,12 +153,6 @@ function nextNew(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boolea
   return true
 }
 
-/** The application holds the sender back, with less than a segment to send: what is sent until then tells nothing of the path. */
-function noteAppLimited(tcb: Tcb): void {
-  const inNetwork = pipe(tcb)
-  if (inNetwork < tcb.cc.cwnd) tcb.delivery.appLimitedUntil = Math.max(1, tcb.delivery.delivered + inNetwork)
-}
-
 /** The next `length` bytes of text, and FIN after them, go for the first time. */
 function sendNew(tcb: Tcb, length: number, withFin: boolean, now: Micros, plan: SegmentPlan): void {
   const { snd, delivery } = tcb
@@ -223,67 +168,6 @@ function sendNew(tcb: Tcb, length: number, withFin: boolean, now: Micros, plan: 
   tcb.sentAt = now
   tcb.probePending = false
   fillText(tcb, plan, start, length, withFin, now)
-}
-
-/**
- * How much text may go in the next packet; -1 when it has to wait, with the reason in `tcb.hold`. 0 stands for a FIN alone.
- * RFC 9293 §3.8.6.2.1 names the cases: D is `unsent`, U is `usable`.
- */
-function textToSend(tcb: Tcb, unsent: number, usable: number, most: number, finDue: boolean): number {
-  const { snd, config } = tcb
-  if (unsent === 0) return 0
-  const sendable = Math.min(unsent, usable)
-  if (sendable <= 0) {
-    tcb.hold = 'window'
-    return -1
-  }
-  const idle = snd.flight.bytes === 0
-  if (sendable < snd.mss) {
-    if (sendable === unsent) {
-      // (2) everything queued fits: it may go when nothing is outstanding (Nagle, RFC 9293 §3.7.4), or when it is the very last.
-      if (config.nagle && !idle && !finDue) {
-        tcb.hold = 'nagle'
-        noteAppLimited(tcb)
-        return -1
-      }
-    } else if (!(sendable >= snd.maxWnd / 2 && (idle || !config.nagle)) && !tcb.probePending) {
-      // (3) half of the largest window ever offered; (4) the override is the persist timer.
-      tcb.hold = 'silly-window'
-      return -1
-    }
-  }
-  const inNetwork = pipe(tcb)
-  const room = Math.max(tcb.cc.cwnd - inNetwork, inNetwork === 0 ? snd.mss : 0)
-  if (room < Math.min(sendable, snd.mss)) {
-    tcb.hold = 'cwnd'
-    return -1
-  }
-  if (sendable < snd.mss) return sendable
-  const whole = Math.min(sendable, most, room)
-  return whole - (whole % snd.mss)
-}
-
-/** RFC 5681 §4.1: after a pause of more than an RTO the window restarts from the initial one. */
-function restartAfterIdle(tcb: Tcb, now: Micros): void {
-  if (tcb.snd.flight.bytes > 0 || now - tcb.sentAt <= tcb.rtt.rtoUs) return
-  const initial = tcb.config.initialWindowSegments * tcb.snd.mss
-  tcb.control.onIdle(tcb.cc, Math.min(initial, tcb.cc.cwnd), now)
-  tcb.sentAt = now
-}
-
-function fillText(tcb: Tcb, plan: SegmentPlan, start: Seq, length: number, withFin: boolean, now: Micros): void {
-  const { snd } = tcb
-  const offset = seqDiff(start, sendBufferStart(tcb))
-  // [MUST-61]: PSH on the last byte that is queued.
-  const push = length > 0 && offset + length === snd.buffer.extent
-  fill(tcb, plan, start, FLAG.ACK | (push ? FLAG.PSH : 0) | (withFin ? FLAG.FIN : 0), now)
-  if (tcb.recovery.phase === 'recovery') tcb.prr.out += length
-  notePaced(tcb, length, now)
-  plan.textLength = length
-  plan.textOffset = offset
-  plan.segmentBytes = length > snd.mss ? snd.mss : 0
-  const spare = snd.mss - length - 4
-  if (plan.sackCount > 0) plan.sackCount = Math.max(0, Math.min(plan.sackCount, Math.floor(spare / 8)))
 }
 
 /**

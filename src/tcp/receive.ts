@@ -30,6 +30,7 @@ export function owesAck(tcb: Tcb): void {
 export function owesChallenge(tcb: Tcb, now: Micros): void {
   if (now < tcb.challengeAt) return
   tcb.challengeAt = now + tcb.config.challengeIntervalUs
+  tcb.counters.TcpExtTCPChallengeACK++
   owesAck(tcb)
 }
 
@@ -39,6 +40,7 @@ export function receiveText(tcb: Tcb, segment: SegmentHeader, now: Micros): void
   if (segment.textLength === 0 || !canReceive(tcb.state)) return
   const start = textSeq(segment)
   if (tcb.orphaned && seqGt(seqAdd(start, segment.textLength), rcv.nxt)) {
+    tcb.counters.TcpExtTCPAbortOnData++
     abortTcb(tcb) // RFC 9293 §3.6.1 [SHLD-3]: nobody will read it, and the peer should know
     return
   }
@@ -74,6 +76,7 @@ function textSeq(segment: SegmentHeader): Seq {
 function holdOutOfOrder(tcb: Tcb, from: Seq, end: Seq): void {
   const { rcv } = tcb
   const i = rcv.outOfOrder.add(from, end)
+  tcb.counters.TcpExtTCPOFOQueue++
   noteRange(rcv, i)
   rcv.acksOwed = Math.min(MOST_ACKS_OWED, rcv.acksOwed + 1)
 }

@@ -48,6 +48,7 @@ export function fillSack(tcb: Tcb, plan: SegmentPlan): void {
     plan.sackEdges[1] = rcv.duplicateEnd
     count = 1
     rcv.isDuplicateDue = false
+    tcb.counters.TcpExtTCPDSACKOldSent++
   }
   const first = count
   const put = (i: number): void => {

@@ -28,6 +28,7 @@ export function takeSack(tcb: Tcb, segment: SegmentHeader, out: SackOutcome, vis
     if (seqGe(left, right) || seqGt(right, snd.nxt)) continue // empty, or not ours
     if (i === 0 && isDuplicateReport(segment, left, right)) {
       out.isDsack = true
+      tcb.counters.TcpExtTCPDSACKRecv++
       out.dsackStart = left
       out.dsackEnd = right
       continue

@@ -35,7 +35,9 @@ export function segmentArrives(tcb: Tcb, segment: SegmentHeader, now: Micros): A
   }
 
   // First, the sequence number.
-  if (isOldDuplicate(tcb, segment, now) || !isAcceptable(tcb, segment)) return answerUnacceptable(tcb, segment, now)
+  const isOld = isOldDuplicate(tcb, segment, now)
+  if (isOld) tcb.counters.TcpExtPAWSEstab++
+  if (isOld || !isAcceptable(tcb, segment)) return answerUnacceptable(tcb, segment, now)
   tcb.heardAt = now
   if (tcb.config.keepAlive && tcb.timers.keepAlive !== Number.POSITIVE_INFINITY) {
     tcb.timers.keepAlive = now + tcb.config.keepAliveIdleUs
@@ -114,7 +116,10 @@ function arrivesReset(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' {
 /** Fourth check: a SYN in the window. From a passive open back to LISTEN; otherwise RFC 5961 §4.2: challenge it. */
 function arrivesSyn(tcb: Tcb, now: Micros): 'done' {
   if (tcb.state === 'SYN-RECEIVED' && tcb.passive) closeTcb(tcb)
-  else owesChallenge(tcb, now)
+  else {
+    tcb.counters.TcpExtTCPSYNChallenge++
+    owesChallenge(tcb, now)
+  }
   return 'done'
 }
 

@@ -46,9 +46,18 @@ export function canTransition(from: State, to: State): boolean {
   return to === 'CLOSED' || TRANSITIONS[from][to] !== undefined
 }
 
+/** What is counted of the changes of state. */
+export interface StateCounters {
+  TcpAttemptFails: number
+  TcpEstabResets: number
+  TcpCurrEstab: number
+  TcpExtTW: number
+}
+
 /** What has a state: a connection's record. */
 export interface Stateful {
   state: State
+  readonly counters: StateCounters
   /** Told of every change, when set. */
   readonly onState: ((from: State, to: State) => void) | null
 }
@@ -59,7 +68,20 @@ export function setState(tcb: Stateful, to: State): void {
   if (from === to) return
   if (!canTransition(from, to)) assert(false, `no transition from ${from} to ${to} in RFC 9293 figure 5`)
   tcb.state = to
+  countChange(tcb.counters, from, to)
   if (tcb.onState !== null) tcb.onState(from, to)
+}
+
+const isCurrent = (state: State): boolean => state === 'ESTABLISHED' || state === 'CLOSE-WAIT'
+
+/** RFC 4022: tcpAttemptFails, tcpEstabResets, tcpCurrEstab. */
+function countChange(counters: StateCounters, from: State, to: State): void {
+  if (isCurrent(to) && !isCurrent(from)) counters.TcpCurrEstab++
+  if (isCurrent(from) && !isCurrent(to)) counters.TcpCurrEstab--
+  if (to === 'TIME-WAIT') counters.TcpExtTW++
+  if (to !== 'CLOSED') return
+  if (isCurrent(from)) counters.TcpEstabResets++
+  if (from === 'SYN-SENT' || from === 'SYN-RECEIVED') counters.TcpAttemptFails++
 }
 
 /** ESTABLISHED and later: the handshake is done on this side. */

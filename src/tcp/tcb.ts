@@ -20,9 +20,11 @@ import type { Micros } from '../base/time.ts'
 import type { IpAddress } from '../ip/address.ts'
 import type { TcpConfig } from './config.ts'
 import type { CongestionControl, CongestionState } from './congestion/interface.ts'
+import type { TcpCounters } from './counters.ts'
 import { createDelivery } from './delivery.ts'
 import type { TcpError } from './errors.ts'
 import { type DeliveryCounts, Flight } from './flight.ts'
+import type { HoldReason } from './reasons.ts'
 import {
   createPrr,
   createRack,
@@ -148,9 +150,6 @@ export interface TimerState {
   linger: Micros
 }
 
-/** Why nothing more was sent when output was last asked; `'nothing'` when there was nothing to send. */
-export type HoldReason = 'nothing' | 'handshake' | 'nagle' | 'window' | 'silly-window' | 'cwnd' | 'pacing'
-
 /** One connection. */
 export interface Tcb {
   state: State
@@ -162,6 +161,8 @@ export interface Tcb {
   readonly remotePort: number
   /** Shared between connections: replace it, never change it. */
   config: TcpConfig
+  /** The host's: shared by all its connections. */
+  readonly counters: TcpCounters
   readonly snd: SendState
   readonly rcv: ReceiveState
   readonly ts: TimestampState
@@ -178,6 +179,7 @@ export interface Tcb {
   /** Largest TCP segment (header and text) that the path takes. */
   pathSegmentBytes: number
   sackEnabled: boolean
+  /** Why nothing more was sent when output was last asked; `'nothing'` when there was nothing to send. */
   hold: HoldReason
   /** A reset is to be sent; the record goes away with it. */
   resetPending: boolean
@@ -216,6 +218,7 @@ export interface TcbSeed {
   remote: IpAddress
   remotePort: number
   config: TcpConfig
+  counters: TcpCounters
   control: CongestionControl
   iss: Seq
   timestampOffset: number
@@ -237,6 +240,7 @@ export function createTcb(seed: TcbSeed): Tcb {
     remote: seed.remote,
     remotePort: seed.remotePort,
     config,
+    counters: seed.counters,
     snd: createSend(iss),
     rcv: createReceive(Math.min(config.mss, seed.pathSegmentBytes - 20)),
     ts: { enabled: config.timestamps, recent: 0, recentAt: 0, lastAckSent: seq(0), offset: seed.timestampOffset },

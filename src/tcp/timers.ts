@@ -38,6 +38,7 @@ export function handleTimers(tcb: Tcb, now: Micros): void {
   }
   if (timers.delayedAck <= now) {
     timers.delayedAck = NEVER
+    tcb.counters.TcpExtDelayedACKs++
     owesAck(tcb)
   }
   if (timers.pace <= now) timers.pace = NEVER // output goes on
@@ -67,6 +68,12 @@ function onRetransmit(tcb: Tcb, now: Micros): void {
   }
   onRetransmissionTimeout(tcb, now)
   timers.retransmit = Math.min(giveUpAt, now + backedOffRtoUs(tcb.rtt, config))
+}
+
+/** Starts the retransmission timer unless it runs (RFC 6298 §5.1); while it does there is no need to probe the window. */
+export function armRetransmit(tcb: Tcb, now: Micros): void {
+  if (tcb.timers.retransmit === NEVER) tcb.timers.retransmit = now + backedOffRtoUs(tcb.rtt, tcb.config)
+  tcb.timers.persist = NEVER
 }
 
 /** RFC 9293 §3.8.6.1: the peer's window is closed, or too small to use, with nothing in flight: ask. */
@@ -112,5 +119,6 @@ function onKeepAlive(tcb: Tcb, now: Micros): void {
   }
   tcb.probePending = true
   tcb.probes = unanswered + 1
+  tcb.counters.TcpExtTCPKeepAlive++
   timers.keepAlive = now + config.keepAliveIntervalUs
 }

@@ -53,6 +53,7 @@ export function closeFully(tcb: Tcb): void {
     return
   }
   if (tcb.rcv.unread > 0 || tcb.rcv.outOfOrder.size > 0) {
+    tcb.counters.TcpExtTCPAbortOnClose++
     abortTcb(tcb)
     return
   }

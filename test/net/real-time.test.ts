@@ -90,10 +90,10 @@ test('two hosts in real time: writes that follow one another by await share a se
   const server = await b.listen({ port: 80 })
   server.on('connection', (socket) => socket.pipe(socket))
   const socket = await a.connect({ host: '10.9.0.2', port: 80, noDelay: true })
-  const before = a.stack.tcp.counters.segmentsOut
+  const before = a.stack.tcp.counters.TcpOutSegs
   for (let i = 0; i < 10; i++) await new Promise<void>((resolve) => socket.write('x', () => resolve()))
   await new Promise((resolve) => setImmediate(resolve))
-  expect(a.stack.tcp.counters.segmentsOut - before).toBe(1)
+  expect(a.stack.tcp.counters.TcpOutSegs - before).toBe(1)
   const [echo] = await once(socket, 'data')
   expect(String(echo)).toBe('xxxxxxxxxx')
   const closed = once(socket, 'close')

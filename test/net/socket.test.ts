@@ -113,10 +113,10 @@ describe('writing', () => {
 
   test('ten writes in one turn leave in one segment, though Nagle is off', async () => {
     const { client, served, time, a } = await connected({ client: { noDelay: true } })
-    const before = a.stack.tcp.counters.segmentsOut
+    const before = a.stack.tcp.counters.TcpOutSegs
     for (let i = 0; i < 10; i++) client.write('0123456789')
     await time.run(0)
-    expect(a.stack.tcp.counters.segmentsOut - before).toBe(1)
+    expect(a.stack.tcp.counters.TcpOutSegs - before).toBe(1)
     expect(served.read()?.length).toBe(100)
   })
 

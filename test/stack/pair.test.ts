@@ -125,7 +125,7 @@ for (const [name, options] of Object.entries({
       if (from === 0 && acked[1] <= 1) firstFlight += segment.textLength
     }
     expect(firstFlight).toBe(10 * (options.family === 6 ? 1428 : 1448))
-    for (const { stack } of pair.hosts) expect([stack.tcp.counters.retransmitted, stack.drops.total]).toEqual([0, 0])
+    for (const { stack } of pair.hosts) expect([stack.tcp.counters.TcpRetransSegs, stack.drops.total]).toEqual([0, 0])
   })
 }
 

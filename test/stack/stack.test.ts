@@ -56,7 +56,7 @@ test('what is not for us goes no further', () => {
   s.listen({ port: 80 })
   const packet = wrapIp(them, IpAddress.parse('10.0.0.3'), PROTOCOL.TCP, segmentBytes(new SegmentPlan(), none))
   s.handlePacket(packet, 0)
-  expect([poll(s).length, s.drops.get('ip-not-for-us'), s.tcp.counters.segmentsIn]).toEqual([0, 1, 0])
+  expect([poll(s).length, s.drops.get('ip-not-for-us'), s.tcp.counters.TcpInSegs]).toEqual([0, 1, 0])
 })
 
 test('a checksum that the device has verified, or will never see, is not verified again', () => {
@@ -120,8 +120,8 @@ test('several connections take turns and all get out', () => {
   const s = stack()
   for (let port = 1; port <= 100; port++) s.connect({ remote: them, remotePort: port }, 0)
   expect(poll(s).length).toBe(100)
-  expect(s.tcp.counters).toMatchObject({ activeOpens: 100, segmentsOut: 100, retransmitted: 0 })
+  expect(s.tcp.counters).toMatchObject({ TcpActiveOpens: 100, TcpOutSegs: 100, TcpRetransSegs: 0 })
   s.handleTimeout(1_000_000)
   expect(poll(s, 1_000_000).length).toBe(100)
-  expect(s.tcp.counters.retransmitted).toBe(100)
+  expect(s.tcp.counters.TcpRetransSegs).toBe(100)
 })

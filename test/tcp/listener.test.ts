@@ -32,7 +32,7 @@ scenario('a full backlog drops further SYNs in silence; one accepted makes room 
   c.remotePort = 40002
   c.in('S 0 <mss 1460>').quiet()
   c.accept().in('S 0 <mss 1460>').out('S. 0 ack 1')
-  expect(c.stack.tcp.counters.passiveOpens).toBe(3)
+  expect(c.stack.tcp.counters.TcpPassiveOpens).toBe(3)
 })
 
 scenario('connections are accepted in the order in which they were established', () => {

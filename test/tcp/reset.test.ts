@@ -75,7 +75,7 @@ scenario(
     c.in('SF 5:10').out('R. 0 ack 12')
     c.in('none 5').out('R. 0 ack 5')
     expect(c.stack.drops.get('tcp-no-listener')).toBe(5)
-    expect(c.stack.tcp.counters.resetsOut).toBe(5)
+    expect(c.stack.tcp.counters.TcpOutRsts).toBe(5)
   },
 )
 

@@ -1,0 +1,54 @@
+// What every segment of a connection carries: numbers, window, timestamps, SACK blocks; and the text of those that have some.
+// Owns: filling in a plan from the record, and what goes with it (an acknowledgement is no longer owed). Does not own: what is sent, and
+// when (output.ts), the bytes on the wire (header.ts, writer.ts).
+
+import type { Micros } from '../base/time.ts'
+import { FLAG, type SegmentPlan } from './header.ts'
+import { notePaced } from './pacing.ts'
+import { fillSack, hasSackBlocks } from './sack-blocks.ts'
+import { type Seq, seqDiff } from './seq.ts'
+import { sendBufferStart, type Tcb } from './tcb.ts'
+import { timestampNow } from './timestamps.ts'
+import { advertiseWindow } from './window.ts'
+
+/** What every segment carries: numbers, window, timestamps, SACK blocks. An acknowledgement goes with it, so none is owed any more. */
+export function fill(tcb: Tcb, plan: SegmentPlan, sequence: Seq, flags: number, now: Micros): void {
+  const { rcv, ts } = tcb
+  plan.reset()
+  plan.sourcePort = tcb.localPort
+  plan.destinationPort = tcb.remotePort
+  plan.seq = sequence
+  plan.flags = flags
+  plan.window = advertiseWindow(tcb, (flags & FLAG.SYN) !== 0)
+  plan.hasTimestamps = ts.enabled
+  if (ts.enabled) {
+    plan.tsVal = timestampNow(tcb, now)
+    plan.tsEcr = (flags & FLAG.ACK) !== 0 ? ts.recent : 0
+  }
+  if ((flags & FLAG.ACK) === 0) {
+    plan.ack = 0 as Seq
+    return
+  }
+  plan.ack = rcv.nxt
+  ts.lastAckSent = rcv.nxt
+  rcv.acksOwed = 0
+  rcv.unacked = 0
+  tcb.timers.delayedAck = Number.POSITIVE_INFINITY
+  if ((flags & (FLAG.SYN | FLAG.RST)) === 0 && hasSackBlocks(tcb)) fillSack(tcb, plan)
+}
+
+/** The same for a segment with text, `[start, start + length)` of it, and FIN after it when `withFin`. */
+export function fillText(tcb: Tcb, plan: SegmentPlan, start: Seq, length: number, withFin: boolean, now: Micros): void {
+  const { snd } = tcb
+  const offset = seqDiff(start, sendBufferStart(tcb))
+  // [MUST-61]: PSH on the last byte that is queued.
+  const push = length > 0 && offset + length === snd.buffer.extent
+  fill(tcb, plan, start, FLAG.ACK | (push ? FLAG.PSH : 0) | (withFin ? FLAG.FIN : 0), now)
+  if (tcb.recovery.phase === 'recovery') tcb.prr.out += length
+  notePaced(tcb, length, now)
+  plan.textLength = length
+  plan.textOffset = offset
+  plan.segmentBytes = length > snd.mss ? snd.mss : 0
+  const spare = snd.mss - length - 4
+  if (plan.sackCount > 0) plan.sackCount = Math.max(0, Math.min(plan.sackCount, Math.floor(spare / 8)))
+}

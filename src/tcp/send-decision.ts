@@ -1,0 +1,60 @@
+// Whether new text may go, and how much: the peer's window, the congestion window, Nagle (RFC 9293 §3.7.4), and the sender's silly-window
+// avoidance [MUST-38]. When it has to wait, `tcb.hold` says why.
+// Owns: the decision. Does not own: making the segment (output.ts).
+// Read first: RFC 9293 §3.8.6.2.1.
+
+import type { Micros } from '../base/time.ts'
+import { pipe } from './loss.ts'
+import type { Tcb } from './tcb.ts'
+
+/**
+ * How much text may go in the next packet; -1 when it has to wait, with the reason in `tcb.hold`. 0 stands for a FIN alone.
+ * RFC 9293 §3.8.6.2.1 names the cases: D is `unsent`, U is `usable`.
+ */
+export function textToSend(tcb: Tcb, unsent: number, usable: number, most: number, finDue: boolean): number {
+  const { snd, config } = tcb
+  if (unsent === 0) return 0
+  const sendable = Math.min(unsent, usable)
+  if (sendable <= 0) {
+    tcb.hold = 'window'
+    return -1
+  }
+  const idle = snd.flight.bytes === 0
+  if (sendable < snd.mss) {
+    if (sendable === unsent) {
+      // (2) everything queued fits: it may go when nothing is outstanding (Nagle, RFC 9293 §3.7.4), or when it is the very last.
+      if (config.nagle && !idle && !finDue) {
+        tcb.hold = 'nagle'
+        noteAppLimited(tcb)
+        return -1
+      }
+    } else if (!(sendable >= snd.maxWnd / 2 && (idle || !config.nagle)) && !tcb.probePending) {
+      // (3) half of the largest window ever offered; (4) the override is the persist timer.
+      tcb.hold = 'silly-window'
+      return -1
+    }
+  }
+  const inNetwork = pipe(tcb)
+  const room = Math.max(tcb.cc.cwnd - inNetwork, inNetwork === 0 ? snd.mss : 0)
+  if (room < Math.min(sendable, snd.mss)) {
+    tcb.hold = 'cwnd'
+    return -1
+  }
+  if (sendable < snd.mss) return sendable
+  const whole = Math.min(sendable, most, room)
+  return whole - (whole % snd.mss)
+}
+
+/** The application holds the sender back, with less than a segment to send: what is sent until then tells nothing of the path. */
+export function noteAppLimited(tcb: Tcb): void {
+  const inNetwork = pipe(tcb)
+  if (inNetwork < tcb.cc.cwnd) tcb.delivery.appLimitedUntil = Math.max(1, tcb.delivery.delivered + inNetwork)
+}
+
+/** RFC 5681 §4.1: after a pause of more than an RTO the window restarts from the initial one. */
+export function restartAfterIdle(tcb: Tcb, now: Micros): void {
+  if (tcb.snd.flight.bytes > 0 || now - tcb.sentAt <= tcb.rtt.rtoUs) return
+  const initial = tcb.config.initialWindowSegments * tcb.snd.mss
+  tcb.control.onIdle(tcb.cc, Math.min(initial, tcb.cc.cwnd), now)
+  tcb.sentAt = now
+}

@@ -1,0 +1,34 @@
+// The segments that open a connection: SYN, and SYN,ACK, the first time and again (RFC 9293 §3.5, §3.10.7.2, §3.10.7.3).
+// Owns: what our SYN carries. Does not own: what the peer's SYN tells (handshake.ts).
+
+import type { Micros } from '../base/time.ts'
+import { fill } from './fill.ts'
+import { FLAG, type SegmentPlan } from './header.ts'
+import { seqAdd } from './seq.ts'
+import type { Tcb } from './tcb.ts'
+import { armRetransmit } from './timers.ts'
+import { windowScaleFor } from './window.ts'
+
+/** SYN or SYN,ACK when one is due; false when there is none. */
+export function nextSyn(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
+  const { snd } = tcb
+  tcb.hold = 'handshake'
+  const first = snd.nxt === snd.iss
+  if (!first && snd.flight.firstLost() < 0) return false
+  fill(tcb, plan, snd.iss, tcb.state === 'SYN-SENT' ? FLAG.SYN : FLAG.SYN | FLAG.ACK, now)
+  plan.mss = tcb.rcv.mss
+  plan.sackPermitted = tcb.sackEnabled
+  plan.windowScale = tcb.scaleEnabled ? windowScaleFor(tcb.config.receiveBufferBytes) : -1
+  if (first) {
+    snd.nxt = seqAdd(snd.iss, 1)
+    snd.flight.push(snd.iss, snd.nxt, now, tcb.delivery)
+    tcb.progressAt = now
+  } else {
+    snd.flight.resend(0, now, tcb.delivery)
+    tcb.recovery.retransmits++
+    plan.isResent = true
+    tcb.recovery.forced = false
+  }
+  armRetransmit(tcb, now)
+  return true
+}
