@@ -12,6 +12,7 @@ import { owesAck, takeText } from './receive.ts'
 import { seqGt } from './seq.ts'
 import { canReceive, type State } from './state.ts'
 import { type Tcb, unsentBytes } from './tcb.ts'
+import { markUrgent, urgentBytes } from './urgent.ts'
 import { closeFully, queueFin, queueText } from './user-calls.ts'
 import { windowUpdateDue } from './window.ts'
 
@@ -130,6 +131,23 @@ export class Connection implements DeadlineEntry {
   get ended(): boolean {
     const { rcv } = this.tcb
     return rcv.unread === 0 && rcv.finSeen && seqGt(rcv.nxt, rcv.finSeq)
+  }
+
+  /**
+   * As `write`; the stream is urgent up to the last byte taken: the peer is told of it at once, whatever its window, and small segments
+   * do not wait (RFC 9293 §3.8.5). The text stays in line. New programs should not use it (RFC 6093 §5 [SHLD-13]).
+   */
+  writeUrgent(bytes: Uint8Array): number {
+    const taken = queueText(this.tcb, bytes)
+    if (taken === 0) return 0
+    markUrgent(this.tcb)
+    this.#layer.touch(this)
+    return taken
+  }
+
+  /** Bytes up to the end of the peer's urgent data that have not been read, arrived or not; 0 when there is none. A read stops there. */
+  get urgentBytes(): number {
+    return urgentBytes(this.tcb)
   }
 
   /** Half-close: FIN follows what is queued (RFC 9293 §3.6). Reading goes on. */

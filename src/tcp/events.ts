@@ -19,4 +19,6 @@ export const EVENT = {
   acceptable: 64,
   /** Everything written has been acknowledged. */
   drained: 128,
+  /** The peer has sent urgent data, or moved its mark on: see `urgentBytes`. */
+  urgent: 256,
 } as const

@@ -9,6 +9,7 @@ import { fillSack, hasSackBlocks } from './sack-blocks.ts'
 import { type Seq, seqDiff } from './seq.ts'
 import { sendBufferStart, type Tcb } from './tcb.ts'
 import { timestampNow } from './timestamps.ts'
+import { fillUrgent } from './urgent.ts'
 import { advertiseWindow } from './window.ts'
 
 /** What every segment carries: numbers, window, timestamps, SACK blocks. An acknowledgement goes with it, so none is owed any more. */
@@ -46,6 +47,7 @@ export function fillText(tcb: Tcb, plan: SegmentPlan, start: Seq, length: number
   fill(tcb, plan, start, FLAG.ACK | (push ? FLAG.PSH : 0) | (withFin ? FLAG.FIN : 0), now)
   if (tcb.recovery.phase === 'recovery') tcb.prr.out += length
   notePaced(tcb, length, now)
+  fillUrgent(tcb, plan)
   plan.textLength = length
   plan.textOffset = offset
   plan.segmentBytes = length > snd.mss ? snd.mss : 0

@@ -17,6 +17,7 @@ import { type Tcb, unsentBytes } from './tcb.ts'
 import { armRetransmit, persistIntervalUs } from './timers.ts'
 import { armTailProbe, noteProbe } from './tlp.ts'
 import { noteResend } from './undo.ts'
+import { fillUrgent, isSendingUrgent, isUrgentDue } from './urgent.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
 
@@ -34,14 +35,16 @@ export function nextSegment(tcb: Tcb, now: Micros, superSegment: number, plan: S
     return nextSyn(tcb, now, plan) || (tcb.state === 'SYN-RECEIVED' && nextAck(tcb, now, plan))
   }
   if (!isSynchronized(tcb.state)) return false
-  const most = mostAtPace(tcb, Math.max(tcb.snd.mss, superSegment - (superSegment % tcb.snd.mss)))
+  // A device that cuts super-segments would copy the urgent pointer into each of them.
+  const largest = isSendingUrgent(tcb) ? 0 : superSegment
+  const most = mostAtPace(tcb, Math.max(tcb.snd.mss, largest - (largest % tcb.snd.mss)))
   // Duplicate acknowledgements go by themselves: text with the same number is not counted as one (RFC 5681 §2).
   if (tcb.rcv.outOfOrder.size > 0 && nextAck(tcb, now, plan)) return true
   if (tcb.tlp.isDue && nextTailProbe(tcb, now, plan)) return true
   if (nextLost(tcb, now, most, plan)) return true
   if (nextNew(tcb, now, most, plan)) return true
   if (suspectNextHole(tcb) && nextLost(tcb, now, most, plan)) return true
-  if (tcb.probePending) return probe(tcb, now, plan)
+  if (tcb.probePending || isUrgentDue(tcb)) return probe(tcb, now, plan)
   armPersist(tcb, now)
   return nextAck(tcb, now, plan)
 }
@@ -177,7 +180,10 @@ function sendNew(tcb: Tcb, length: number, withFin: boolean, now: Micros, plan: 
  */
 function probe(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
   tcb.probePending = false
-  fill(tcb, plan, seqAdd(tcb.snd.una, -1), FLAG.ACK, now)
+  // One that tells of urgent data stands where the peer has to look at its URG, window or not [MUST-66].
+  const isUrgent = isSendingUrgent(tcb)
+  fill(tcb, plan, isUrgent ? tcb.snd.nxt : seqAdd(tcb.snd.una, -1), FLAG.ACK, now)
+  if (isUrgent) fillUrgent(tcb, plan)
   return true
 }
 

@@ -9,6 +9,7 @@ import { noteDuplicate } from './sack-blocks.ts'
 import { type Seq, seq, seqAdd, seqDiff, seqGt, seqLe, seqLt, seqMin } from './seq.ts'
 import { canReceive, setState } from './state.ts'
 import type { ReceiveState, Tcb } from './tcb.ts'
+import { urgentBytes } from './urgent.ts'
 import { windowUpdateDue } from './window.ts'
 
 /** Bound on duplicate acknowledgements owed at once: more tell the peer nothing new. */
@@ -162,7 +163,8 @@ function takeFin(tcb: Tcb, now: Micros): void {
 /** Takes up to `most` bytes that are in order; a window that has opened far enough is told to the peer. Null when there are none. */
 export function takeText(tcb: Tcb, most: number): Uint8Array | null {
   const { rcv } = tcb
-  const length = Math.min(most, rcv.unread)
+  const urgent = urgentBytes(tcb)
+  const length = Math.min(most, rcv.unread, urgent > 0 ? urgent : Number.POSITIVE_INFINITY) // a read stops at the mark
   if (length <= 0) return null
   const text = new Uint8Array(length)
   rcv.buffer.copy(0, text, 0, length)

@@ -14,6 +14,7 @@ import { noteOldSegment } from './sack-blocks.ts'
 import { seqAdd, seqGt, seqLe } from './seq.ts'
 import { setState } from './state.ts'
 import type { Tcb } from './tcb.ts'
+import { receiveUrgent } from './urgent.ts'
 
 /** What the caller has to do: nothing, answer with a reset (RFC 9293 §3.10.7.3, .4), or look for a listener (TIME-WAIT reuse). */
 export type ArrivalVerdict = 'done' | 'reset' | 'reopen'
@@ -55,6 +56,7 @@ export function segmentArrives(tcb: Tcb, segment: SegmentHeader, now: Micros): A
 
 /** Sixth to eighth: URG, text, FIN. */
 function receiveRest(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' {
+  receiveUrgent(tcb, segment)
   receiveText(tcb, segment, now)
   receiveFin(tcb, segment, now)
   return 'done'

@@ -6,6 +6,7 @@
 import type { Micros } from '../base/time.ts'
 import { pipe } from './loss.ts'
 import type { Tcb } from './tcb.ts'
+import { isSendingUrgent } from './urgent.ts'
 
 /**
  * How much text may go in the next packet; -1 when it has to wait, with the reason in `tcb.hold`. 0 stands for a FIN alone.
@@ -23,7 +24,7 @@ export function textToSend(tcb: Tcb, unsent: number, usable: number, most: numbe
   if (sendable < snd.mss) {
     if (sendable === unsent) {
       // (2) everything queued fits: it may go when nothing is outstanding (Nagle, RFC 9293 §3.7.4), or when it is the very last.
-      if (config.nagle && !idle && !finDue) {
+      if (config.nagle && !idle && !finDue && !isSendingUrgent(tcb)) {
         tcb.hold = 'nagle'
         noteAppLimited(tcb)
         return -1

@@ -64,6 +64,10 @@ export interface SendState {
   finQueued: boolean
   /** FIN is within SND.NXT. */
   finSent: boolean
+  /** SND.UP: the octet after the last urgent one, while `isUrgent`; `isUrgentTold` once a segment has carried it. */
+  up: Seq
+  isUrgent: boolean
+  isUrgentTold: boolean
   /** Wants to hear when the buffer has room again. */
   wantsRoom: boolean
 }
@@ -99,6 +103,9 @@ export interface ReceiveState {
   finSeq: Seq
   /** The application reads no more: text is acknowledged and thrown away. */
   discard: boolean
+  /** RCV.UP: the octet after the last urgent one, while `isUrgent`. */
+  up: Seq
+  isUrgent: boolean
   /** Bytes delivered in order since the last acknowledgement went out. */
   unacked: number
   /** Acknowledgements to send as soon as possible; more than one when duplicates are due (RFC 5681 §4.2). */
@@ -302,6 +309,9 @@ function createSend(iss: Seq): SendState {
     flight: new Flight(),
     finQueued: false,
     finSent: false,
+    up: iss,
+    isUrgent: false,
+    isUrgentTold: false,
     wantsRoom: false,
   }
 }
@@ -325,6 +335,8 @@ function createReceive(mss: number): ReceiveState {
     finSeen: false,
     finSeq: seq(0),
     discard: false,
+    up: seq(0),
+    isUrgent: false,
     unacked: 0,
     acksOwed: 0,
   }

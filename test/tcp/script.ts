@@ -263,10 +263,17 @@ export class Script {
     return this
   }
 
+  /** The same, urgent up to its end. */
+  writeUrgent(length: number): this {
+    expect(this.offer(length, true), 'octets taken by writeUrgent').toBe(length)
+    return this
+  }
+
   /** Writes as much as is taken of the next `length` octets of our stream; returns how much that was. */
-  offer(length: number): number {
+  offer(length: number, isUrgent = false): number {
     this.quiet()
-    const taken = this.connection.write(text(ourByte, this.#written, this.#written + length))
+    const bytes = text(ourByte, this.#written, this.#written + length)
+    const taken = isUrgent ? this.connection.writeUrgent(bytes) : this.connection.write(bytes)
     this.#written += taken
     this.#flush()
     return taken
