@@ -14,6 +14,7 @@ import { canReceive, type State } from './state.ts'
 import { type Tcb, unsentBytes } from './tcb.ts'
 import { markUrgent, urgentBytes } from './urgent.ts'
 import { closeFully, queueFin, queueText } from './user-calls.ts'
+import type { ConnectionWatch } from './watch.ts'
 import { windowUpdateDue } from './window.ts'
 
 /** What a connection came through, until it is accepted: a Listener. */
@@ -44,6 +45,8 @@ export class Connection implements DeadlineEntry {
   isDirty = false
   isQueued = false
   nextInBucket: Connection | null = null
+  /** Set while somebody observes: see TcpLayer.observe. */
+  watch: ConnectionWatch | null = null
 
   readonly #layer: ConnectionLayer
 

@@ -2,6 +2,8 @@
 // the two can be laid side by side. One record a host: every connection of it counts into the same.
 // Owns: the names. Does not own: when each is counted (where the thing happens).
 
+import { FLAG, type SegmentPlan } from './header.ts'
+
 /** Counters by nstat's names; all start at 0 and only grow, but TcpCurrEstab, which is how many there are now. */
 export interface TcpCounters {
   /** SYN-SENT entered from CLOSED. */
@@ -109,4 +111,12 @@ export function createCounters(): TcpCounters {
     TcpExtTCPAbortOnClose: 0,
     TcpExtTCPKeepAlive: 0,
   }
+}
+
+/** Counts a segment that goes out; a super-segment as the segments that it will be. */
+export function countSent(counters: TcpCounters, plan: SegmentPlan): void {
+  const count = plan.segmentBytes > 0 ? Math.ceil(plan.textLength / plan.segmentBytes) : 1
+  if (plan.isResent) counters.TcpRetransSegs += count
+  else counters.TcpOutSegs += count
+  if ((plan.flags & FLAG.RST) !== 0) counters.TcpOutRsts++
 }

@@ -6,34 +6,35 @@ import { Deadlines } from '../base/deadlines.ts'
 import { type SipKey, sipKey } from '../base/siphash.ts'
 import type { Micros } from '../base/time.ts'
 import type { IpAddress } from '../ip/address.ts'
-import { finishChecksum, pseudoHeaderSum, sumBytes } from '../ip/checksum.ts'
 import type { TransportError } from '../ip/control.ts'
 import type { DropReason } from '../ip/drops.ts'
 import { type IpHeader, PROTOCOL } from '../ip/header.ts'
 import type { IpLayer } from '../ip/layer.ts'
 import type { Packet } from '../link/device.ts'
+import { isChecksumRight } from './checksum.ts'
 import { closeTcb } from './closing.ts'
 import { type TcpConfig, tcpConfig } from './config.ts'
 import { congestionControl } from './congestion/index.ts'
 import { Connection } from './connection.ts'
-import { createCounters, type TcpCounters } from './counters.ts'
+import { countSent, createCounters, type TcpCounters } from './counters.ts'
 import { Demux } from './demux.ts'
 import { TcpError } from './errors.ts'
 import { EVENT } from './events.ts'
 import { takeSyn } from './handshake.ts'
-import { FLAG, parseTcp, SegmentHeader, SegmentPlan } from './header.ts'
+import { parseTcp, SegmentHeader, SegmentPlan } from './header.ts'
 import { handleIcmpError } from './icmp-errors.ts'
 import { hashFourTuple, initialSequenceNumber } from './isn.ts'
 import type { ConnectOptions, ListenOptions, TcpLayerOptions } from './layer-options.ts'
 import { Listener } from './listener.ts'
 import { nextSegment } from './output.ts'
-import { Ports } from './ports.ts'
+import { checkPort, Ports } from './ports.ts'
 import { ResetQueue } from './reset.ts'
 import { segmentArrives } from './segment-arrives.ts'
 import { type Seq, seq, seqAdd, seqMax } from './seq.ts'
 import { setState } from './state.ts'
 import { createTcb, type Tcb } from './tcb.ts'
 import { armAfterCalls, handleTimers, nextDeadline } from './timers.ts'
+import { ConnectionWatch, type TcpEvent } from './watch.ts'
 import { DirtyQueue, EventQueue } from './work.ts'
 import { SegmentWriter } from './writer.ts'
 
@@ -41,6 +42,9 @@ export type { ConnectOptions, ListenOptions, TcpLayerOptions } from './layer-opt
 
 /** How far a reopened connection's numbers stay from those of the one before; as Linux. */
 const REOPEN_GAP = 65537
+
+/** Is told what happens in connections; the event is its to keep. Must not throw, nor call the connection. */
+export type TcpObserver = (event: TcpEvent, connection: Connection) => void
 
 /** One host's TCP. Use it through Stack. */
 export class TcpLayer {
@@ -50,6 +54,9 @@ export class TcpLayer {
   onState: ((tcb: Tcb, from: string, to: string) => void) | null = null
   /** Told of every connection's record after every step, when set; for tests: see checkInvariants. */
   onStep: ((tcb: Tcb) => void) | null = null
+
+  /** Who is told of the events of all connections. */
+  readonly #observers: TcpObserver[] = []
 
   readonly #ip: IpLayer
   readonly #config: TcpConfig
@@ -111,8 +118,8 @@ export class TcpLayer {
       : this.#ports.ephemeral(local, remote, remotePort)
     const tcb = this.#create(false, local, localPort, remote.clone(), remotePort, this.#configFor(options.config), now)
     const connection = new Connection(tcb, this, null)
+    this.#enter(connection)
     setState(tcb, 'SYN-SENT')
-    this.#demux.add(connection)
     this.counters.TcpActiveOpens++
     this.touch(connection)
     return connection
@@ -133,6 +140,33 @@ export class TcpLayer {
     const listener = new Listener(this, local, port, backlog, this.#configFor(options.config))
     this.#ports.addListener(listener)
     return listener
+  }
+
+  /**
+   * Tells `observer` what happens in every connection from now on: state, windows, round trips, retransmissions, reasons to wait. What is
+   * not observed costs nothing. Returns the call that ends it.
+   */
+  observe(observer: TcpObserver): () => void {
+    this.#observers.push(observer)
+    if (this.#observers.length === 1) for (const connection of this.#demux) this.#watch(connection)
+    return () => {
+      const i = this.#observers.indexOf(observer)
+      if (i >= 0) this.#observers.splice(i, 1)
+      if (this.#observers.length === 0) for (const connection of this.#demux) connection.watch = null
+    }
+  }
+
+  #watch(connection: Connection): void {
+    const { tcb } = connection
+    connection.watch ??= new ConnectionWatch(tcb, (event) => {
+      for (const observer of this.#observers) observer(event, connection)
+    })
+  }
+
+  /** A connection is made and not in any state yet. */
+  #enter(connection: Connection): void {
+    if (this.#observers.length > 0) this.#watch(connection)
+    this.#demux.add(connection)
   }
 
   #configFor(overrides: Partial<TcpConfig> | undefined): TcpConfig {
@@ -199,6 +233,7 @@ export class TcpLayer {
     const connection = this.#demux.find(header.dst, segment.destinationPort, header.src, segment.sourcePort)
     if (connection === null) return this.#handleUnconnected(header, segment, now)
     const verdict = segmentArrives(connection.tcb, segment, now)
+    if (connection.watch !== null) connection.watch.step(now)
     if (verdict === 'reopen') return this.#reopen(connection, header, segment, now)
     if (verdict === 'reset') this.#resets.add(header.dst, header.src, segment)
     this.touch(connection)
@@ -236,9 +271,9 @@ export class TcpLayer {
       leastIss,
     )
     const connection = new Connection(tcb, this, listener)
+    this.#enter(connection)
     takeSyn(tcb, segment, now)
     setState(tcb, 'SYN-RECEIVED')
-    this.#demux.add(connection)
     listener.adopt(connection)
     this.counters.TcpPassiveOpens++
     this.touch(connection)
@@ -270,6 +305,7 @@ export class TcpLayer {
   handleTimeout(now: Micros): void {
     for (let c = this.#deadlines.popDue(now); c !== null; c = this.#deadlines.popDue(now)) {
       handleTimers(c.tcb, now)
+      if (c.watch !== null) c.watch.step(now)
       this.touch(c)
       this.#notice(c)
     }
@@ -289,10 +325,12 @@ export class TcpLayer {
       armAfterCalls(tcb, now)
       if (nextSegment(tcb, now, this.#writer.superSegment(tcb.remote), plan)) {
         countSent(this.counters, plan)
+        if (connection.watch !== null) connection.watch.sent(plan, now)
         this.#writer.write(tcb, plan, packet)
         return true
       }
       this.#dirty.drop()
+      if (connection.watch !== null) connection.watch.settled(now)
       this.#settle(connection)
     }
     return false
@@ -352,24 +390,4 @@ export class TcpLayer {
       this.#eventful.add(connection)
     }
   }
-}
-
-function isChecksumRight(bytes: Uint8Array, start: number, end: number, header: IpHeader): boolean {
-  const pseudo = pseudoHeaderSum(header.src, header.dst, PROTOCOL.TCP, end - start)
-  return finishChecksum(sumBytes(bytes, start, end, pseudo)) === 0
-}
-
-/** A super-segment counts as the segments that it will be; what goes again is counted where it is decided. */
-function countSent(counters: TcpCounters, plan: SegmentPlan): void {
-  const count = plan.segmentBytes > 0 ? Math.ceil(plan.textLength / plan.segmentBytes) : 1
-  if (plan.isResent) counters.TcpRetransSegs += count
-  else counters.TcpOutSegs += count
-  if ((plan.flags & FLAG.RST) !== 0) counters.TcpOutRsts++
-}
-
-function checkPort(port: number, least: number): number {
-  if (!Number.isInteger(port) || port < least || port > 65535) {
-    throw new RangeError(`a port is a whole number from ${least} to 65535, not ${port}`)
-  }
-  return port
 }

@@ -96,3 +96,11 @@ export class Ports {
     return list.find(({ address }) => address === null || local === null || address.equals(local)) ?? null
   }
 }
+
+/** A port number from `least` on. @throws {RangeError} */
+export function checkPort(port: number, least: number): number {
+  if (!Number.isInteger(port) || port < least || port > 65535) {
+    throw new RangeError(`a port is a whole number from ${least} to 65535, not ${port}`)
+  }
+  return port
+}

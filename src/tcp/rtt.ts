@@ -15,6 +15,8 @@ export interface RttState {
   minUs: number
   /** Latest sample; -1 before the first. */
   latestUs: number
+  /** How many there have been. */
+  samples: number
   /** How often the timeout has been doubled (RFC 6298 §5.5); kept until there is a new sample, as Karn's rule asks (§5, last note). */
   backoff: number
   /** Consecutive timeouts without progress. */
@@ -29,6 +31,7 @@ export function createRtt(config: TcpConfig): RttState {
     rtoUs: config.initialRtoUs,
     minUs: Number.POSITIVE_INFINITY,
     latestUs: -1,
+    samples: 0,
     backoff: 0,
     timeouts: 0,
   }
@@ -39,6 +42,7 @@ export function sampleRtt(rtt: RttState, sampleUs: Micros, config: TcpConfig): v
   const r = Math.max(1, sampleUs)
   rtt.backoff = 0
   rtt.latestUs = r
+  rtt.samples++
   if (r < rtt.minUs) rtt.minUs = r
   if (rtt.srttUs < 0) {
     rtt.srttUs = r

@@ -153,7 +153,7 @@ scenario('in LISTEN an ACK is reset, a RST and a segment without SYN are dropped
   expect(c.stack.drops.toJSON()).toEqual({ 'tcp-not-accepted': 3, 'tcp-not-syn': 1 })
 })
 
-scenario('urgent text is taken as text (RFC 9293 §3.8.5 [MUST-31]; sent by nobody here [SHLD-13])', () => {
+scenario('urgent text stays in line (RFC 6093 §4); a read stops at the mark', () => {
   const c = established()
-  c.in('PU. 1:101 ack 1 urg 50').reads(100).advance(40).out('. 1 ack 101')
+  c.in('PU. 1:101 ack 1 urg 50').reads(50).reads(50).advance(40).out('. 1 ack 101')
 })

@@ -1,0 +1,160 @@
+// The event stream of a connection: what changed in it, step by step, for plots, logs and experiments. Whoever observes is told of state,
+// windows, round trips, retransmissions and reasons to wait; a connection that nobody observes pays one comparison with null a step.
+// Owns: finding out what changed. Does not own: the changes (the files around), the packets themselves (src/trace).
+//
+// Invariant: an observer sees plain data and cannot change the connection; events come in the order in which things happened, stamped
+// with the time of the step that they belong to.
+
+import type { Micros } from '../base/time.ts'
+import type { SegmentPlan } from './header.ts'
+import { pipe } from './loss.ts'
+import { HOLD_REASONS, type HoldReason } from './reasons.ts'
+import { backedOffRtoUs } from './rtt.ts'
+import { seqDiff } from './seq.ts'
+import type { State } from './state.ts'
+import type { Tcb } from './tcb.ts'
+
+/** The connection moved in RFC 9293 figure 5. */
+export interface StateEvent {
+  readonly kind: 'state'
+  readonly at: Micros
+  readonly from: State
+  readonly to: State
+}
+
+/** The sender's windows moved: bytes. */
+export interface WindowEvent {
+  readonly kind: 'window'
+  readonly at: Micros
+  readonly cwnd: number
+  /** Infinity before the first loss. */
+  readonly ssthresh: number
+  /** SND.WND: what the peer offers. */
+  readonly peerWindow: number
+  /** In the network now, by RFC 6675's pipe. */
+  readonly inFlight: number
+  /** Text and FIN acknowledged in all. */
+  readonly acknowledged: number
+  readonly phase: 'open' | 'recovery' | 'loss'
+}
+
+/** A round trip was measured. */
+export interface RttEvent {
+  readonly kind: 'rtt'
+  readonly at: Micros
+  readonly rttUs: Micros
+  readonly srttUs: Micros
+  readonly rttvarUs: Micros
+  readonly minRttUs: Micros
+  /** The timeout to arm now, backed off. */
+  readonly rtoUs: Micros
+}
+
+/** Text, SYN or FIN went again. */
+export interface RetransmitEvent {
+  readonly kind: 'retransmit'
+  readonly at: Micros
+  /** First sequence number, counted from ISS. */
+  readonly seq: number
+  /** Bytes of text. */
+  readonly length: number
+}
+
+/** Output stopped, for another reason than before. */
+export interface HoldEvent {
+  readonly kind: 'hold'
+  readonly at: Micros
+  readonly reason: HoldReason
+  /** What it means, and the clause it rests on. */
+  readonly text: string
+  readonly clause: string
+}
+
+/** What an observer is told. */
+export type TcpEvent = StateEvent | WindowEvent | RttEvent | RetransmitEvent | HoldEvent
+
+/** Watches one connection's record. */
+export class ConnectionWatch {
+  readonly #tcb: Tcb
+  readonly #tell: (event: TcpEvent) => void
+  readonly #states: (readonly [State, State])[] = []
+  #cwnd = -1
+  #ssthresh = -1
+  #peerWindow = -1
+  #inFlight = -1
+  #phase = ''
+  #samples = 0
+  #backoff = 0
+  #hold: HoldReason = 'nothing'
+
+  constructor(tcb: Tcb, tell: (event: TcpEvent) => void) {
+    this.#tcb = tcb
+    this.#tell = tell
+    const before = tcb.onState
+    tcb.onState = (from, to) => {
+      before?.(from, to)
+      this.#states.push([from, to]) // told with the step that it belongs to: a call of the application does not know the time
+    }
+  }
+
+  /** A segment goes out. */
+  sent(plan: SegmentPlan, now: Micros): void {
+    if (!plan.isResent) return
+    const seq = seqDiff(plan.seq, this.#tcb.snd.iss)
+    this.#tell({ kind: 'retransmit', at: now, seq, length: plan.textLength })
+  }
+
+  /** After a step: tells what is not as it was. */
+  step(now: Micros): void {
+    for (const [from, to] of this.#states.splice(0)) this.#tell({ kind: 'state', at: now, from, to })
+    this.#stepRtt(now)
+    this.#stepWindow(now)
+  }
+
+  /** After output has been asked until it had nothing more. */
+  settled(now: Micros): void {
+    this.step(now)
+    const { hold } = this.#tcb
+    if (hold === this.#hold) return
+    this.#hold = hold
+    this.#tell({ kind: 'hold', at: now, reason: hold, ...HOLD_REASONS[hold] })
+  }
+
+  #stepRtt(now: Micros): void {
+    const { rtt, config } = this.#tcb
+    if (rtt.samples === this.#samples && rtt.backoff === this.#backoff) return
+    this.#samples = rtt.samples
+    this.#backoff = rtt.backoff
+    const { latestUs, srttUs, rttvarUs, minUs } = rtt
+    const rtoUs = backedOffRtoUs(rtt, config)
+    this.#tell({ kind: 'rtt', at: now, rttUs: latestUs, srttUs, rttvarUs, minRttUs: minUs, rtoUs })
+  }
+
+  #stepWindow(now: Micros): void {
+    const { cc, snd, recovery, delivery } = this.#tcb
+    if (cc.cwnd === 0) return // not open yet
+    const inFlight = pipe(this.#tcb)
+    const same =
+      cc.cwnd === this.#cwnd &&
+      cc.ssthresh === this.#ssthresh &&
+      snd.wnd === this.#peerWindow &&
+      inFlight === this.#inFlight &&
+      recovery.phase === this.#phase
+    if (same) return
+    this.#cwnd = cc.cwnd
+    this.#ssthresh = cc.ssthresh
+    this.#peerWindow = snd.wnd
+    this.#inFlight = inFlight
+    this.#phase = recovery.phase
+    this.#tell({
+      kind: 'window',
+      at: now,
+      cwnd: cc.cwnd,
+      ssthresh: cc.ssthresh,
+      peerWindow: snd.wnd,
+      inFlight,
+      acknowledged: delivery.delivered - snd.flight.sackedBytes,
+      phase: recovery.phase,
+    })
+  }
+}
