@@ -13,9 +13,11 @@ import { type ImpairedDevice, impair } from '../link/impair.ts'
 import type { Impairment } from '../link/impairment.ts'
 import type { TunDevice } from '../link/tun.ts'
 import { createHost, type Host, realTime, systemRandom } from '../net/index.ts'
+import { eventLine } from '../trace/event-line.ts'
 import { formatCidr } from './addresses.ts'
 import { CaptureFile } from './capture-file.ts'
 import { CliError, codeOf, EXIT, messageOf } from './errors.ts'
+import { GrowingFile } from './growing-file.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { HostSettings } from './options.ts'
 import { printError } from './print.ts'
@@ -66,9 +68,11 @@ export async function openHost(
     const impaired = withImpairment(device, settings, scheduler, life)
     const file =
       settings.pcap === null ? null : new CaptureFile(settings.pcap, device.name, epochUs, (e) => life.fail(e))
-    if (file !== null) {
-      undo.push(() => file.close())
-      process.on('exit', () => file.close())
+    const events = settings.events === null ? null : new GrowingFile('--events', settings.events, (e) => life.fail(e))
+    for (const one of [file, events]) {
+      if (one === null) continue
+      undo.push(() => one.close())
+      process.on('exit', () => one.close())
     }
     const observers: PacketObserver[] = []
     if (file !== null) observers.push((packet, direction, at) => file.writer.packet(packet, direction, at))
@@ -81,6 +85,11 @@ export async function openHost(
       tcp: settings.tcp,
       ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
     })
+    if (events !== null) {
+      host.stack.tcp.observe((event, connection) =>
+        events.add(Buffer.from(`${eventLine(event, connection, epochUs)}\n`)),
+      )
+    }
     host.ref()
     host.on('close', (error: Error | null) => {
       if (error !== null) life.fail(new CliError(`the device ${device.name} failed: ${error.message}`))

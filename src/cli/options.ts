@@ -26,6 +26,8 @@ export interface HostSettings {
   readonly offload: boolean
   /** File to write a capture to; null for none. */
   readonly pcap: string | null
+  /** File to write the events of connections to; null for none. */
+  readonly events: string | null
   /** Whether every packet is printed on stderr. */
   readonly trace: boolean
   /** What happens to the packets of each direction; null for a perfect link. */
@@ -89,6 +91,10 @@ function impairmentOptions(): Option[] {
 function outputOptions(): Option[] {
   return [
     new Option('--pcap <file>', 'write every packet to a capture file for Wireshark and tcpdump'),
+    new Option(
+      '--events <file>',
+      'write what happens in TCP as JSON lines: states, cwnd, round trips, retransmissions, waits',
+    ),
     new Option('--trace', 'print every packet on stderr, in the format of tcpdump -n'),
     new Option('--json', 'results as JSON, one object a line'),
     new Option('--quiet', 'results only'),
@@ -136,6 +142,7 @@ export function hostSettings(raw: RawOptions): HostSettings {
     txQueueLength: (raw.txqueuelen as number | undefined) ?? null,
     offload: raw.offload !== false,
     pcap: (raw.pcap as string | undefined) ?? null,
+    events: (raw.events as string | undefined) ?? null,
     trace: raw.trace === true,
     impairment: impairmentOf(raw),
     seed: (raw.seed as number | undefined) ?? null,
