@@ -22,7 +22,19 @@ export const TCP_HEADER_BYTES = 20
 export const TCP_HEADER_MAX = 60
 
 /** Option kinds (IANA "TCP Option Kind Numbers"). */
-export const OPTION = { END: 0, NOP: 1, MSS: 2, WINDOW_SCALE: 3, SACK_PERMITTED: 4, SACK: 5, TIMESTAMPS: 8 } as const
+export const OPTION = {
+  END: 0,
+  NOP: 1,
+  MSS: 2,
+  WINDOW_SCALE: 3,
+  SACK_PERMITTED: 4,
+  SACK: 5,
+  TIMESTAMPS: 8,
+  FAST_OPEN: 34,
+} as const
+
+/** Bytes of a Fast Open cookie, when there is one: an even number (RFC 7413 §4.1.1). */
+export const COOKIE_LENGTH = { least: 4, most: 16 } as const
 
 /** Why a segment's header cannot be used. */
 export type TcpDropReason = 'tcp-too-short' | 'tcp-bad-data-offset' | 'tcp-bad-checksum' | 'tcp-port-zero'
@@ -57,6 +69,10 @@ export class SegmentHeader {
   tsVal = 0
   /** TSecr as int32. */
   tsEcr = 0
+  /** Bytes of the Fast Open cookie (RFC 7413 §4.1.1), 0 for a request; -1 when the option is absent. */
+  cookieLength = -1
+  /** Where the cookie starts in `bytes`. */
+  cookieStart = 0
   sackCount = 0
   /** Left and right edges of the SACK blocks in the order sent, int32 pairs. */
   readonly sackEdges = new Int32Array(8)
@@ -90,6 +106,7 @@ export function parseTcp(bytes: Uint8Array, start: number, end: number, out: Seg
   out.windowScale = -1
   out.sackPermitted = false
   out.hasTimestamps = false
+  out.cookieLength = -1
   out.sackCount = 0
   if (headerBytes > TCP_HEADER_BYTES) parseOptions(bytes, start + TCP_HEADER_BYTES, start + headerBytes, out)
   return 'ok'
@@ -124,6 +141,12 @@ function parseOption(bytes: Uint8Array, at: number, kind: number, length: number
     case OPTION.SACK_PERMITTED:
       if (length === 2 && isSyn) out.sackPermitted = true
       break
+    case OPTION.FAST_OPEN:
+      if (isSyn && isCookieLength(length - 2)) {
+        out.cookieLength = length - 2
+        out.cookieStart = at + 2
+      }
+      break
     case OPTION.TIMESTAMPS:
       if (length === 10) {
         out.hasTimestamps = true
@@ -139,6 +162,13 @@ function parseOption(bytes: Uint8Array, at: number, kind: number, length: number
       break
   }
 }
+
+/** Whether a Fast Open option may carry so many bytes: none asks for a cookie. */
+function isCookieLength(length: number): boolean {
+  return length === 0 || (length >= COOKIE_LENGTH.least && length <= COOKIE_LENGTH.most && length % 2 === 0)
+}
+
+const NO_COOKIE = new Uint8Array(0)
 
 /** Everything about a segment that is to be sent but its text. Reused by the connection that fills it in. */
 export class SegmentPlan {
@@ -165,6 +195,9 @@ export class SegmentPlan {
   hasTimestamps = false
   tsVal = 0
   tsEcr = 0
+  /** Fast Open: a cookie, empty to ask for one; `hasCookie` false: no option. */
+  hasCookie = false
+  cookie: Uint8Array = NO_COOKIE
   sackCount = 0
   readonly sackEdges = new Int32Array(8)
 
@@ -180,6 +213,7 @@ export class SegmentPlan {
     this.windowScale = -1
     this.sackPermitted = false
     this.hasTimestamps = false
+    this.hasCookie = false
     this.sackCount = 0
   }
 }
@@ -191,13 +225,14 @@ export function optionBytes(plan: SegmentPlan): number {
   if (plan.sackPermitted && !plan.hasTimestamps) length += 4
   if (plan.hasTimestamps) length += 12
   if (plan.windowScale >= 0) length += 4
+  if (plan.hasCookie) length += (plan.cookie.length + 5) & ~3
   if (plan.sackCount > 0) length += 4 + 8 * plan.sackCount
   return length
 }
 
 /**
  * Writes header and options at `at` with a checksum field of zero; returns the header's length. The options stand in Linux's order:
- * MSS, SACK-permitted (in the place of the timestamps' padding), timestamps, window scale, SACK.
+ * MSS, SACK-permitted (in the place of the timestamps' padding), timestamps, window scale, Fast Open, SACK.
  */
 export function writeTcp(plan: SegmentPlan, out: Uint8Array, at: number): number {
   put16(out, at, plan.sourcePort)
@@ -234,11 +269,22 @@ function writeOptions(plan: SegmentPlan, out: Uint8Array, start: number): number
     put32(out, at, (OPTION.NOP << 24) | (OPTION.WINDOW_SCALE << 16) | (3 << 8) | plan.windowScale)
     at += 4
   }
+  if (plan.hasCookie) at = writeCookie(plan.cookie, out, at)
   if (plan.sackCount > 0) {
     put32(out, at, (OPTION.NOP << 24) | (OPTION.NOP << 16) | (OPTION.SACK << 8) | (2 + 8 * plan.sackCount))
     at += 4
     for (let i = 0; i < plan.sackCount * 2; i++, at += 4) put32(out, at, plan.sackEdges[i])
   }
+  return at
+}
+
+/** A Fast Open option, padded to a multiple of four. */
+function writeCookie(cookie: Uint8Array, out: Uint8Array, start: number): number {
+  let at = start
+  out[at++] = OPTION.FAST_OPEN
+  out[at++] = 2 + cookie.length
+  for (let i = 0; i < cookie.length; i++) out[at++] = cookie[i]
+  while ((at - start) % 4 !== 0) out[at++] = OPTION.NOP
   return at
 }
 

@@ -105,6 +105,11 @@ function formatOptions(segment: SegmentHeader, base: SequenceBase | null): strin
   if (segment.sackPermitted) parts.push('sackOK')
   if (segment.hasTimestamps) parts.push(`TS val ${segment.tsVal >>> 0} ecr ${segment.tsEcr >>> 0}`)
   if (segment.windowScale >= 0) parts.push(`wscale ${segment.windowScale}`)
+  if (segment.cookieLength === 0) parts.push('tfo cookiereq')
+  if (segment.cookieLength > 0) {
+    const cookie = segment.bytes.subarray(segment.cookieStart, segment.cookieStart + segment.cookieLength)
+    parts.push(`tfo cookie ${Array.from(cookie, (byte) => byte.toString(16).padStart(2, '0')).join('')}`)
+  }
   if (segment.sackCount > 0) {
     const edge = (i: number): number =>
       base === null ? segment.sackEdges[i] >>> 0 : seqDiff(segment.sackEdges[i] as Seq, base.ack)

@@ -28,6 +28,7 @@ const anyPlan = fc
     windowScale: fc.option(fc.integer({ min: 0, max: 255 }), { nil: -1 }),
     sackPermitted: fc.boolean(),
     timestamps: fc.option(fc.tuple(word, word)),
+    cookie: fc.option(fc.constantFrom(0, 4, 6, 8)),
     sack: fc.array(fc.tuple(word, word), { maxLength: 4 }),
   })
   .map((r) => {
@@ -43,6 +44,8 @@ const anyPlan = fc
       plan.mss = r.mss
       plan.windowScale = r.windowScale
       plan.sackPermitted = r.sackPermitted
+      plan.hasCookie = r.cookie !== null
+      plan.cookie = new Uint8Array(r.cookie ?? 0).fill(7)
     }
     plan.hasTimestamps = r.timestamps !== null
     if (r.timestamps !== null) [plan.tsVal, plan.tsEcr] = r.timestamps
@@ -75,6 +78,10 @@ test('what is written is read back: every field and option (RFC 9293 §3.1, RFC 
       for (const name of ['mss', 'windowScale', 'sackPermitted', 'hasTimestamps', 'sackCount'] as const) {
         expect(out[name], name).toBe(plan[name])
       }
+      expect(out.cookieLength).toBe(plan.hasCookie ? plan.cookie.length : -1)
+      expect(out.bytes.subarray(out.cookieStart, out.cookieStart + Math.max(0, out.cookieLength))).toEqual(
+        plan.hasCookie ? plan.cookie : new Uint8Array(0),
+      )
       if (plan.hasTimestamps) expect([out.tsVal, out.tsEcr]).toEqual([plan.tsVal, plan.tsEcr])
       expect([...out.sackEdges.subarray(0, 2 * out.sackCount)]).toEqual([
         ...plan.sackEdges.subarray(0, 2 * plan.sackCount),

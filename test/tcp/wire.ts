@@ -104,6 +104,9 @@ export function fillOptions(plan: SegmentPlan, options: readonly string[], origi
       const edges = option.slice(5).split(/[ :]/).map(Number)
       plan.sackCount = edges.length / 2
       for (let i = 0; i < edges.length; i++) plan.sackEdges[i] = origin.iss + edges[i]
+    } else if (option === 'FO' || option.startsWith('FO ')) {
+      plan.hasCookie = true
+      plan.cookie = Buffer.from(option.slice(3), 'hex')
     } else throw new Error(`unknown option '${option}'`)
   }
 }
@@ -148,6 +151,12 @@ function optionTexts(tcp: SegmentHeader, { irs, tsOffset }: Origin): string[] {
   if (tcp.sackPermitted) list.push('sackOK')
   if (tcp.hasTimestamps) list.push(`TS val ${(tcp.tsVal - tsOffset) | 0} ecr ${tcp.tsEcr}`)
   if (tcp.windowScale >= 0) list.push(`wscale ${tcp.windowScale}`)
+  if (tcp.cookieLength === 0) list.push('FO')
+  if (tcp.cookieLength > 0) {
+    list.push(
+      `FO ${Buffer.from(tcp.bytes.subarray(tcp.cookieStart, tcp.cookieStart + tcp.cookieLength)).toString('hex')}`,
+    )
+  }
   const blocks = []
   for (let i = 0; i < tcp.sackCount; i++) {
     blocks.push(`${(tcp.sackEdges[2 * i] - irs) | 0}:${(tcp.sackEdges[2 * i + 1] - irs) | 0}`)
