@@ -178,7 +178,8 @@ export function restartRetransmitTimer(tcb: Tcb, now: Micros): void {
     tcb.snd.flight.bytes > 0 ? now + backedOffRtoUs(tcb.rtt, tcb.config) : Number.POSITIVE_INFINITY
 }
 
-function announceRoom(tcb: Tcb): void {
+/** Text was acknowledged: tells a writer that waits for room, and whoever waits for the last byte. */
+export function announceRoom(tcb: Tcb): void {
   const { snd } = tcb
   // Half the buffer: so that the application is not woken for every segment.
   if (snd.wantsRoom && snd.buffer.extent <= tcb.config.sendBufferBytes / 2) {

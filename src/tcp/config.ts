@@ -19,6 +19,8 @@ export interface TcpConfig {
   timestamps: boolean
   /** Offer, accept and use selective acknowledgements (RFC 2018, RFC 6675). */
   sack: boolean
+  /** Send text with the SYN to servers whose cookie is known, and take it with theirs (RFC 7413). Text may then arrive twice. */
+  fastOpen: boolean
   /** Report text that arrived twice (RFC 2883); needs SACK. */
   dsack: boolean
   /** Tell losses by time (RFC 8985 §6) rather than by counting duplicates; needs SACK. */
@@ -94,6 +96,7 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   windowScale: atOpen(flag(true)),
   timestamps: atOpen(flag(true)),
   sack: atOpen(flag(true)),
+  fastOpen: atOpen(flag(false)),
   dsack: flag(true),
   rack: flag(true),
   tailLossProbe: flag(true),

@@ -70,6 +70,10 @@ export interface TcpCounters {
   TcpExtTCPAbortOnData: number
   /** Connections reset because they were closed with text unread. */
   TcpExtTCPAbortOnClose: number
+  /** Text in a SYN that the server took (RFC 7413). */
+  TcpExtTCPFastOpenActive: number
+  /** Text in a SYN that the server did not take, or whose SYN was lost. */
+  TcpExtTCPFastOpenActiveFail: number
   /** Keep-alive probes sent. */
   TcpExtTCPKeepAlive: number
 }
@@ -109,6 +113,8 @@ export function createCounters(): TcpCounters {
     TcpExtTCPAbortOnTimeout: 0,
     TcpExtTCPAbortOnData: 0,
     TcpExtTCPAbortOnClose: 0,
+    TcpExtTCPFastOpenActive: 0,
+    TcpExtTCPFastOpenActiveFail: 0,
     TcpExtTCPKeepAlive: 0,
   }
 }

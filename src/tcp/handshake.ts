@@ -6,6 +6,7 @@ import { takeTimestamp } from './acceptability.ts'
 import { measure, releaseAcked, restartRetransmitTimer } from './ack.ts'
 import { failTcb } from './closing.ts'
 import { EVENT } from './events.ts'
+import { afterSynAcked, takeCookie } from './fast-open.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
 import { seqAdd, seqGt, seqLe } from './seq.ts'
 import { setState } from './state.ts'
@@ -96,7 +97,9 @@ export function arrivesInSynSent(tcb: Tcb, segment: SegmentHeader, now: Micros):
     return 'done'
   }
   const resent = snd.flight.at(0).transmissions > 1
+  takeCookie(tcb, segment)
   measure(tcb, releaseAcked(tcb, segment.ack), segment, now)
+  afterSynAcked(tcb)
   restartRetransmitTimer(tcb, now)
   establish(tcb, resent, now)
   takeTimestamp(tcb, segment, now)

@@ -20,6 +20,8 @@ import { countSent, createCounters, type TcpCounters } from './counters.ts'
 import { Demux } from './demux.ts'
 import { TcpError } from './errors.ts'
 import { EVENT } from './events.ts'
+import { offerFastOpen } from './fast-open.ts'
+import { CookieJar } from './fast-open-cookies.ts'
 import { takeSyn } from './handshake.ts'
 import { parseTcp, SegmentHeader, SegmentPlan } from './header.ts'
 import { handleIcmpError } from './icmp-errors.ts'
@@ -66,6 +68,7 @@ export class TcpLayer {
   readonly #isnKey: SipKey
   readonly #timestampKey: SipKey
   readonly #deadlines = new Deadlines<Connection>()
+  readonly #cookies = new CookieJar()
   readonly #resets: ResetQueue
   readonly #writer: SegmentWriter
   readonly #segment = new SegmentHeader()
@@ -118,6 +121,7 @@ export class TcpLayer {
       : this.#ports.ephemeral(local, remote, remotePort)
     const tcb = this.#create(false, local, localPort, remote.clone(), remotePort, this.#configFor(options.config), now)
     const connection = new Connection(tcb, this, null)
+    if (tcb.config.fastOpen) offerFastOpen(tcb, this.#cookies, remote, now)
     this.#enter(connection)
     setState(tcb, 'SYN-SENT')
     this.counters.TcpActiveOpens++

@@ -7,6 +7,7 @@ import type { Micros } from '../base/time.ts'
 import { isAcceptable, isAckInRange, isOldDuplicate, takeTimestamp } from './acceptability.ts'
 import { handleAck, measure, releaseAcked, restartRetransmitTimer } from './ack.ts'
 import { closeTcb, enterTimeWait, failTcb } from './closing.ts'
+import { afterSynAcked } from './fast-open.ts'
 import { arrivesInSynSent, establish } from './handshake.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
 import { owesAck, owesChallenge, receiveFin, receiveText } from './receive.ts'
@@ -138,6 +139,7 @@ function ackOfSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): 'go on' | Arri
   if (seqLe(segment.ack, snd.una) || seqGt(segment.ack, snd.nxt)) return 'reset'
   const resent = snd.flight.at(0).transmissions > 1
   measure(tcb, releaseAcked(tcb, segment.ack), segment, now)
+  afterSynAcked(tcb)
   restartRetransmitTimer(tcb, now)
   const isSyn = (segment.flags & FLAG.SYN) !== 0 // whose window is never scaled (RFC 7323 §2.2)
   snd.wnd = isSyn ? segment.window : segment.window * 2 ** snd.scale

@@ -2,6 +2,7 @@
 // Owns: what our SYN carries. Does not own: what the peer's SYN tells (handshake.ts).
 
 import type { Micros } from '../base/time.ts'
+import { fillFastOpen, withdrawFastOpen } from './fast-open.ts'
 import { fill } from './fill.ts'
 import { FLAG, type SegmentPlan } from './header.ts'
 import { seqAdd } from './seq.ts'
@@ -14,7 +15,7 @@ export function nextSyn(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
   const { snd } = tcb
   tcb.hold = 'handshake'
   const first = snd.nxt === snd.iss
-  if (!first && snd.flight.firstLost() < 0) return false
+  if (!first && (snd.flight.size === 0 || snd.flight.at(0).mark !== 'lost')) return false
   fill(tcb, plan, snd.iss, tcb.state === 'SYN-SENT' ? FLAG.SYN : FLAG.SYN | FLAG.ACK, now)
   plan.mss = tcb.rcv.mss
   plan.sackPermitted = tcb.sackEnabled
@@ -22,8 +23,15 @@ export function nextSyn(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
   if (first) {
     snd.nxt = seqAdd(snd.iss, 1)
     snd.flight.push(snd.iss, snd.nxt, now, tcb.delivery)
+    const text = fillFastOpen(tcb, plan)
+    if (text > 0) {
+      const start = snd.nxt
+      snd.nxt = seqAdd(start, text)
+      snd.flight.push(start, snd.nxt, now, tcb.delivery)
+    }
     tcb.progressAt = now
   } else {
+    withdrawFastOpen(tcb, now)
     snd.flight.resend(0, now, tcb.delivery)
     tcb.recovery.retransmits++
     plan.isResent = true

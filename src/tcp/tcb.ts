@@ -23,6 +23,7 @@ import type { CongestionControl, CongestionState } from './congestion/interface.
 import type { TcpCounters } from './counters.ts'
 import { createDelivery } from './delivery.ts'
 import type { TcpError } from './errors.ts'
+import { createFastOpen, type FastOpenState } from './fast-open-state.ts'
 import { type DeliveryCounts, Flight } from './flight.ts'
 import type { HoldReason } from './reasons.ts'
 import {
@@ -186,6 +187,7 @@ export interface Tcb {
   /** Largest TCP segment (header and text) that the path takes. */
   pathSegmentBytes: number
   sackEnabled: boolean
+  readonly fastOpen: FastOpenState
   /** Why nothing more was sent when output was last asked; `'nothing'` when there was nothing to send. */
   hold: HoldReason
   /** A reset is to be sent; the record goes away with it. */
@@ -263,6 +265,7 @@ export function createTcb(seed: TcbSeed): Tcb {
     cc: { cwnd: 0, ssthresh: NEVER, mss: 0, acked: 0, pacingRate: 0, data: null },
     pathSegmentBytes: seed.pathSegmentBytes,
     sackEnabled: config.sack,
+    fastOpen: createFastOpen(),
     hold: 'nothing',
     resetPending: false,
     probePending: false,

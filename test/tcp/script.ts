@@ -323,7 +323,8 @@ export class Script {
     if (this.stack.tcp.connectionCount > 0) origin.tsOffset = this.tcb.ts.offset
     fillOptions(plan, parsed.options ?? this.#usualOptions(parsed.flags), origin)
     this.#peerNext = Math.max(this.#peerNext, start + length + finOrSyn(parsed))
-    const bytes = segmentBytes(plan, content ?? text(peerByte, start - 1, start - 1 + length))
+    const first = start - 1 + (parsed.flags & FLAG.SYN ? 1 : 0)
+    const bytes = segmentBytes(plan, content ?? text(peerByte, first, first + length))
     return wrapIp(this.remote, this.local, PROTOCOL.TCP, bytes)
   }
 

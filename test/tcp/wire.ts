@@ -127,7 +127,8 @@ export function readSent(packet: Packet, ends: string, origin: Origin, atMs: num
   const isBare = tcp.flags === (FLAG.RST | FLAG.ACK) && tcp.seq === 0
   const start = isBare ? 0 : (tcp.seq - origin.iss) | 0
   const content = packet.bytes.subarray(tcp.textStart, tcp.textStart + tcp.textLength)
-  const same = Buffer.compare(content, text(ourByte, start - 1, start - 1 + content.length))
+  const first = start - 1 + (tcp.flags & FLAG.SYN ? 1 : 0)
+  const same = Buffer.compare(content, text(ourByte, first, first + content.length))
   expect(same, `the octets of ${start}:${start + tcp.textLength}`).toBe(0)
   if (tcp.hasTimestamps) origin.tsEcr = tcp.tsVal
   return {
