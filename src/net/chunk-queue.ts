@@ -6,6 +6,9 @@ import type { Connection } from '../stack/index.ts'
 /** What the stream calls when the write is done. */
 export type WriteCallback = (error?: Error | null) => void
 
+/** Chunks that are urgent up to their end. */
+export const URGENT = new WeakSet<Uint8Array>()
+
 /** The chunks of one `_write` or `_writev` on their way into the send buffer. */
 export class ChunkQueue {
   /** Bytes of this write that the send buffer has taken already. */
@@ -35,7 +38,7 @@ export class ChunkQueue {
     while (this.#index < this.#chunks.length) {
       const chunk = this.#chunks[this.#index]
       const rest = this.#offset === 0 ? chunk : chunk.subarray(this.#offset)
-      const taken = rest.length === 0 ? 0 : connection.write(rest)
+      const taken = rest.length === 0 ? 0 : URGENT.has(chunk) ? connection.writeUrgent(rest) : connection.write(rest)
       moved += taken
       if (taken < rest.length) {
         this.#offset += taken

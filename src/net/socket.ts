@@ -7,24 +7,14 @@
 import { addAbortSignal } from 'node:stream'
 import { MILLISECOND, SECOND } from '../base/time.ts'
 import { type Connection, EVENT } from '../stack/index.ts'
-import type { TcpInfo } from '../tcp/index.ts'
+import { type TcpConfig, type TcpInfo, tcpConfig } from '../tcp/index.ts'
 import { AckWaiters, isAcknowledged } from './ack-waiters.ts'
-import { ChunkQueue, type WriteCallback } from './chunk-queue.ts'
-import { type EventSink, Hold, type HostCore, isLost, ON_EVENTS, safely } from './core.ts'
+import { ChunkQueue, URGENT, type WriteCallback } from './chunk-queue.ts'
+import { type EventSink, Hold, type HostCore, isLost, ON_EVENTS } from './core.ts'
 import { checkTarget, type LookupReport, openConnection, resolveTarget, type Target } from './dial.ts'
-import { IdleTimer } from './idle-timer.ts'
-import { NamedDuplex } from './named-duplex.ts'
-import {
-  type ConnectArguments,
-  checkMilliseconds,
-  connectArguments,
-  type SocketOptions,
-  socketAddress,
-} from './options.ts'
+import { type ConnectArguments, connectArguments, type SocketOptions, socketAddress } from './options.ts'
 import { abortError, callError, closedEarlyError, connectError, cutOffError, nodeError } from './socket-errors.ts'
-
-/** Bytes that a stream holds on its side of the connection, unless told otherwise: what Node 22 has. */
-const HIGH_WATER_MARK_BYTES = 65536
+import { TimedDuplex } from './timed-duplex.ts'
 
 /** After `[Symbol.asyncDispose]` has sent its FIN, the peer has this long to send its own. */
 const DISPOSE_GRACE_US = 5 * SECOND
@@ -32,18 +22,15 @@ const DISPOSE_GRACE_US = 5 * SECOND
 /**
  * A TCP socket. Made by `host.connect`, `host.createConnection`, `host.socket` or a server.
  *
- * Events: lookup, connect, ready, data, end, drain, finish, timeout, error, close(hadError). After a FIN of the peer:
+ * Events: lookup, connect, ready, data, end, drain, finish, timeout, error, close(hadError), urgent(bytesLeft). After a FIN of the peer:
  * `connect ready data end finish close:false`; after a RST: `error:ECONNRESET close:true`.
  * A write is done when its bytes are in the send buffer, not when they are acknowledged.
  */
-export class TunSocket extends NamedDuplex implements EventSink {
-  /** The idle timeout in milliseconds, once `setTimeout` was called. */
-  timeout: number | undefined = undefined
+export class TunSocket extends TimedDuplex implements EventSink {
   /** The server that accepted the socket; HTTP servers set their own. */
   server: unknown = null
 
   readonly #core: HostCore
-  readonly #idle: IdleTimer
   readonly #pending = new ChunkQueue()
   readonly #hold: Hold
   #connection: Connection | null = null
@@ -57,22 +44,15 @@ export class TunSocket extends NamedDuplex implements EventSink {
   #bytesSent = 0
   #noDelay = false
   #keepAlive: { readonly on: boolean; readonly idleUs: number | undefined } | null = null
+  #changes: Partial<TcpConfig> | null = null
   #onDetach: (() => void) | null = null
   #lastInfo: TcpInfo | null = null
   readonly #acks = new AckWaiters()
 
   constructor(core: HostCore, options: SocketOptions = {}) {
-    super({
-      allowHalfOpen: options.allowHalfOpen === true,
-      readableHighWaterMark: options.readableHighWaterMark ?? HIGH_WATER_MARK_BYTES,
-      writableHighWaterMark: options.writableHighWaterMark ?? HIGH_WATER_MARK_BYTES,
-      // 'close' carries hadError, which the stream's own would not.
-      emitClose: false,
-      autoDestroy: true,
-    })
+    super(core.scheduler, options)
     this.#core = core
     this.#hold = new Hold(core)
-    this.#idle = new IdleTimer(core.scheduler, () => safely(() => this.emit('timeout')))
     const { signal } = options
     if (signal?.aborted) process.nextTick(() => this.destroy(abortError(signal)))
     else if (signal !== undefined) addAbortSignal(signal, this)
@@ -123,7 +103,7 @@ export class TunSocket extends NamedDuplex implements EventSink {
     if (callback !== undefined) this.once('connect', callback)
     this.connecting = true
     this.#target = target
-    this.#idle.touch()
+    this.idle.touch()
     const report: LookupReport = (error, address, family) => this.emit('lookup', error, address, family, target.host)
     resolveTarget(target, report, (address) => {
       if (!this.connecting || this.#target !== target) return
@@ -134,17 +114,26 @@ export class TunSocket extends NamedDuplex implements EventSink {
     return this
   }
 
-  /** Emits 'timeout' after `timeoutMs` without bytes in either direction, on the host's clock; 0: never. It does not close. */
-  setTimeout(timeoutMs: number, callback?: () => void): this {
-    checkMilliseconds(timeoutMs, 'msecs')
-    if (this.destroyed) return this
-    this.timeout = timeoutMs
-    this.#idle.start(timeoutMs)
-    if (callback !== undefined) {
-      if (timeoutMs === 0) this.removeListener('timeout', callback)
-      else this.once('timeout', callback)
-    }
+  /**
+   * Changes TCP settings, by the names of TcpConfig, of this connection alone: `{ cork: true }`, `{ congestion: 'bbr' }`. Before
+   * there is a connection they are remembered for it; give `tcp` to `connect` for those that are agreed on as it opens.
+   * @throws {TypeError | RangeError} naming the setting
+   */
+  configure(changes: Partial<TcpConfig>): this {
+    if (this.#connection !== null) this.#connection.configure(changes)
+    else if (tcpConfig(changes)) this.#changes = { ...this.#changes, ...changes }
+    this.#core.wake()
     return this
+  }
+
+  /**
+   * Writes as `write` does; the stream is urgent up to its end: the peer hears of it at once, whatever its window (RFC 9293 §3.8.5). It
+   * stays in the stream. The other way an 'urgent' event says how many bytes are left up to the end of the urgent data.
+   */
+  writeUrgent(bytes: Uint8Array, callback?: WriteCallback): boolean {
+    const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    URGENT.add(chunk)
+    return callback === undefined ? this.write(chunk) : this.write(chunk, undefined, callback)
   }
 
   /** Switches Nagle's algorithm off (true, the default) or on (RFC 9293 §3.7.4); before the connection too. */
@@ -239,7 +228,7 @@ export class TunSocket extends NamedDuplex implements EventSink {
     const connection = this.#connection
     const wasConnecting = this.connecting
     this.connecting = false
-    this.#idle.stop()
+    this.idle.stop()
     if (connection !== null) {
       this.#connection = null
       const isCut = error !== null && !this.#pending.isIdle
@@ -266,6 +255,7 @@ export class TunSocket extends NamedDuplex implements EventSink {
   /** Takes the events of the connection; called by the host. */
   [ON_EVENTS](events: number): void {
     if ((events & EVENT.connected) !== 0 && this.connecting) this.#connected()
+    if ((events & EVENT.urgent) !== 0) this.emit('urgent', this.#connection?.urgentBytes ?? 0)
     if ((events & ~(EVENT.connected | EVENT.writable)) !== 0 && this.#reading && !this.connecting) this.#pull()
     if ((events & EVENT.drained) !== 0 && this.#pending.isIdle) this.#acks.settle(true)
     if ((events & EVENT.writable) !== 0) this.#flush()
@@ -295,10 +285,12 @@ export class TunSocket extends NamedDuplex implements EventSink {
     this.#connection = connection
     connection.user = this
     this.localEnd = socketAddress(connection.local, connection.localPort)
+    if (this.#changes !== null) connection.configure(this.#changes)
     if (this.#noDelay) connection.setNoDelay(true)
     if (this.#keepAlive !== null) connection.setKeepAlive(this.#keepAlive.on, this.#keepAlive.idleUs)
     this.#core.sockets.add(this)
     this.#settleHold()
+    this.#flush() // Fast Open
     this.#core.wake()
   }
 
@@ -307,7 +299,7 @@ export class TunSocket extends NamedDuplex implements EventSink {
     if (connection === null) return
     this.connecting = false
     this.remoteEnd = socketAddress(connection.remote, connection.remotePort)
-    this.#idle.touch()
+    this.idle.touch()
     this.emit('connect')
     this.#flush()
     this.emit('ready')
@@ -325,7 +317,7 @@ export class TunSocket extends NamedDuplex implements EventSink {
         return
       }
       this.#bytesRead += bytes.length
-      this.#idle.touch()
+      this.idle.touch()
       this.#core.wake()
       this.#reading = this.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
     }
@@ -349,11 +341,12 @@ export class TunSocket extends NamedDuplex implements EventSink {
   /** Moves written bytes into the send buffer; what does not fit waits for EVENT.writable. */
   #flush(): void {
     const connection = this.#connection
-    if (connection === null || this.connecting || this.#pending.isIdle) return
+    if (connection === null || this.#pending.isIdle) return
+    if (this.connecting && !connection.tcb.config.fastOpen) return // with Fast Open text goes with the SYN (RFC 7413)
     const moved = this.#pending.moveInto(connection)
     if (moved > 0) {
       this.#bytesSent += moved
-      this.#idle.touch()
+      this.idle.touch()
       this.#core.wake()
     }
     if (this.#pending.isDone) this.#pending.finish()?.()
