@@ -19,4 +19,8 @@ export const EVENT = {
   acceptable: 64,
   /** Everything written has been acknowledged. */
   drained: 128,
+  /** Something troubles the connection, or no longer does, without ending it: see `isTroubled` and `softError` (RFC 9293 §3.9.1.8). */
+  trouble: 256,
+  /** CLOSE has waited for what was queued (`lingerUs`); `linger` tells with what outcome. */
+  lingered: 512,
 } as const

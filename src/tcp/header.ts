@@ -22,7 +22,16 @@ export const TCP_HEADER_BYTES = 20
 export const TCP_HEADER_MAX = 60
 
 /** Option kinds (IANA "TCP Option Kind Numbers"). */
-export const OPTION = { END: 0, NOP: 1, MSS: 2, WINDOW_SCALE: 3, SACK_PERMITTED: 4, SACK: 5, TIMESTAMPS: 8 } as const
+export const OPTION = {
+  END: 0,
+  NOP: 1,
+  MSS: 2,
+  WINDOW_SCALE: 3,
+  SACK_PERMITTED: 4,
+  SACK: 5,
+  TIMESTAMPS: 8,
+  USER_TIMEOUT: 28,
+} as const
 
 /** Why a segment's header cannot be used. */
 export type TcpDropReason = 'tcp-too-short' | 'tcp-bad-data-offset' | 'tcp-bad-checksum' | 'tcp-port-zero'
@@ -57,6 +66,8 @@ export class SegmentHeader {
   tsVal = 0
   /** TSecr as int32. */
   tsEcr = 0
+  /** User timeout option (RFC 5482 §3): granularity bit and 15 bits, -1 when absent. */
+  userTimeout = -1
   sackCount = 0
   /** Left and right edges of the SACK blocks in the order sent, int32 pairs. */
   readonly sackEdges = new Int32Array(8)
@@ -90,6 +101,7 @@ export function parseTcp(bytes: Uint8Array, start: number, end: number, out: Seg
   out.windowScale = -1
   out.sackPermitted = false
   out.hasTimestamps = false
+  out.userTimeout = -1
   out.sackCount = 0
   if (headerBytes > TCP_HEADER_BYTES) parseOptions(bytes, start + TCP_HEADER_BYTES, start + headerBytes, out)
   return 'ok'
@@ -131,6 +143,9 @@ function parseOption(bytes: Uint8Array, at: number, kind: number, length: number
         out.tsEcr = get32(bytes, at + 6)
       }
       break
+    case OPTION.USER_TIMEOUT:
+      if (length === 4) out.userTimeout = get16(bytes, at + 2)
+      break
     case OPTION.SACK:
       if (length >= 10 && (length - 2) % 8 === 0) {
         out.sackCount = (length - 2) >> 3
@@ -152,7 +167,7 @@ export class SegmentPlan {
   urgent = 0
   /** Bytes of text. */
   textLength = 0
-  /** Where the text starts in the send buffer, as an offset from its head. */
+  /** Where the text starts in the send buffer, as an offset from its head; -1: it is garbage (RFC 9293 §3.8.4 [MAY-6]). */
   textOffset = 0
   /** For a super-segment the text of each segment on the wire; 0 otherwise. */
   segmentBytes = 0
@@ -165,6 +180,8 @@ export class SegmentPlan {
   hasTimestamps = false
   tsVal = 0
   tsEcr = 0
+  /** User timeout option (RFC 5482 §3). */
+  userTimeout = -1
   sackCount = 0
   readonly sackEdges = new Int32Array(8)
 
@@ -180,6 +197,7 @@ export class SegmentPlan {
     this.windowScale = -1
     this.sackPermitted = false
     this.hasTimestamps = false
+    this.userTimeout = -1
     this.sackCount = 0
   }
 }
@@ -191,6 +209,7 @@ export function optionBytes(plan: SegmentPlan): number {
   if (plan.sackPermitted && !plan.hasTimestamps) length += 4
   if (plan.hasTimestamps) length += 12
   if (plan.windowScale >= 0) length += 4
+  if (plan.userTimeout >= 0) length += 4
   if (plan.sackCount > 0) length += 4 + 8 * plan.sackCount
   return length
 }
@@ -232,6 +251,10 @@ function writeOptions(plan: SegmentPlan, out: Uint8Array, start: number): number
   }
   if (plan.windowScale >= 0) {
     put32(out, at, (OPTION.NOP << 24) | (OPTION.WINDOW_SCALE << 16) | (3 << 8) | plan.windowScale)
+    at += 4
+  }
+  if (plan.userTimeout >= 0) {
+    put32(out, at, (OPTION.USER_TIMEOUT << 24) | (4 << 16) | plan.userTimeout)
     at += 4
   }
   if (plan.sackCount > 0) {

@@ -7,6 +7,7 @@ import { FLAG, type SegmentPlan } from './header.ts'
 import { seqAdd } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 import { armRetransmit } from './timers.ts'
+import { fillUserTimeout } from './user-timeout.ts'
 import { windowScaleFor } from './window.ts'
 
 /** SYN or SYN,ACK when one is due; false when there is none. */
@@ -14,9 +15,11 @@ export function nextSyn(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
   const { snd } = tcb
   tcb.hold = 'handshake'
   const first = snd.nxt === snd.iss
+  const isCrossing = tcb.life.isCrossed && !first && snd.flight.at(0).transmissions === 1
   if (!first && snd.flight.firstLost() < 0) return false
   fill(tcb, plan, snd.iss, tcb.state === 'SYN-SENT' ? FLAG.SYN : FLAG.SYN | FLAG.ACK, now)
   plan.mss = tcb.rcv.mss
+  if (tcb.config.userTimeoutOption) fillUserTimeout(tcb, plan, 4)
   plan.sackPermitted = tcb.sackEnabled
   plan.windowScale = tcb.scaleEnabled ? windowScaleFor(tcb.config.receiveBufferBytes) : -1
   if (first) {
@@ -25,8 +28,8 @@ export function nextSyn(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
     tcb.progressAt = now
   } else {
     snd.flight.resend(0, now, tcb.delivery)
-    tcb.recovery.retransmits++
-    plan.isResent = true
+    if (!isCrossing) tcb.recovery.retransmits++
+    plan.isResent = !isCrossing
     tcb.recovery.forced = false
   }
   armRetransmit(tcb, now)

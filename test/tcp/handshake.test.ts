@@ -233,7 +233,7 @@ scenario('a reset that acknowledges our SYN refuses the connection (RFC 9293 §3
   c.in('R. 0 ack 1')
   expect(c.state).toBe('CLOSED')
   expect(c.connection.error?.code).toBe('ECONNREFUSED')
-  expect(c.events()).toEqual(['error', 'closed'])
+  expect(c.events()).toEqual(['error', 'closed', 'trouble'])
 })
 
 scenario('CLOSE in SYN-SENT drops the record; a late SYN,ACK is then reset (RFC 9293 §3.10.4)', () => {

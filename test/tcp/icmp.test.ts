@@ -150,7 +150,7 @@ scenario('with timestamps their octets come off the new size as well (RFC 6691 �
 scenario('a too-big that tells of a larger or an absurd size changes nothing (RFC 8201 §4, RFC 5927 §7.2)', () => {
   const c = established()
   c.write(1460).out('P. 1:1461 ack 1')
-  for (const mtu of [1500, 9000, 0, 68, 200]) icmp(c, 'too-big', 1, { mtu })
+  for (const mtu of [1500, 9000, 68, 200]) icmp(c, 'too-big', 1, { mtu })
   expect(c.tcb.snd.mss).toBe(1460)
 })
 
