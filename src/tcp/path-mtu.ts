@@ -213,6 +213,7 @@ function onProbeArrived(tcb: Tcb, now: Micros): void {
   path.probeLosses = 0
   path.probeBytes = 0
   path.nextProbeAt = now + PROBE_PAUSE_US
+  if (nextSize(tcb) === 0) endSearch(tcb)
 }
 
 function onProbeLost(tcb: Tcb, now: Micros): void {
