@@ -76,6 +76,13 @@ export class ByteRing {
     else this.#head = (this.#head + length) & (this.#bytes.length - 1)
   }
 
+  /** Drops what lies from `extent` on. */
+  truncate(extent: number): void {
+    assert(extent >= 0 && extent <= this.#extent, 'byte ring: truncate beyond its extent')
+    this.#extent = extent
+    if (extent === 0) this.clear()
+  }
+
   /** Forgets everything and gives the memory back. */
   clear(): void {
     if (this.#bytes.length > 0) giveBack(this.#bytes)

@@ -32,6 +32,8 @@ export interface TransportError {
   readonly code: number
   /** Packet too big: the MTU of the next hop, 0 when not said (RFC 1191 §5), otherwise 0. Not bounded here. */
   readonly mtu: number
+  /** Of the quoted packet: its length in bytes by its own header, which anyone may have made up. */
+  readonly packetBytes: number
   /** Of the quoted packet: TCP or UDP. */
   readonly protocol: number
   /** Of the quoted packet: our own address. */
@@ -177,6 +179,7 @@ export class Control {
       type: message.type,
       code: message.code,
       mtu: message.mtu,
+      packetBytes: quoted.totalBytes,
       protocol: quoted.protocol,
       src: quoted.src.clone(),
       dst: quoted.dst.clone(),
@@ -312,6 +315,7 @@ function readQuote(bytes: Uint8Array, start: number, end: number, family: 4 | 6,
   if (available < (family === 4 ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES) || bytes[start] >>> 4 !== family) return 0
   if (family === 6) {
     // Our packets have no extension headers.
+    out.totalBytes = IPV6_HEADER_BYTES + get16(bytes, start + 4)
     out.protocol = bytes[start + 6]
     out.fragmentOffset = 0
     out.src.read(bytes, start + 8, 6)
@@ -320,6 +324,7 @@ function readQuote(bytes: Uint8Array, start: number, end: number, family: 4 | 6,
   }
   const headerBytes = (bytes[start] & 15) << 2
   if (headerBytes < IPV4_HEADER_BYTES || headerBytes > available) return 0
+  out.totalBytes = get16(bytes, start + 2)
   out.protocol = bytes[start + 9]
   out.fragmentOffset = (get16(bytes, start + 6) & 0x1fff) << 3
   out.src.read(bytes, start + 12, 4)

@@ -16,6 +16,7 @@ import { type Seq, seq, seqAdd, seqDiff, seqGt, seqLt } from './seq.ts'
 import { sendBufferStart, type Tcb } from './tcb.ts'
 import { timestampNow } from './timestamps.ts'
 import { armTailProbe } from './tlp.ts'
+import { noteProgress } from './trouble.ts'
 import { updateSendWindow } from './window.ts'
 
 // Scratch of one acknowledgement: handleAck is never re-entered.
@@ -161,6 +162,7 @@ export function measure(
 ): number {
   tcb.progressAt = now
   tcb.rtt.timeouts = 0
+  noteProgress(tcb)
   let sampleUs = -1
   if (newest !== null && newest.mark !== 'sacked') {
     sampleUs = now - newest.sentAt

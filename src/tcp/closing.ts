@@ -19,6 +19,7 @@ function stopTimers(tcb: Tcb): void {
   timers.pace = NEVER
   timers.keepAlive = NEVER
   timers.linger = NEVER
+  timers.upkeep = NEVER
 }
 
 /** Enters TIME-WAIT, or starts its 2MSL anew (RFC 9293 §3.6.1 [MUST-13], §3.10.7.4): every other timer is off. */
@@ -45,7 +46,6 @@ export function closeTcb(tcb: Tcb): void {
 export function failTcb(tcb: Tcb, code: TcpErrorCode): void {
   if (tcb.state === 'CLOSED') return
   tcb.error = new TcpError(code)
-  if (code === 'ETIMEDOUT') tcb.counters.TcpExtTCPAbortOnTimeout++
   tcb.rcv.buffer.clear()
   tcb.rcv.outOfOrder.clear()
   tcb.rcv.unread = 0

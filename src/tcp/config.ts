@@ -51,7 +51,29 @@ export interface TcpConfig {
   retransmitTimeoutUs: number
   /** Maximum segment lifetime; TIME-WAIT lasts twice as long (RFC 9293 §3.4.2). */
   mslUs: number
-  /** How long FIN-WAIT-2 waits for the peer's FIN once the application has closed completely. */
+  /**
+   * R2 by the application's wish (RFC 9293 §3.8.3 [MUST-21], Linux's TCP_USER_TIMEOUT): bounds the time without progress, also against a
+   * shut window and instead of keepAliveCount. 0: retransmitTimeoutUs holds; Infinity: never give up.
+   */
+  userTimeoutUs: number
+  /** Tell the peer our user timeout, and heed its (RFC 5482). */
+  userTimeoutOption: boolean
+  /** L_LIMIT and U_LIMIT: what the peer may bring our user timeout to (RFC 5482 §3.1). */
+  userTimeoutLeastUs: number
+  userTimeoutMostUs: number
+  /** R1: after so many retransmissions of a segment the application is told (RFC 9293 §3.8.3 [SHLD-9]; [SHLD-10]: at least 3). */
+  retransmitNoticeCount: number
+  /** Tell the application of soft ICMP errors (RFC 9293 §3.9.1.8 [MUST-47] [SHLD-20]). */
+  reportSoftErrors: boolean
+  /** SO_LINGER: -1 close in the background; 0 close resets; else close tells whether all was acknowledged in that time (linger.ts). */
+  lingerUs: number
+  /** How old a path MTU gets before a larger one is tried (RFC 1191 §6.3, RFC 8201 §4: at least 5 minutes). Infinity: for ever. */
+  pathMtuAgeUs: number
+  /** Take large segments that vanish without a word for too large (RFC 4821 §7.7). */
+  pathMtuBlackHole: boolean
+  /** Look for a larger path MTU with probes (RFC 4821 §7); needs SACK. */
+  pathMtuProbing: boolean
+  /** How long FIN-WAIT-2 waits for the peer's FIN once the application has closed completely; -1: not at all, the peer is reset. */
   finWait2TimeoutUs: number
   /** How long a connection that the application has closed may go without progress before it is reset (RFC 6429 §3). */
   orphanTimeoutUs: number
@@ -68,6 +90,8 @@ export interface TcpConfig {
   keepAliveIntervalUs: number
   /** Unanswered probes that end the connection. */
   keepAliveCount: number
+  /** Put an octet of garbage into keep-alive probes, for peers that answer no empty ones (RFC 9293 §3.8.4 [MAY-6]). */
+  keepAliveGarbage: boolean
   /** IPv4 time to live, IPv6 hop limit (RFC 9293 §3.9.2 [MUST-49]). */
   hopLimit: number
   /** The byte that carries the Diffserv code point and ECN (RFC 9293 §3.9.2). */
@@ -88,7 +112,7 @@ const atOpen = <T>(knob: Knob<T>): Knob<T> => ({ ...knob, isFixed: true })
 
 /** Defaults and bounds of every setting. */
 export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
-  mss: atOpen(number(65495, 48, 65495)),
+  mss: number(65495, 48, 65495),
   initialWindowSegments: atOpen(number(10, 1, 1000)),
   congestion: { default: 'cubic' },
   sendBufferBytes: number(1 << 20, 1, 1 << 26),
@@ -112,7 +136,17 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   synTimeoutUs: number(180 * SECOND, MILLISECOND, Number.POSITIVE_INFINITY),
   retransmitTimeoutUs: number(15 * MINUTE, MILLISECOND, Number.POSITIVE_INFINITY),
   mslUs: number(30 * SECOND, 0, 60 * MINUTE),
-  finWait2TimeoutUs: number(60 * SECOND, 0, Number.POSITIVE_INFINITY),
+  userTimeoutUs: number(0, 0, Number.POSITIVE_INFINITY),
+  userTimeoutOption: atOpen(flag(false)),
+  userTimeoutLeastUs: number(100 * SECOND, SECOND, Number.POSITIVE_INFINITY),
+  userTimeoutMostUs: number(60 * MINUTE, 100 * SECOND, Number.POSITIVE_INFINITY),
+  retransmitNoticeCount: number(3, 1, 1000),
+  reportSoftErrors: flag(true),
+  lingerUs: number(-1, -1, Number.POSITIVE_INFINITY),
+  pathMtuAgeUs: number(10 * MINUTE, 5 * MINUTE, Number.POSITIVE_INFINITY),
+  pathMtuBlackHole: flag(true),
+  pathMtuProbing: flag(true),
+  finWait2TimeoutUs: number(60 * SECOND, -1, Number.POSITIVE_INFINITY),
   orphanTimeoutUs: number(5 * MINUTE, MILLISECOND, Number.POSITIVE_INFINITY),
   challengeIntervalUs: number(500 * MILLISECOND, 0, MINUTE),
   outOfOrderRanges: number(1024, 4, 1 << 20),
@@ -121,6 +155,7 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   keepAliveIdleUs: number(120 * MINUTE, MILLISECOND, Number.POSITIVE_INFINITY),
   keepAliveIntervalUs: number(75 * SECOND, MILLISECOND, Number.POSITIVE_INFINITY),
   keepAliveCount: number(9, 1, 1000),
+  keepAliveGarbage: flag(false),
   hopLimit: number(64, 1, 255),
   trafficClass: number(0, 0, 255),
 }

@@ -6,14 +6,17 @@ import type { Micros } from '../base/time.ts'
 import type { IpAddress } from '../ip/address.ts'
 import { abortTcb } from './closing.ts'
 import { reconfigure, type TcpConfig } from './config.ts'
+import { congestionControl } from './congestion/index.ts'
 import type { TcpError } from './errors.ts'
 import { type TcpInfo, tcpInfo } from './info.ts'
+import type { LingerOutcome } from './life.ts'
 import { owesAck, takeText } from './receive.ts'
+import { noteRetuned } from './retune.ts'
 import { seqGt } from './seq.ts'
 import { canReceive, type State } from './state.ts'
 import { type Tcb, unsentBytes } from './tcb.ts'
 import { markUrgent, urgentBytes } from './urgent.ts'
-import { closeFully, queueFin, queueText } from './user-calls.ts'
+import { closeFully, flushUnsent, queueFin, queueText } from './user-calls.ts'
 import type { ConnectionWatch } from './watch.ts'
 import { windowUpdateDue } from './window.ts'
 
@@ -84,6 +87,24 @@ export class Connection implements DeadlineEntry {
   /** Why the connection failed; null while it has not. */
   get error(): TcpError | null {
     return this.tcb.error
+  }
+
+  /** A soft ICMP error about what is unacknowledged: the connection lives, and fails of it should it time out [MUST-47]. */
+  get softError(): TcpError | null {
+    return this.tcb.life.softError
+  }
+
+  /** The same segment was sent again `retransmitNoticeCount` times, and nothing acknowledged since (RFC 9293 §3.8.3 [SHLD-9]). */
+  get isTroubled(): boolean {
+    return this.tcb.life.isTroubled
+  }
+
+  /**
+   * What became of what was queued when `close` was called with `lingerUs` above 0: 'acknowledged' with FIN, 'expired' (it goes on in the
+   * background), 'failed'; 'waiting' until EVENT.lingered; 'none' without.
+   */
+  get linger(): LingerOutcome {
+    return this.tcb.life.linger
   }
 
   /** Takes the gathered EVENT bits. */
@@ -171,7 +192,17 @@ export class Connection implements DeadlineEntry {
     this.#layer.touch(this)
   }
 
-  /** Closes both directions: a FIN after what is queued, or a reset when received text was not read (RFC 9293 §3.6.1). */
+  /** FLUSH: throws away what was written and never sent; returns how many bytes that was (RFC 9293 §3.9.1.7 [MAY-14]). */
+  flush(): number {
+    const dropped = flushUnsent(this.tcb)
+    if (dropped > 0) this.#layer.touch(this)
+    return dropped
+  }
+
+  /**
+   * Closes both directions: a FIN after what is queued, or a reset when received text was not read (RFC 9293 §3.6.1). With `lingerUs` 0 a
+   * reset in any case; with more, EVENT.lingered follows.
+   */
   close(): void {
     closeFully(this.tcb)
     this.#layer.touch(this)
@@ -191,11 +222,10 @@ export class Connection implements DeadlineEntry {
   configure(changes: Partial<TcpConfig>): void {
     const { tcb } = this
     const before = tcb.config
-    tcb.config = reconfigure(changes, before) // settings are shared until they differ
-    if (tcb.config.keepAlive !== before.keepAlive || tcb.config.keepAliveIdleUs !== before.keepAliveIdleUs) {
-      // Armed when the layer next looks: it knows the time.
-      if (tcb.state !== 'CLOSED') tcb.timers.keepAlive = tcb.config.keepAlive ? -1 : Number.POSITIVE_INFINITY
-    }
+    const config = reconfigure(changes, before)
+    congestionControl(config.congestion)
+    tcb.config = config // settings are shared until they differ
+    noteRetuned(tcb, before) // the layer knows the time: it draws the consequences
     this.#layer.touch(this)
   }
 

@@ -64,9 +64,11 @@ export interface TcpCounters {
   TcpExtTCPChallengeACK: number
   /** SYNs on an open connection, each challenged (RFC 5961 §4). */
   TcpExtTCPSYNChallenge: number
+  /** ICMP errors that quote no segment in flight (RFC 5927 §4.1). */
+  TcpExtOutOfWindowIcmps: number
   /** Connections given up for want of an answer. */
   TcpExtTCPAbortOnTimeout: number
-  /** Connections reset because text came that nobody would read. */
+  /** Connections reset because text came that nobody would read, or by CLOSE with a linger time of 0. */
   TcpExtTCPAbortOnData: number
   /** Connections reset because they were closed with text unread. */
   TcpExtTCPAbortOnClose: number
@@ -74,6 +76,12 @@ export interface TcpCounters {
   TcpExtTCPFastOpenActive: number
   /** Text in a SYN that the server did not take, or whose SYN was lost. */
   TcpExtTCPFastOpenActiveFail: number
+  /** Connections reset in FIN-WAIT-2 because nobody waits there (TCP_LINGER2 below 0). */
+  TcpExtTCPAbortOnLinger: number
+  /** Probes for a larger path MTU that failed (RFC 4821 §7.6.1). */
+  TcpExtTCPMTUPFail: number
+  /** Probes for a larger path MTU that arrived. */
+  TcpExtTCPMTUPSuccess: number
   /** Keep-alive probes sent. */
   TcpExtTCPKeepAlive: number
 }
@@ -110,11 +118,15 @@ export function createCounters(): TcpCounters {
     TcpExtTCPDSACKRecv: 0,
     TcpExtTCPChallengeACK: 0,
     TcpExtTCPSYNChallenge: 0,
+    TcpExtOutOfWindowIcmps: 0,
     TcpExtTCPAbortOnTimeout: 0,
     TcpExtTCPAbortOnData: 0,
     TcpExtTCPAbortOnClose: 0,
     TcpExtTCPFastOpenActive: 0,
     TcpExtTCPFastOpenActiveFail: 0,
+    TcpExtTCPAbortOnLinger: 0,
+    TcpExtTCPMTUPFail: 0,
+    TcpExtTCPMTUPSuccess: 0,
     TcpExtTCPKeepAlive: 0,
   }
 }

@@ -9,6 +9,11 @@ export type TcpErrorCode =
   | 'EHOSTUNREACH'
   | 'ENETUNREACH'
   | 'EPIPE'
+  | 'EACCES'
+  | 'EHOSTDOWN'
+  | 'ENOPROTOOPT'
+  | 'EOPNOTSUPP'
+  | 'EPROTO'
   | 'EADDRINUSE'
   | 'EADDRNOTAVAIL'
   | 'EINVAL'
@@ -21,6 +26,11 @@ const TEXT: Readonly<Record<TcpErrorCode, string>> = {
   EHOSTUNREACH: 'no route to host',
   ENETUNREACH: 'network is unreachable',
   EPIPE: 'broken pipe',
+  EACCES: 'permission denied',
+  EHOSTDOWN: 'host is down',
+  ENOPROTOOPT: 'protocol not available',
+  EOPNOTSUPP: 'operation not supported',
+  EPROTO: 'protocol error',
   EADDRINUSE: 'address already in use',
   EADDRNOTAVAIL: 'cannot assign requested address',
   EINVAL: 'invalid argument',

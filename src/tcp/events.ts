@@ -21,4 +21,8 @@ export const EVENT = {
   drained: 128,
   /** The peer has sent urgent data, or moved its mark on: see `urgentBytes`. */
   urgent: 256,
+  /** Something troubles the connection, or no longer does, without ending it: see `isTroubled` and `softError` (RFC 9293 §3.9.1.8). */
+  trouble: 512,
+  /** CLOSE has waited for what was queued (`lingerUs`); `linger` tells with what outcome. */
+  lingered: 1024,
 } as const

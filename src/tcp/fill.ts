@@ -10,10 +10,14 @@ import { type Seq, seqDiff } from './seq.ts'
 import { sendBufferStart, type Tcb } from './tcb.ts'
 import { timestampNow } from './timestamps.ts'
 import { fillUrgent } from './urgent.ts'
+import { fillUserTimeout } from './user-timeout.ts'
 import { advertiseWindow } from './window.ts'
 
-/** What every segment carries: numbers, window, timestamps, SACK blocks. An acknowledgement goes with it, so none is owed any more. */
-export function fill(tcb: Tcb, plan: SegmentPlan, sequence: Seq, flags: number, now: Micros): void {
+/**
+ * What every segment carries: numbers, window, timestamps, SACK blocks; it will have `text` bytes. An acknowledgement goes with it, so none
+ * is owed any more.
+ */
+export function fill(tcb: Tcb, plan: SegmentPlan, sequence: Seq, flags: number, now: Micros, text = 0): void {
   const { rcv, ts } = tcb
   plan.reset()
   plan.sourcePort = tcb.localPort
@@ -35,7 +39,9 @@ export function fill(tcb: Tcb, plan: SegmentPlan, sequence: Seq, flags: number, 
   rcv.acksOwed = 0
   rcv.unacked = 0
   tcb.timers.delayedAck = Number.POSITIVE_INFINITY
-  if ((flags & (FLAG.SYN | FLAG.RST)) === 0 && hasSackBlocks(tcb)) fillSack(tcb, plan)
+  if ((flags & (FLAG.SYN | FLAG.RST)) !== 0) return
+  if (hasSackBlocks(tcb)) fillSack(tcb, plan)
+  else if (tcb.life.isUserTimeoutDue) fillUserTimeout(tcb, plan, tcb.snd.mss - text)
 }
 
 /** The same for a segment with text, `[start, start + length)` of it, and FIN after it when `withFin`. */
@@ -44,7 +50,7 @@ export function fillText(tcb: Tcb, plan: SegmentPlan, start: Seq, length: number
   const offset = seqDiff(start, sendBufferStart(tcb))
   // [MUST-61]: PSH on the last byte that is queued.
   const push = length > 0 && offset + length === snd.buffer.extent
-  fill(tcb, plan, start, FLAG.ACK | (push ? FLAG.PSH : 0) | (withFin ? FLAG.FIN : 0), now)
+  fill(tcb, plan, start, FLAG.ACK | (push ? FLAG.PSH : 0) | (withFin ? FLAG.FIN : 0), now, length)
   if (tcb.recovery.phase === 'recovery') tcb.prr.out += length
   notePaced(tcb, length, now)
   fillUrgent(tcb, plan)

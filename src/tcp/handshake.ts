@@ -8,9 +8,11 @@ import { failTcb } from './closing.ts'
 import { EVENT } from './events.ts'
 import { afterSynAcked, takeCookie } from './fast-open.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
+import { updateSendMss } from './path-mtu.ts'
 import { seqAdd, seqGt, seqLe } from './seq.ts'
 import { setState } from './state.ts'
 import type { Tcb } from './tcb.ts'
+import { takeUserTimeout } from './user-timeout.ts'
 import { MAX_WINDOW_SCALE, receiveWindow, windowScaleFor } from './window.ts'
 
 /** MSS to assume over IPv4 when a SYN does not tell (RFC 9293 §3.7.1 [MUST-15]). */
@@ -18,8 +20,6 @@ export const DEFAULT_MSS_IPV4 = 536
 /** The same over IPv6. */
 export const DEFAULT_MSS_IPV6 = 1220
 const RTO_AFTER_LOST_SYN_US: Micros = 3_000_000
-/** Bytes that timestamps take in every segment. */
-export const TIMESTAMP_OPTION_BYTES = 12
 
 /** Takes from the peer's SYN what both sides can do; the SYN is acceptable. */
 export function takeSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
@@ -44,14 +44,9 @@ export function takeSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
   tcb.sackEnabled = config.sack && segment.sackPermitted
   const defaultMss = tcb.remote.family === 4 ? DEFAULT_MSS_IPV4 : DEFAULT_MSS_IPV6
   const peerMss = segment.mss >= 0 ? Math.max(48, segment.mss) : defaultMss
-  setSendMss(tcb, Math.min(peerMss, config.mss))
-}
-
-/** RFC 9293 §3.7.1 [MUST-16]: the peer's MSS, bounded by what the path takes, less the options of every segment. */
-function setSendMss(tcb: Tcb, peerMss: number): void {
-  const options = tcb.ts.enabled ? TIMESTAMP_OPTION_BYTES : 0
-  tcb.snd.mss = Math.min(peerMss, tcb.pathSegmentBytes - 20) - options
-  tcb.cc.mss = tcb.snd.mss
+  tcb.path.peerMss = peerMss
+  updateSendMss(tcb)
+  takeUserTimeout(tcb, segment)
 }
 
 /** Our SYN is acknowledged and the peer's SYN is in: the connection is open. */
@@ -67,6 +62,7 @@ export function establish(tcb: Tcb, synWasResent: boolean, now: Micros): void {
   tcb.recovery.phase = 'open'
   tcb.recovery.point = tcb.snd.iss
   tcb.sentAt = now
+  tcb.heardAt = now
   if (tcb.config.keepAlive) tcb.timers.keepAlive = now + tcb.config.keepAliveIdleUs
   tcb.events |= EVENT.connected
   // A CLOSE that came while the handshake was under way takes effect now (RFC 9293 §3.10.4, SYN-RECEIVED).
@@ -93,7 +89,9 @@ export function arrivesInSynSent(tcb: Tcb, segment: SegmentHeader, now: Micros):
   if (!hasAck) {
     // Simultaneous open [MUST-10]: our SYN goes again, now with an ACK.
     setState(tcb, 'SYN-RECEIVED')
-    if (snd.flight.size > 0) snd.flight.mark(0, 'lost') // else it has not even been sent
+    if (snd.flight.size === 0) return 'done' // it has not even been sent
+    tcb.life.isCrossed = snd.flight.at(0).transmissions === 1
+    snd.flight.mark(0, 'lost')
     return 'done'
   }
   const resent = snd.flight.at(0).transmissions > 1

@@ -30,6 +30,7 @@ export const OPTION = {
   SACK_PERMITTED: 4,
   SACK: 5,
   TIMESTAMPS: 8,
+  USER_TIMEOUT: 28,
   FAST_OPEN: 34,
 } as const
 
@@ -73,6 +74,8 @@ export class SegmentHeader {
   cookieLength = -1
   /** Where the cookie starts in `bytes`. */
   cookieStart = 0
+  /** User timeout option (RFC 5482 §3): granularity bit and 15 bits, -1 when absent. */
+  userTimeout = -1
   sackCount = 0
   /** Left and right edges of the SACK blocks in the order sent, int32 pairs. */
   readonly sackEdges = new Int32Array(8)
@@ -107,6 +110,7 @@ export function parseTcp(bytes: Uint8Array, start: number, end: number, out: Seg
   out.sackPermitted = false
   out.hasTimestamps = false
   out.cookieLength = -1
+  out.userTimeout = -1
   out.sackCount = 0
   if (headerBytes > TCP_HEADER_BYTES) parseOptions(bytes, start + TCP_HEADER_BYTES, start + headerBytes, out)
   return 'ok'
@@ -154,6 +158,9 @@ function parseOption(bytes: Uint8Array, at: number, kind: number, length: number
         out.tsEcr = get32(bytes, at + 6)
       }
       break
+    case OPTION.USER_TIMEOUT:
+      if (length === 4) out.userTimeout = get16(bytes, at + 2)
+      break
     case OPTION.SACK:
       if (length >= 10 && (length - 2) % 8 === 0) {
         out.sackCount = (length - 2) >> 3
@@ -182,7 +189,7 @@ export class SegmentPlan {
   urgent = 0
   /** Bytes of text. */
   textLength = 0
-  /** Where the text starts in the send buffer, as an offset from its head. */
+  /** Where the text starts in the send buffer, as an offset from its head; -1: it is garbage (RFC 9293 §3.8.4 [MAY-6]). */
   textOffset = 0
   /** For a super-segment the text of each segment on the wire; 0 otherwise. */
   segmentBytes = 0
@@ -198,6 +205,8 @@ export class SegmentPlan {
   /** Fast Open: a cookie, empty to ask for one; `hasCookie` false: no option. */
   hasCookie = false
   cookie: Uint8Array = NO_COOKIE
+  /** User timeout option (RFC 5482 §3). */
+  userTimeout = -1
   sackCount = 0
   readonly sackEdges = new Int32Array(8)
 
@@ -214,6 +223,7 @@ export class SegmentPlan {
     this.sackPermitted = false
     this.hasTimestamps = false
     this.hasCookie = false
+    this.userTimeout = -1
     this.sackCount = 0
   }
 }
@@ -226,6 +236,7 @@ export function optionBytes(plan: SegmentPlan): number {
   if (plan.hasTimestamps) length += 12
   if (plan.windowScale >= 0) length += 4
   if (plan.hasCookie) length += (plan.cookie.length + 5) & ~3
+  if (plan.userTimeout >= 0) length += 4
   if (plan.sackCount > 0) length += 4 + 8 * plan.sackCount
   return length
 }
@@ -270,6 +281,10 @@ function writeOptions(plan: SegmentPlan, out: Uint8Array, start: number): number
     at += 4
   }
   if (plan.hasCookie) at = writeCookie(plan.cookie, out, at)
+  if (plan.userTimeout >= 0) {
+    put32(out, at, (OPTION.USER_TIMEOUT << 24) | (4 << 16) | plan.userTimeout)
+    at += 4
+  }
   if (plan.sackCount > 0) {
     put32(out, at, (OPTION.NOP << 24) | (OPTION.NOP << 16) | (OPTION.SACK << 8) | (2 + 8 * plan.sackCount))
     at += 4

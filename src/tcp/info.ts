@@ -5,6 +5,7 @@ import type { HoldReason } from './reasons.ts'
 import { backedOffRtoUs } from './rtt.ts'
 import type { State } from './state.ts'
 import { type Tcb, unsentBytes } from './tcb.ts'
+import { userTimeoutUs } from './user-timeout.ts'
 import { receiveWindow } from './window.ts'
 
 /** A picture of a connection, with the names of Linux's tcp_info; times in microseconds, sizes in bytes unless the name says otherwise. */
@@ -41,6 +42,14 @@ export interface TcpInfo {
   cwnd: number
   ssthresh: number
   congestion: string
+  /** Largest IP packet that the path is known to take, without extension headers (tcp_info's tcpi_pmtu). */
+  tcpi_pmtu: number
+  /** The Diffserv code point of the last segment received, as it stands in the byte; -1 before the first (RFC 9293 §3.9.1.9 [MAY-9]). */
+  receivedTrafficClass: number
+  /** R1 was reached and nothing acknowledged since (RFC 9293 §3.8.3). */
+  isTroubled: boolean
+  /** The user timeout in force; Infinity: none (RFC 5482 §3.1). */
+  userTimeoutUs: number
   /** Why nothing more was sent when last asked. */
   hold: HoldReason
 }
@@ -83,6 +92,10 @@ export function tcpInfo(tcb: Tcb): TcpInfo {
     cwnd: cc.cwnd,
     ssthresh: cc.ssthresh,
     congestion: tcb.control.name,
+    tcpi_pmtu: tcb.pathSegmentBytes + (tcb.remote.family === 4 ? 20 : 40),
+    receivedTrafficClass: tcb.life.receivedTrafficClass,
+    isTroubled: tcb.life.isTroubled,
+    userTimeoutUs: userTimeoutUs(tcb),
     hold: tcb.hold,
   }
 }

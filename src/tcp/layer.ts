@@ -27,8 +27,11 @@ import { parseTcp, SegmentHeader, SegmentPlan } from './header.ts'
 import { handleIcmpError } from './icmp-errors.ts'
 import { hashFourTuple, initialSequenceNumber } from './isn.ts'
 import type { ConnectOptions, ListenOptions, TcpLayerOptions } from './layer-options.ts'
+import { settleLinger } from './linger.ts'
 import { Listener } from './listener.ts'
 import { nextSegment } from './output.ts'
+import { startWithPathMtu } from './path-mtu.ts'
+import { PathMtuCache } from './path-mtu-cache.ts'
 import { checkPort, Ports } from './ports.ts'
 import { ResetQueue } from './reset.ts'
 import { segmentArrives } from './segment-arrives.ts'
@@ -67,6 +70,9 @@ export class TcpLayer {
   readonly #isn: (() => number) | null
   readonly #isnKey: SipKey
   readonly #timestampKey: SipKey
+  readonly #paths = new PathMtuCache()
+  /** When we were last called with the time. */
+  #now: Micros = 0
   readonly #deadlines = new Deadlines<Connection>()
   readonly #cookies = new CookieJar()
   readonly #resets: ResetQueue
@@ -207,6 +213,7 @@ export class TcpLayer {
       now,
     })
     const watch = this.onState
+    startWithPathMtu(tcb, this.#paths.get(remote, this.#config.pathMtuAgeUs, now))
     if (watch !== null) tcb.onState = (from, to) => watch(tcb, from, to)
     return tcb
   }
@@ -236,6 +243,7 @@ export class TcpLayer {
     if (segment.sourcePort === 0 || segment.destinationPort === 0) return 'tcp-port-zero'
     const connection = this.#demux.find(header.dst, segment.destinationPort, header.src, segment.sourcePort)
     if (connection === null) return this.#handleUnconnected(header, segment, now)
+    connection.tcb.life.receivedTrafficClass = header.trafficClass & 0xfc
     const verdict = segmentArrives(connection.tcb, segment, now)
     if (connection.watch !== null) connection.watch.step(now)
     if (verdict === 'reopen') return this.#reopen(connection, header, segment, now)
@@ -295,7 +303,10 @@ export class TcpLayer {
     if (error.protocol !== PROTOCOL.TCP) return
     const connection = this.#demux.find(error.src, error.sourcePort, error.dst, error.destinationPort)
     if (connection === null) return
-    handleIcmpError(connection.tcb, error, this.#ip.headerBytes(error.dst))
+    const { tcb } = connection
+    const before = tcb.pathSegmentBytes
+    handleIcmpError(tcb, error, this.#ip.headerBytes(error.dst))
+    if (tcb.pathSegmentBytes < before) this.#paths.put(tcb.remote, tcb.pathSegmentBytes, this.#now)
     this.touch(connection)
     this.#notice(connection)
   }
@@ -318,6 +329,7 @@ export class TcpLayer {
   /** Writes the next segment that is to be sent into `packet`; false when there is none now. */
   pollTransmit(packet: Packet, now: Micros): boolean {
     const plan = this.#plan
+    this.#now = now
     if (this.#resets.next(plan)) {
       this.counters.TcpOutRsts++
       this.counters.TcpOutSegs++
@@ -373,6 +385,7 @@ export class TcpLayer {
   /** Queues a connection's or its listener's events for the owner. */
   #notice(connection: Connection): void {
     const { listener, tcb } = connection
+    if (tcb.life.linger === 'waiting') settleLinger(tcb)
     if (listener !== null) {
       if (tcb.state !== 'SYN-RECEIVED') listener.settle(connection)
     } else if (tcb.events !== 0) {

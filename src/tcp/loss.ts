@@ -5,6 +5,7 @@
 import type { Micros } from '../base/time.ts'
 import type { DeliverySample } from './delivery.ts'
 import type { SegmentHeader } from './header.ts'
+import { judgePathProbe, lostOfProbe } from './path-mtu.ts'
 import { applyPrr, beginPrr } from './prr.ts'
 import { detectLostByTime, isOverdue, onDsack, onRecoveryEnd, updateRack } from './rack.ts'
 import type { SackOutcome } from './sack.ts'
@@ -43,6 +44,7 @@ export function onAckOutcome(
   if (recovery.phase !== 'open' && outcome.acked > 0 && seqGe(snd.una, recovery.point)) endRecovery(tcb, now)
   const lostBefore = snd.flight.lostBytes
   judgeFlight(tcb, outcome, sample, now)
+  if (isProbingPath(tcb)) judgePathProbe(tcb, now)
   if (answersProbe(tcb, outcome.isRepeat && segment.sackCount === 0, outcome) && recovery.phase === 'open') {
     tcb.counters.TcpExtTCPLossProbeRecovery++
     tcb.control.onLoss(tcb.cc, tcb.tlp.flight, now) // RFC 8985 §7.4.2: the probe mended what nobody saw being lost
@@ -58,6 +60,8 @@ export function onAckOutcome(
     applyPrr(tcb, sample.delivered, pipe(tcb), outcome.acked > 0 && snd.flight.lostBytes <= lostBefore)
   }
 }
+
+const isProbingPath = ({ path }: Tcb): boolean => path.probeBytes > 0 || path.isRepairing
 
 function isPrrInUse(tcb: Tcb): boolean {
   return tcb.recovery.phase === 'recovery' && tcb.config.prr && tcb.sackEnabled && tcb.control.ownsRecovery !== true
@@ -78,7 +82,8 @@ function judgeFlight(tcb: Tcb, outcome: AckOutcome, sample: DeliverySample, now:
 /** RACK's timer: what was waited for did not come. */
 export function onReorderTimeout(tcb: Tcb, now: Micros): void {
   detectLostByTime(tcb, now)
-  if (tcb.recovery.phase === 'open' && tcb.snd.flight.lostBytes > 0) enterRecovery(tcb, 0, now)
+  if (isProbingPath(tcb)) judgePathProbe(tcb, now)
+  if (tcb.recovery.phase === 'open' && tcb.snd.flight.lostBytes > lostOfProbe(tcb)) enterRecovery(tcb, 0, now)
   // What is found lost makes no room for a burst: one segment goes, the acknowledgements say what follows (RFC 9937 §5).
   if (isPrrInUse(tcb)) tcb.cc.cwnd = Math.min(tcb.cc.cwnd, pipe(tcb) + tcb.snd.mss)
 }
@@ -122,6 +127,8 @@ function isLossSeen(tcb: Tcb): boolean {
   const { recovery, snd } = tcb
   if (snd.flight.bytes === 0) return false
   if (tcb.sackEnabled) {
+    // A probe of the path that was lost tells of its size, not of congestion (RFC 4821 §7.6.1).
+    if (isProbingPath(tcb)) return snd.flight.lostBytes > lostOfProbe(tcb)
     return snd.flight.lostBytes > 0 || (!tcb.config.rack && recovery.dupAcks >= tcb.config.dupThresh)
   }
   // RFC 6582 §3.2 step 2: duplicates of what was sent before the last recovery ended do not begin another.

@@ -8,6 +8,7 @@ import { fill, fillText } from './fill.ts'
 import { FLAG, type SegmentPlan } from './header.ts'
 import { pipe, suspectNextHole } from './loss.ts'
 import { isPaceReached, mostAtPace } from './pacing.ts'
+import { notePathProbe, noteResentOnPath, pathProbeText } from './path-mtu.ts'
 import { backedOffRtoUs } from './rtt.ts'
 import { noteAppLimited, restartAfterIdle, textToSend } from './send-decision.ts'
 import { seqAdd, seqDiff, seqGe } from './seq.ts'
@@ -42,6 +43,7 @@ export function nextSegment(tcb: Tcb, now: Micros, superSegment: number, plan: S
   if (tcb.rcv.outOfOrder.size > 0 && nextAck(tcb, now, plan)) return true
   if (tcb.tlp.isDue && nextTailProbe(tcb, now, plan)) return true
   if (nextLost(tcb, now, most, plan)) return true
+  if (tcb.path.isSearching && nextPathProbe(tcb, now, plan)) return true
   if (nextNew(tcb, now, most, plan)) return true
   if (suspectNextHole(tcb) && nextLost(tcb, now, most, plan)) return true
   if (tcb.probePending || isUrgentDue(tcb)) return probe(tcb, now, plan)
@@ -101,6 +103,7 @@ function resend(tcb: Tcb, i: number, withFin: boolean, now: Micros, plan: Segmen
   tcb.sentAt = now
   flight.resend(i, now, tcb.delivery)
   const { start, end } = flight.at(i)
+  noteResentOnPath(tcb, start)
   fillText(tcb, plan, start, seqDiff(end, start) - (withFin ? 1 : 0), withFin, now)
   plan.isResent = true
   noteResend(tcb, start, plan.textLength, plan.tsVal)
@@ -129,6 +132,19 @@ function nextTailProbe(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
   return true
 }
 
+/** RFC 4821 §7.4: text in a larger segment than the path is known to take. */
+function nextPathProbe(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
+  const length = pathProbeText(tcb, unsentBytes(tcb), pipe(tcb), now)
+  tcb.path.isWaiting = length < 0
+  if (length <= 0 || !isPaceReached(tcb, now)) return false
+  sendNew(tcb, length, false, now, plan)
+  plan.segmentBytes = 0 // one packet
+  notePathProbe(tcb, length)
+  armRetransmit(tcb, now)
+  armTailProbe(tcb, now)
+  return true
+}
+
 /** New text, and FIN after the last of it. */
 function nextNew(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boolean {
   const { snd } = tcb
@@ -138,6 +154,10 @@ function nextNew(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boolea
   if (unsent === 0 && !finDue) {
     tcb.hold = 'nothing'
     noteAppLimited(tcb)
+    return false
+  }
+  if (tcb.path.isSearching && tcb.path.isWaiting) {
+    tcb.hold = 'cwnd' // a probe of the path goes first
     return false
   }
   restartAfterIdle(tcb, now)
@@ -184,6 +204,12 @@ function probe(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
   const isUrgent = isSendingUrgent(tcb)
   fill(tcb, plan, isUrgent ? tcb.snd.nxt : seqAdd(tcb.snd.una, -1), FLAG.ACK, now)
   if (isUrgent) fillUrgent(tcb, plan)
+  const { snd, config } = tcb
+  const isKeepAlive = unsentBytes(tcb) === 0 && snd.finSent === snd.finQueued
+  if (isKeepAlive && !isUrgent && config.keepAliveGarbage) {
+    plan.textLength = 1 // [MAY-6]
+    plan.textOffset = -1
+  }
   return true
 }
 
@@ -191,7 +217,9 @@ function probe(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
 function armPersist(tcb: Tcb, now: Micros): void {
   const { hold, timers } = tcb
   if ((hold === 'window' || hold === 'silly-window') && tcb.snd.flight.bytes === 0) {
-    if (timers.persist === NEVER) timers.persist = now + persistIntervalUs(tcb)
+    if (timers.persist !== NEVER) return
+    timers.persist = now + persistIntervalUs(tcb)
+    if (tcb.windowProbes === 0) tcb.life.blockedAt = now
   } else {
     timers.persist = NEVER
     tcb.windowProbes = 0

@@ -16,6 +16,7 @@ import { seqAdd, seqGt, seqLe } from './seq.ts'
 import { setState } from './state.ts'
 import type { Tcb } from './tcb.ts'
 import { receiveUrgent } from './urgent.ts'
+import { takeUserTimeout } from './user-timeout.ts'
 
 /** What the caller has to do: nothing, answer with a reset (RFC 9293 §3.10.7.3, .4), or look for a listener (TIME-WAIT reuse). */
 export type ArrivalVerdict = 'done' | 'reset' | 'reopen'
@@ -52,6 +53,7 @@ export function segmentArrives(tcb: Tcb, segment: SegmentHeader, now: Micros): A
   if ((segment.flags & FLAG.ACK) === 0) return 'done'
   const verdict = tcb.state === 'SYN-RECEIVED' ? ackOfSyn(tcb, segment, now) : ackOfRest(tcb, segment, now)
   if (verdict !== 'go on') return verdict
+  if (segment.userTimeout >= 0) takeUserTimeout(tcb, segment)
   return receiveRest(tcb, segment, now)
 }
 
@@ -137,7 +139,8 @@ function canReopen(tcb: Tcb, segment: SegmentHeader): boolean {
 function ackOfSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): 'go on' | ArrivalVerdict {
   const { snd } = tcb
   if (seqLe(segment.ack, snd.una) || seqGt(segment.ack, snd.nxt)) return 'reset'
-  const resent = snd.flight.at(0).transmissions > 1
+  // Two that crossed: the SYN,ACK is no sign of a loss (RFC 5681 §3.1 speaks of one).
+  const resent = snd.flight.at(0).transmissions > (tcb.life.isCrossed ? 2 : 1)
   measure(tcb, releaseAcked(tcb, segment.ack), segment, now)
   afterSynAcked(tcb)
   restartRetransmitTimer(tcb, now)

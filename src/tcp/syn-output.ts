@@ -8,6 +8,7 @@ import { FLAG, type SegmentPlan } from './header.ts'
 import { seqAdd } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 import { armRetransmit } from './timers.ts'
+import { fillUserTimeout } from './user-timeout.ts'
 import { windowScaleFor } from './window.ts'
 
 /** SYN or SYN,ACK when one is due; false when there is none. */
@@ -16,8 +17,10 @@ export function nextSyn(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
   tcb.hold = 'handshake'
   const first = snd.nxt === snd.iss
   if (!first && (snd.flight.size === 0 || snd.flight.at(0).mark !== 'lost')) return false
+  const isCrossing = tcb.life.isCrossed && !first && snd.flight.at(0).transmissions === 1
   fill(tcb, plan, snd.iss, tcb.state === 'SYN-SENT' ? FLAG.SYN : FLAG.SYN | FLAG.ACK, now)
   plan.mss = tcb.rcv.mss
+  if (tcb.config.userTimeoutOption) fillUserTimeout(tcb, plan, 4)
   plan.sackPermitted = tcb.sackEnabled
   plan.windowScale = tcb.scaleEnabled ? windowScaleFor(tcb.config.receiveBufferBytes) : -1
   if (first) {
@@ -31,10 +34,10 @@ export function nextSyn(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
     }
     tcb.progressAt = now
   } else {
-    withdrawFastOpen(tcb, now)
+    if (!isCrossing) withdrawFastOpen(tcb, now)
     snd.flight.resend(0, now, tcb.delivery)
-    tcb.recovery.retransmits++
-    plan.isResent = true
+    if (!isCrossing) tcb.recovery.retransmits++
+    plan.isResent = !isCrossing
     tcb.recovery.forced = false
   }
   armRetransmit(tcb, now)

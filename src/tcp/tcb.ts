@@ -25,6 +25,7 @@ import { createDelivery } from './delivery.ts'
 import type { TcpError } from './errors.ts'
 import { createFastOpen, type FastOpenState } from './fast-open-state.ts'
 import { type DeliveryCounts, Flight } from './flight.ts'
+import { createLife, createPath, type LifeState, type PathState } from './life.ts'
 import type { HoldReason } from './reasons.ts'
 import {
   createPrr,
@@ -156,6 +157,8 @@ export interface TimerState {
   keepAlive: Micros
   /** 2MSL in TIME-WAIT, the limit on FIN-WAIT-2. */
   linger: Micros
+  /** What is seldom due: CLOSE's wait (life.lingerUntil), the age of the path MTU (path.raiseAt). */
+  upkeep: Micros
 }
 
 /** One connection. */
@@ -184,6 +187,8 @@ export interface Tcb {
   readonly timers: TimerState
   control: CongestionControl
   readonly cc: CongestionState
+  readonly life: LifeState
+  readonly path: PathState
   /** Largest TCP segment (header and text) that the path takes. */
   pathSegmentBytes: number
   sackEnabled: boolean
@@ -263,6 +268,8 @@ export function createTcb(seed: TcbSeed): Tcb {
     timers: createTimers(),
     control: seed.control,
     cc: { cwnd: 0, ssthresh: NEVER, mss: 0, acked: 0, pacingRate: 0, data: null },
+    life: createLife(seed.now, config.userTimeoutOption),
+    path: createPath(seed.pathSegmentBytes, iss, seed.now),
     pathSegmentBytes: seed.pathSegmentBytes,
     sackEnabled: config.sack,
     fastOpen: createFastOpen(),
@@ -294,6 +301,7 @@ function createTimers(): TimerState {
     pace: NEVER,
     keepAlive: NEVER,
     linger: NEVER,
+    upkeep: NEVER,
   }
 }
 

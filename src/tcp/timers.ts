@@ -2,30 +2,54 @@
 // Owns: the effects and re-arming of a connection's timers. Does not own: waking up (base/deadlines), sending (output.ts).
 
 import type { Micros } from '../base/time.ts'
-import { abortTcb, closeTcb, failTcb } from './closing.ts'
+import { abortTcb, closeTcb } from './closing.ts'
+import { lowerPathMtu } from './icmp-errors.ts'
+import { armLinger, onLingerExpired } from './linger.ts'
 import { onReorderTimeout, onRetransmissionTimeout } from './loss.ts'
+import { armPathMtu, blackHoleSize, endProbe, noteBlackHole, onPathMtuAged } from './path-mtu.ts'
 import { owesAck } from './receive.ts'
+import { retune } from './retune.ts'
 import { backedOffRtoUs } from './rtt.ts'
 import { isSynchronized } from './state.ts'
 import { type Tcb, unsentBytes } from './tcb.ts'
+import { noteTimeout, timeOut } from './trouble.ts'
+import { userTimeoutUs } from './user-timeout.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
 
 /** The earliest of a connection's deadlines. */
 export function nextDeadline(tcb: Tcb): Micros {
-  const { retransmit, persist, delayedAck, reorder, lossProbe, pace, keepAlive, linger } = tcb.timers
-  return Math.min(retransmit, persist, delayedAck, reorder, lossProbe, pace, keepAlive, linger)
+  const { retransmit, persist, delayedAck, reorder, lossProbe, pace, keepAlive, linger, upkeep } = tcb.timers
+  return Math.min(retransmit, persist, delayedAck, reorder, lossProbe, pace, keepAlive, linger, upkeep)
 }
 
 /**
  * Arms the timers that a call of the application started: the call itself does not know the time.
  */
 export function armAfterCalls(tcb: Tcb, now: Micros): void {
-  const { timers, config } = tcb
-  if (timers.keepAlive < 0) timers.keepAlive = now + config.keepAliveIdleUs
+  const { timers, config, life, path } = tcb
+  if (life.retunedFrom !== null) retune(tcb, now)
+  if (life.lingerUntil < 0 || path.raiseAt < 0) armUpkeep(tcb, now)
   // RFC 9293 §3.10.4 has no limit on FIN-WAIT-2; Linux and we set one once nobody is there to read.
-  if (tcb.orphaned && tcb.state === 'FIN-WAIT-2' && timers.linger === NEVER)
-    timers.linger = now + config.finWait2TimeoutUs
+  if (tcb.orphaned && tcb.state === 'FIN-WAIT-2' && timers.linger === NEVER) {
+    if (config.finWait2TimeoutUs >= 0) timers.linger = now + config.finWait2TimeoutUs
+    else {
+      tcb.counters.TcpExtTCPAbortOnLinger++
+      abortTcb(tcb)
+    }
+  }
+}
+
+function armUpkeep(tcb: Tcb, now: Micros): void {
+  armLinger(tcb, now)
+  armPathMtu(tcb, now)
+  tcb.timers.upkeep = Math.min(tcb.life.lingerUntil, tcb.path.raiseAt)
+}
+
+function onUpkeep(tcb: Tcb, now: Micros): void {
+  if (tcb.life.lingerUntil <= now) onLingerExpired(tcb)
+  if (tcb.path.raiseAt <= now) onPathMtuAged(tcb, now)
+  armUpkeep(tcb, now)
 }
 
 /** Handles every timer of the connection that is due. */
@@ -52,22 +76,36 @@ export function handleTimers(tcb: Tcb, now: Micros): void {
   if (timers.retransmit <= now) onRetransmit(tcb, now)
   if (timers.persist <= now) onPersist(tcb, now)
   if (timers.keepAlive <= now) onKeepAlive(tcb, now)
+  if (timers.upkeep <= now) onUpkeep(tcb, now)
 }
 
 function onRetransmit(tcb: Tcb, now: Micros): void {
   const { timers, config, snd } = tcb
   timers.retransmit = NEVER
   if (snd.flight.size === 0) return
-  const limit = isSynchronized(tcb.state) ? config.retransmitTimeoutUs : config.synTimeoutUs
+  const limit = isSynchronized(tcb.state) ? userTimeoutUs(tcb) : config.synTimeoutUs
   // A peer that has shut its window on what is in flight, but answers, is alive [MUST-37] [SHLD-17].
-  const isShut = snd.wnd === 0 && isSynchronized(tcb.state)
+  // But not where the application has set its own limit, which asks for progress (Linux: TCP_USER_TIMEOUT).
+  const isShut = snd.wnd === 0 && isSynchronized(tcb.state) && config.userTimeoutUs === 0
   const giveUpAt = (isShut ? Math.max(tcb.progressAt, tcb.heardAt) : tcb.progressAt) + limit
   if (now >= giveUpAt) {
-    failTcb(tcb, 'ETIMEDOUT') // R2 [MUST-20] [MUST-22]
+    timeOut(tcb) // R2 [MUST-20] [MUST-22]
     return
   }
+  suspectPath(tcb, now)
   onRetransmissionTimeout(tcb, now)
+  noteTimeout(tcb)
   timers.retransmit = Math.min(giveUpAt, now + backedOffRtoUs(tcb.rtt, config))
+}
+
+/** RFC 4821 §7.7: whether what times out again and again is too large for the path. */
+function suspectPath(tcb: Tcb, now: Micros): void {
+  endProbe(tcb)
+  const from = tcb.pathSegmentBytes
+  const size = blackHoleSize(tcb)
+  if (size === 0) return
+  lowerPathMtu(tcb, size)
+  noteBlackHole(tcb, from, now)
 }
 
 /** Starts the retransmission timer unless it runs (RFC 6298 §5.1); while it does there is no need to probe the window. */
@@ -82,8 +120,10 @@ function onPersist(tcb: Tcb, now: Micros): void {
   timers.persist = NEVER
   const wantsToSend = unsentBytes(tcb) > 0 || (tcb.snd.finQueued && !tcb.snd.finSent)
   if (!wantsToSend || tcb.snd.flight.bytes > 0) return
-  if (tcb.probes > 0 && now - tcb.heardAt >= config.retransmitTimeoutUs) {
-    failTcb(tcb, 'ETIMEDOUT') // as long as probes are answered the connection stays open [MUST-37]
+  const limit = userTimeoutUs(tcb)
+  const isUnheard = tcb.probes > 0 && now - tcb.heardAt >= limit
+  if (isUnheard || (config.userTimeoutUs > 0 && now - tcb.life.blockedAt >= limit)) {
+    timeOut(tcb) // as long as probes are answered the connection stays open [MUST-37], unless the application has set a limit
     return
   }
   if (tcb.orphaned && now - tcb.progressAt >= config.orphanTimeoutUs) {
@@ -94,6 +134,7 @@ function onPersist(tcb: Tcb, now: Micros): void {
   tcb.probes++
   tcb.windowProbes++
   timers.persist = now + persistIntervalUs(tcb)
+  if (config.userTimeoutUs > 0) timers.persist = Math.min(timers.persist, tcb.life.blockedAt + limit)
 }
 
 /** First after one RTO [SHLD-29], then backed off exponentially [SHLD-30]. */
@@ -113,8 +154,11 @@ function onKeepAlive(tcb: Tcb, now: Micros): void {
     return
   }
   const unanswered = now - tcb.heardAt >= config.keepAliveIdleUs ? tcb.probes : 0
-  if (unanswered >= config.keepAliveCount) {
-    failTcb(tcb, 'ETIMEDOUT')
+  // Linux: the user timeout stands in for the count, once a probe is unanswered.
+  const limit = config.userTimeoutUs
+  const isDead = limit > 0 ? unanswered > 0 && now - tcb.heardAt >= limit : unanswered >= config.keepAliveCount
+  if (isDead) {
+    timeOut(tcb)
     return
   }
   tcb.probePending = true

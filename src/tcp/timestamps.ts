@@ -4,6 +4,9 @@
 import type { Micros } from '../base/time.ts'
 import type { Tcb } from './tcb.ts'
 
+/** Bytes that timestamps take in every segment. */
+export const TIMESTAMP_OPTION_BYTES = 12
+
 /** TSval for a segment sent at `now`, as int32. */
 export function timestampNow(tcb: Tcb, now: Micros): number {
   return ((Math.floor(now / 1000) % 4294967296) + tcb.ts.offset) | 0

@@ -2,8 +2,10 @@
 // receive.ts. Owns: their effect on the record. Does not own: making connections (layer.ts), errors of misuse (connection.ts).
 
 import { abortTcb, closeTcb } from './closing.ts'
+import { EVENT } from './events.ts'
+import { beginLinger } from './linger.ts'
 import { canSend, setState } from './state.ts'
-import type { Tcb } from './tcb.ts'
+import { type Tcb, unsentBytes } from './tcb.ts'
 
 /** SEND: queues as much of `bytes` as the send buffer takes; returns how much. When it is not all, EVENT.writable will follow. */
 export function queueText(tcb: Tcb, bytes: Uint8Array): number {
@@ -57,6 +59,27 @@ export function closeFully(tcb: Tcb): void {
     abortTcb(tcb)
     return
   }
+  if (tcb.config.lingerUs === 0) {
+    tcb.counters.TcpExtTCPAbortOnData++ // Linux's name for it
+    abortTcb(tcb)
+    return
+  }
   tcb.orphaned = true
   queueFin(tcb)
+  if (tcb.config.lingerUs > 0) beginLinger(tcb)
+}
+
+/**
+ * FLUSH (RFC 9293 §3.9.1.7 [MAY-14]): throws away what was written and never sent; returns how many bytes that was. What has a sequence
+ * number already, and FIN, stay.
+ */
+export function flushUnsent(tcb: Tcb): number {
+  const length = Math.max(0, unsentBytes(tcb))
+  if (length === 0 || tcb.state === 'CLOSED') return 0
+  tcb.snd.buffer.truncate(tcb.snd.buffer.extent - length)
+  if (tcb.snd.wantsRoom) {
+    tcb.snd.wantsRoom = false
+    tcb.events |= EVENT.writable
+  }
+  return length
 }

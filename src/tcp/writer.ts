@@ -33,7 +33,8 @@ export class SegmentWriter {
   write(tcb: Tcb, plan: SegmentPlan, packet: Packet): void {
     const at = HEADROOM + this.#ip.headerBytes(tcb.remote)
     const textAt = at + writeTcp(plan, packet.bytes, at)
-    tcb.snd.buffer.copy(plan.textOffset, packet.bytes, textAt, plan.textLength)
+    if (plan.textOffset >= 0) tcb.snd.buffer.copy(plan.textOffset, packet.bytes, textAt, plan.textLength)
+    else packet.bytes.fill(0, textAt, textAt + plan.textLength)
     this.#finish(packet, plan, tcb.local, tcb.remote, at, textAt, tcb.config.hopLimit, tcb.config.trafficClass)
   }
 

@@ -161,7 +161,7 @@ describe('errors about our packets', () => {
     expect(verdict).toBe('ok')
     const sequence = 0x89abcdef | 0
     const ends = { src: ip('10.0.0.2'), dst: ip('10.0.0.1'), sourcePort: 0x1234, destinationPort: 80, sequence }
-    expect(errors).toEqual([{ kind, type, code, mtu, protocol: 6, ...ends }])
+    expect(errors).toEqual([{ kind, type, code, mtu, packetBytes: 40, protocol: 6, ...ends }])
     expect(layer.counters.errorsReceived).toBe(1)
   })
 

@@ -133,7 +133,7 @@ test('timers run: a SYN goes again, and gives up', () => {
   const { time, hosts, told } = cable()
   const [a, b] = hosts
   b.device.close()
-  const config = { synTimeoutUs: 10_000_000 }
+  const config = { synTimeoutUs: 10_000_000, retransmitNoticeCount: 100 }
   const c = a.stack.connect({ remote, remotePort: 80, config }, time.now())
   a.driver.wake()
   time.runSync()

@@ -43,7 +43,7 @@ scenario('an open that nobody answers is given up after 180 s (RFC 9293 §3.8.3 
   c.silent(0.001)
   expect(c.state).toBe('CLOSED')
   expect(c.connection.error?.code).toBe('ETIMEDOUT')
-  expect(c.events()).toEqual(['error', 'closed'])
+  expect(c.events()).toEqual(['error', 'closed', 'trouble'])
 })
 
 scenario('a lost SYN,ACK goes again by its timer (RFC 9293 §3.8.1, RFC 6298 §5)', () => {

@@ -161,7 +161,7 @@ scenario(
     expect(count).toBeGreaterThanOrEqual(3) // [SHLD-10]
     c.advance(2000)
     expect(c.connection.error?.code).toBe('ETIMEDOUT')
-    expect(c.events()).toEqual(['error', 'closed'])
+    expect(c.events()).toEqual(['error', 'closed', 'trouble'])
   },
 )
 

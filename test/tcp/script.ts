@@ -109,6 +109,7 @@ export class Script {
         tailLossProbe: false,
         prr: false,
         undo: false,
+        pathMtuBlackHole: false,
         ...options.tcp,
       },
       ...(options.offload === undefined ? {} : { offload: options.offload }),

@@ -95,6 +95,7 @@ export function fillOptions(plan: SegmentPlan, options: readonly string[], origi
     if (option.startsWith('mss')) plan.mss = optionNumber(option, 'mss') ?? 0
     else if (option === 'sackOK') plan.sackPermitted = true
     else if (option.startsWith('wscale')) plan.windowScale = optionNumber(option, 'wscale') ?? 0
+    else if (option.startsWith('uto')) plan.userTimeout = optionNumber(option, 'uto') ?? 0
     else if (option.startsWith('TS')) {
       const ecr = optionNumber(option, 'ecr')
       plan.hasTimestamps = true
@@ -158,6 +159,7 @@ function optionTexts(tcp: SegmentHeader, { irs, tsOffset }: Origin): string[] {
       `FO ${Buffer.from(tcp.bytes.subarray(tcp.cookieStart, tcp.cookieStart + tcp.cookieLength)).toString('hex')}`,
     )
   }
+  if (tcp.userTimeout >= 0) list.push(`uto ${tcp.userTimeout}`)
   const blocks = []
   for (let i = 0; i < tcp.sackCount; i++) {
     blocks.push(`${(tcp.sackEdges[2 * i] - irs) | 0}:${(tcp.sackEdges[2 * i + 1] - irs) | 0}`)
