@@ -41,15 +41,19 @@ export function takeSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
     ts.lastAckSent = rcv.nxt
   }
   tcb.sackEnabled = config.sack && segment.sackPermitted
-  const defaultMss = tcb.remote.family === 4 ? DEFAULT_MSS_IPV4 : DEFAULT_MSS_IPV6
-  const peerMss = segment.mss >= 0 ? Math.max(48, segment.mss) : defaultMss
-  setSendMss(tcb, Math.min(peerMss, config.mss))
+  setSendMss(tcb, Math.min(peerMss(segment, tcb.remote.family), config.mss))
+}
+
+/** The MSS that a SYN tells, or what is to be assumed when it tells none [MUST-15]. */
+export function peerMss(segment: SegmentHeader, family: 4 | 6): number {
+  if (segment.mss >= 0) return Math.max(48, segment.mss)
+  return family === 4 ? DEFAULT_MSS_IPV4 : DEFAULT_MSS_IPV6
 }
 
 /** RFC 9293 §3.7.1 [MUST-16]: the peer's MSS, bounded by what the path takes, less the options of every segment. */
-function setSendMss(tcb: Tcb, peerMss: number): void {
+function setSendMss(tcb: Tcb, most: number): void {
   const options = tcb.ts.enabled ? TIMESTAMP_OPTION_BYTES : 0
-  tcb.snd.mss = Math.min(peerMss, tcb.pathSegmentBytes - 20) - options
+  tcb.snd.mss = Math.min(most, tcb.pathSegmentBytes - 20) - options
   tcb.cc.mss = tcb.snd.mss
 }
 

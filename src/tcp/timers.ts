@@ -7,6 +7,7 @@ import { onReorderTimeout, onRetransmissionTimeout } from './loss.ts'
 import { owesAck } from './receive.ts'
 import { backedOffRtoUs } from './rtt.ts'
 import { isSynchronized } from './state.ts'
+import { onSynAckTimeout } from './syn-received.ts'
 import { type Tcb, unsentBytes } from './tcb.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
@@ -58,6 +59,10 @@ function onRetransmit(tcb: Tcb, now: Micros): void {
   const { timers, config, snd } = tcb
   timers.retransmit = NEVER
   if (snd.flight.size === 0) return
+  if (tcb.passive && tcb.state === 'SYN-RECEIVED') {
+    onSynAckTimeout(tcb, now)
+    return
+  }
   const limit = isSynchronized(tcb.state) ? config.retransmitTimeoutUs : config.synTimeoutUs
   // A peer that has shut its window on what is in flight, but answers, is alive [MUST-37] [SHLD-17].
   const isShut = snd.wnd === 0 && isSynchronized(tcb.state)
