@@ -47,6 +47,16 @@ export interface TcpConfig {
   dupThresh: number
   /** R2 for a SYN: give up opening after this long (RFC 9293 §3.8.3 [MUST-23]: at least 3 minutes). */
   synTimeoutUs: number
+  /** How often SYN,ACK goes again before a half-open connection is given up: 5 times, about a minute, as Linux (RFC 4987 §3.3). */
+  synAckRetries: number
+  /** Most half-open connections of a listener, apart from those that wait to be accepted (Linux's tcp_max_syn_backlog; RFC 4987). */
+  synBacklog: number
+  /** When a listener answers with SYN cookies (RFC 4987 §3.6): once `synBacklog` is full; without, the oldest half-open one gives way. */
+  synCookies: 'never' | 'pressure' | 'always'
+  /** Reset who ends a handshake when nobody accepts, rather than pass it over until there is room (Linux's tcp_abort_on_overflow). */
+  abortOnOverflow: boolean
+  /** A connection is given to accept only when text or FIN has come, or this much later (Linux's TCP_DEFER_ACCEPT). 0: at once. */
+  deferAcceptUs: number
   /** R2 for data: give up when nothing was acknowledged for this long (RFC 9293 §3.8.3 [SHLD-11]: at least 100 s). */
   retransmitTimeoutUs: number
   /** Maximum segment lifetime; TIME-WAIT lasts twice as long (RFC 9293 §3.4.2). */
@@ -73,6 +83,13 @@ export interface TcpConfig {
   pathMtuBlackHole: boolean
   /** Look for a larger path MTU with probes (RFC 4821 §7); needs SACK. */
   pathMtuProbing: boolean
+  /** A reset does not end TIME-WAIT (RFC 1337 §3, fix F1; RFC 9293 §3.10.7.4 lets it, and so do Linux and we by default). */
+  timeWaitIgnoresResets: boolean
+  /**
+   * An active open without a port of its own may take that of a connection in TIME-WAIT for a second, with timestamps, when there is no
+   * free one (Linux's tcp_tw_reuse, which is off but for loopback; RFC 9293 §3.6.1 [MUST-13] knows only the peer's SYN).
+   */
+  timeWaitReuse: boolean
   /** How long FIN-WAIT-2 waits for the peer's FIN once the application has closed completely; -1: not at all, the peer is reset. */
   finWait2TimeoutUs: number
   /** How long a connection that the application has closed may go without progress before it is reset (RFC 6429 §3). */
@@ -102,12 +119,15 @@ interface Knob<T> {
   readonly default: T
   readonly least?: number
   readonly most?: number
+  /** The only values there are. */
+  readonly choices?: readonly T[]
   /** It is agreed on, or used up, when the connection opens: later changes are refused. */
   readonly isFixed?: boolean
 }
 
 const number = (value: number, least: number, most: number): Knob<number> => ({ default: value, least, most })
 const flag = (value: boolean): Knob<boolean> => ({ default: value })
+const choice = <T extends string>(value: T, choices: readonly T[]): Knob<T> => ({ default: value, choices })
 const atOpen = <T>(knob: Knob<T>): Knob<T> => ({ ...knob, isFixed: true })
 
 /** Defaults and bounds of every setting. */
@@ -134,8 +154,15 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   maxRtoUs: number(2 * MINUTE, SECOND, 60 * MINUTE),
   dupThresh: number(3, 1, 1000),
   synTimeoutUs: number(180 * SECOND, MILLISECOND, Number.POSITIVE_INFINITY),
+  synAckRetries: number(5, 0, 127),
+  synBacklog: number(1024, 1, 1 << 20),
+  synCookies: choice('pressure', ['never', 'pressure', 'always']),
+  abortOnOverflow: flag(false),
+  deferAcceptUs: number(0, 0, 60 * MINUTE),
   retransmitTimeoutUs: number(15 * MINUTE, MILLISECOND, Number.POSITIVE_INFINITY),
   mslUs: number(30 * SECOND, 0, 60 * MINUTE),
+  timeWaitIgnoresResets: flag(false),
+  timeWaitReuse: flag(false),
   userTimeoutUs: number(0, 0, Number.POSITIVE_INFINITY),
   userTimeoutOption: atOpen(flag(false)),
   userTimeoutLeastUs: number(100 * SECOND, SECOND, Number.POSITIVE_INFINITY),
@@ -179,6 +206,9 @@ export function tcpConfig(overrides: Partial<TcpConfig> = {}, base: TcpConfig = 
       throw new TypeError(`unknown TCP setting '${name}'; known: ${Object.keys(KNOBS).join(', ')}`)
     if (typeof value !== typeof knob.default)
       throw new TypeError(`TCP setting '${name}' must be a ${typeof knob.default}`)
+    if (knob.choices !== undefined && !knob.choices.includes(value)) {
+      throw new RangeError(`TCP setting '${name}' is '${value}'; it must be one of ${knob.choices.join(', ')}`)
+    }
     if (typeof value === 'number' && !(value >= (knob.least ?? 0) && value <= (knob.most ?? 0))) {
       throw new RangeError(`TCP setting '${name}' is ${value}; it must be from ${knob.least} to ${knob.most}`)
     }

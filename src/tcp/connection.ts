@@ -8,6 +8,7 @@ import { abortTcb } from './closing.ts'
 import { reconfigure, type TcpConfig } from './config.ts'
 import { congestionControl } from './congestion/index.ts'
 import type { TcpError } from './errors.ts'
+import type { SegmentHeader } from './header.ts'
 import { type TcpInfo, tcpInfo } from './info.ts'
 import type { LingerOutcome } from './life.ts'
 import { owesAck, takeText } from './receive.ts'
@@ -24,6 +25,8 @@ import { windowUpdateDue } from './window.ts'
 export interface Acceptor {
   /** The connection has changed its state: it may wait to be accepted now, or be gone. */
   settle(connection: Connection): void
+  /** The ACK that ends the handshake has come: whether it may. */
+  admit(connection: Connection, segment: SegmentHeader, now: Micros): 'open' | 'hold' | 'reset'
 }
 
 /** What a connection asks of the layer that made it. */

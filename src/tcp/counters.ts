@@ -28,9 +28,17 @@ export interface TcpCounters {
   TcpOutRsts: number
   /** Of TcpInErrs, those with a bad checksum. */
   TcpInCsumErrors: number
-  /** SYNs dropped at a listener, for whatever reason. */
+  /** SYNs answered with a cookie. */
+  TcpExtSyncookiesSent: number
+  /** Acknowledgements that brought a cookie back. */
+  TcpExtSyncookiesRecv: number
+  /** Acknowledgements that might have brought one back, but did not. */
+  TcpExtSyncookiesFailed: number
+  /** Half-open connections of a listener ended by a reset or a SYN in the window, or reset by us. */
+  TcpExtEmbryonicRsts: number
+  /** SYNs and such ACKs dropped at a listener, for whatever reason. */
   TcpExtListenDrops: number
-  /** SYNs dropped because the queue of connections to accept was full. */
+  /** SYNs, and ACKs that end a handshake, dropped because the queue of connections to accept was full. */
   TcpExtListenOverflows: number
   /** Connections that entered TIME-WAIT. */
   TcpExtTW: number
@@ -60,6 +68,14 @@ export interface TcpCounters {
   TcpExtTCPDSACKOldSent: number
   /** DSACKs received. */
   TcpExtTCPDSACKRecv: number
+  /** Connections dropped from TIME-WAIT because there were too many. */
+  TcpExtTCPTimeWaitOverflow: number
+  /** SYNs that found the half-open queue full, or met `always`, and drew a cookie. */
+  TcpExtTCPReqQFullDoCookies: number
+  /** Half-open connections that gave way to a SYN because the queue was full. */
+  TcpExtTCPReqQFullDrop: number
+  /** Bare ACKs that ended a handshake and were passed over because text is waited for. */
+  TcpExtTCPDeferAcceptDrop: number
   /** Challenge acknowledgements sent (RFC 5961 §7). */
   TcpExtTCPChallengeACK: number
   /** SYNs on an open connection, each challenged (RFC 5961 §4). */
@@ -100,6 +116,10 @@ export function createCounters(): TcpCounters {
     TcpInErrs: 0,
     TcpOutRsts: 0,
     TcpInCsumErrors: 0,
+    TcpExtSyncookiesSent: 0,
+    TcpExtSyncookiesRecv: 0,
+    TcpExtSyncookiesFailed: 0,
+    TcpExtEmbryonicRsts: 0,
     TcpExtListenDrops: 0,
     TcpExtListenOverflows: 0,
     TcpExtTW: 0,
@@ -116,6 +136,10 @@ export function createCounters(): TcpCounters {
     TcpExtTCPOFOQueue: 0,
     TcpExtTCPDSACKOldSent: 0,
     TcpExtTCPDSACKRecv: 0,
+    TcpExtTCPTimeWaitOverflow: 0,
+    TcpExtTCPReqQFullDoCookies: 0,
+    TcpExtTCPReqQFullDrop: 0,
+    TcpExtTCPDeferAcceptDrop: 0,
     TcpExtTCPChallengeACK: 0,
     TcpExtTCPSYNChallenge: 0,
     TcpExtOutOfWindowIcmps: 0,

@@ -42,11 +42,15 @@ export function takeSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
     ts.lastAckSent = rcv.nxt
   }
   tcb.sackEnabled = config.sack && segment.sackPermitted
-  const defaultMss = tcb.remote.family === 4 ? DEFAULT_MSS_IPV4 : DEFAULT_MSS_IPV6
-  const peerMss = segment.mss >= 0 ? Math.max(48, segment.mss) : defaultMss
-  tcb.path.peerMss = peerMss
+  tcb.path.peerMss = peerMss(segment, tcb.remote.family)
   updateSendMss(tcb)
   takeUserTimeout(tcb, segment)
+}
+
+/** The MSS that a SYN tells, or what is to be assumed when it tells none [MUST-15]. */
+export function peerMss(segment: SegmentHeader, family: 4 | 6): number {
+  if (segment.mss >= 0) return Math.max(48, segment.mss)
+  return family === 4 ? DEFAULT_MSS_IPV4 : DEFAULT_MSS_IPV6
 }
 
 /** Our SYN is acknowledged and the peer's SYN is in: the connection is open. */

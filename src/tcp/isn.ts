@@ -12,13 +12,14 @@ export const ISN_TICK_US = 4
 
 const words = new Int32Array(10)
 
-/** A keyed hash of a connection's four values. */
+/** A keyed hash of a connection's four values, and of one more when there is one. */
 export function hashFourTuple(
   key: SipKey,
   local: IpAddress,
   localPort: number,
   remote: IpAddress,
   remotePort: number,
+  salt = 0,
 ): number {
   words[0] = local.w0
   words[1] = local.w1
@@ -29,7 +30,7 @@ export function hashFourTuple(
   words[6] = remote.w2
   words[7] = remote.w3
   words[8] = (localPort << 16) | remotePort
-  words[9] = 0
+  words[9] = salt
   return sipHash(key, words)
 }
 

@@ -14,6 +14,13 @@ export interface TcpLayerOptions {
   readonly offload: Offload
   /** Defaults of every connection. */
   readonly config?: Partial<TcpConfig>
+  /** Most connections in TIME-WAIT; over that the oldest goes (Linux's tcp_max_tw_buckets). Default 65536. */
+  readonly timeWaitMax?: number
+  /**
+   * Most challenge acknowledgements in a second over all connections, about: from half of it to one and a half, drawn anew each second
+   * (RFC 5961 §10). Default 1000; Infinity for no limit.
+   */
+  readonly challengeAcksPerSecond?: number
   /** Gives initial sequence numbers instead of RFC 6528's; for tests at the wrap and for replays. */
   readonly isn?: () => number
 }
@@ -26,6 +33,11 @@ export interface ConnectOptions {
   readonly local?: IpAddress
   /** Own port; by default a free one of the ephemeral range. */
   readonly localPort?: number
+  /**
+   * With `localPort`: a connection of the same four values that has been in TIME-WAIT for a second, with timestamps, gives way
+   * (SO_REUSEADDR). Default false.
+   */
+  readonly reuseAddress?: boolean
   readonly config?: Partial<TcpConfig>
 }
 
@@ -35,7 +47,11 @@ export interface ListenOptions {
   readonly local?: IpAddress
   /** 0 for any free one. */
   readonly port: number
-  /** Default 511, as Node's. */
+  /** Most connections that wait to be accepted. Default 511, as Node's. For half-open ones see `config.synBacklog`. */
   readonly backlog?: number
+  /** The port may have connections, in TIME-WAIT or open, from a listener before this one (SO_REUSEADDR). Default true, as Node's. */
+  readonly reuseAddress?: boolean
+  /** Several listeners share address and port, all of which say so, and each SYN is one's of them (SO_REUSEPORT). Default false. */
+  readonly reusePort?: boolean
   readonly config?: Partial<TcpConfig>
 }

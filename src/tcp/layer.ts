@@ -11,6 +11,8 @@ import type { DropReason } from '../ip/drops.ts'
 import { type IpHeader, PROTOCOL } from '../ip/header.ts'
 import type { IpLayer } from '../ip/layer.ts'
 import type { Packet } from '../link/device.ts'
+import { AnswerQueue } from './answers.ts'
+import { ChallengeBudget } from './challenge-budget.ts'
 import { isChecksumRight } from './checksum.ts'
 import { closeTcb } from './closing.ts'
 import { type TcpConfig, tcpConfig } from './config.ts'
@@ -22,37 +24,33 @@ import { TcpError } from './errors.ts'
 import { EVENT } from './events.ts'
 import { offerFastOpen } from './fast-open.ts'
 import { CookieJar } from './fast-open-cookies.ts'
-import { takeSyn } from './handshake.ts'
 import { parseTcp, SegmentHeader, SegmentPlan } from './header.ts'
 import { handleIcmpError } from './icmp-errors.ts'
 import { hashFourTuple, initialSequenceNumber } from './isn.ts'
 import type { ConnectOptions, ListenOptions, TcpLayerOptions } from './layer-options.ts'
 import { settleLinger } from './linger.ts'
-import { Listener } from './listener.ts'
+import { Listener, type ListenerLayer } from './listener.ts'
+import { Observers, type TcpObserver } from './observers.ts'
 import { nextSegment } from './output.ts'
+import { type IssRule, type PassiveLayer, PassiveOpens, REOPEN_GAP } from './passive-open.ts'
 import { startWithPathMtu } from './path-mtu.ts'
 import { PathMtuCache } from './path-mtu-cache.ts'
 import { checkPort, Ports } from './ports.ts'
-import { ResetQueue } from './reset.ts'
+import { queueReset } from './reset.ts'
 import { segmentArrives } from './segment-arrives.ts'
-import { type Seq, seq, seqAdd, seqMax } from './seq.ts'
+import { seq, seqAdd, seqMax } from './seq.ts'
 import { setState } from './state.ts'
+import { SynCookies } from './syn-cookies.ts'
 import { createTcb, type Tcb } from './tcb.ts'
+import { DEFAULT_TIME_WAIT_MAX, TimeWaits } from './time-wait.ts'
 import { armAfterCalls, handleTimers, nextDeadline } from './timers.ts'
-import { ConnectionWatch, type TcpEvent } from './watch.ts'
 import { DirtyQueue, EventQueue } from './work.ts'
 import { SegmentWriter } from './writer.ts'
 
 export type { ConnectOptions, ListenOptions, TcpLayerOptions } from './layer-options.ts'
 
-/** How far a reopened connection's numbers stay from those of the one before; as Linux. */
-const REOPEN_GAP = 65537
-
-/** Is told what happens in connections; the event is its to keep. Must not throw, nor call the connection. */
-export type TcpObserver = (event: TcpEvent, connection: Connection) => void
-
 /** One host's TCP. Use it through Stack. */
-export class TcpLayer {
+export class TcpLayer implements PassiveLayer, ListenerLayer {
   /** By nstat's names. */
   readonly counters: TcpCounters = createCounters()
   /** Told of every change of state of every connection, when set; for traces. */
@@ -60,22 +58,27 @@ export class TcpLayer {
   /** Told of every connection's record after every step, when set; for tests: see checkInvariants. */
   onStep: ((tcb: Tcb) => void) | null = null
 
-  /** Who is told of the events of all connections. */
-  readonly #observers: TcpObserver[] = []
+  // What passive opens share with it.
+  readonly ip: IpLayer
+  readonly ports: Ports
+  readonly cookies: SynCookies
+  readonly resets = new AnswerQueue()
+  readonly synAcks = new AnswerQueue()
 
-  readonly #ip: IpLayer
+  readonly #observers = new Observers()
   readonly #config: TcpConfig
   readonly #demux: Demux
-  readonly #ports: Ports
   readonly #isn: (() => number) | null
   readonly #isnKey: SipKey
   readonly #timestampKey: SipKey
   readonly #paths = new PathMtuCache()
   /** When we were last called with the time. */
   #now: Micros = 0
+  readonly #fastOpenCookies = new CookieJar()
+  readonly #challenges: ChallengeBudget
+  readonly #timeWaits: TimeWaits
+  readonly #passive = new PassiveOpens(this)
   readonly #deadlines = new Deadlines<Connection>()
-  readonly #cookies = new CookieJar()
-  readonly #resets: ResetQueue
   readonly #writer: SegmentWriter
   readonly #segment = new SegmentHeader()
   readonly #plan = new SegmentPlan()
@@ -83,16 +86,18 @@ export class TcpLayer {
   readonly #eventful = new EventQueue<Connection | Listener>()
 
   constructor(options: TcpLayerOptions) {
-    this.#ip = options.ip
+    this.ip = options.ip
     this.#config = tcpConfig(options.config)
     congestionControl(this.#config.congestion)
     this.#demux = new Demux(options.random)
-    this.#ports = new Ports(this.#demux, options.random)
+    this.ports = new Ports(this.#demux, options.random)
     this.#isn = options.isn ?? null
     this.#isnKey = sipKey(options.random)
     this.#timestampKey = sipKey(options.random)
+    this.cookies = new SynCookies(options.random)
+    this.#challenges = new ChallengeBudget(options.challengeAcksPerSecond ?? 1000, options.random)
+    this.#timeWaits = new TimeWaits(options.timeWaitMax ?? DEFAULT_TIME_WAIT_MAX)
     this.#writer = new SegmentWriter(options.ip, options.offload)
-    this.#resets = new ResetQueue()
     options.ip.onTransportError = (error) => this.#handleIcmpError(error)
   }
 
@@ -114,20 +119,25 @@ export class TcpLayer {
   connect(options: ConnectOptions, now: Micros): Connection {
     const { remote, remotePort } = options
     checkPort(remotePort, 1)
-    if (remote.isMulticast || remote.isUnspecified || this.#ip.isBroadcast(remote)) {
+    if (remote.isMulticast || remote.isUnspecified || this.ip.isBroadcast(remote)) {
       throw new TcpError('ENETUNREACH', `${remote} is not the address of one host`) // [MUST-46]
     }
-    const local = options.local ?? this.#ip.sourceFor(remote)
+    const local = options.local ?? this.ip.sourceFor(remote)
     if (local === null) throw new TcpError('ENETUNREACH', `no address of ours can reach ${remote}`)
-    if (!this.#ip.isLocal(local) || local.family !== remote.family) {
+    if (!this.ip.isLocal(local) || local.family !== remote.family) {
       throw new TcpError('EADDRNOTAVAIL', `${local} is not an address of this host that can reach ${remote}`)
     }
+    const config = this.#configFor(options.config)
     const localPort = options.localPort
-      ? this.#ports.claim(local, checkPort(options.localPort, 1), remote, remotePort)
-      : this.#ports.ephemeral(local, remote, remotePort)
-    const tcb = this.#create(false, local, localPort, remote.clone(), remotePort, this.#configFor(options.config), now)
+      ? checkPort(options.localPort, 1)
+      : this.ports.ephemeral(local, remote, remotePort, config.timeWaitReuse, now)
+    const mayReuse = options.localPort ? options.reuseAddress === true : config.timeWaitReuse
+    const old = this.ports.claim(local, localPort, remote, remotePort, mayReuse, now)
+    const iss = old === null ? {} : { least: seqAdd(old.tcb.snd.nxt, REOPEN_GAP) }
+    if (old !== null) this.#retire(old)
+    const tcb = this.#create(false, local, localPort, remote.clone(), remotePort, config, now, iss)
     const connection = new Connection(tcb, this, null)
-    if (tcb.config.fastOpen) offerFastOpen(tcb, this.#cookies, remote, now)
+    if (tcb.config.fastOpen) offerFastOpen(tcb, this.#fastOpenCookies, remote, now)
     this.#enter(connection)
     setState(tcb, 'SYN-SENT')
     this.counters.TcpActiveOpens++
@@ -141,14 +151,16 @@ export class TcpLayer {
    */
   listen(options: ListenOptions): Listener {
     const local = options.local === undefined || options.local.isUnspecified ? null : options.local
-    if (local !== null && !this.#ip.isLocal(local)) {
+    if (local !== null && !this.ip.isLocal(local)) {
       throw new TcpError('EADDRNOTAVAIL', `${local} is not an address of this host`)
     }
     checkPort(options.port, 0)
-    const port = options.port === 0 ? this.#ports.freeListeningPort(local) : options.port
+    const { reuseAddress = true, reusePort = false } = options
+    const port = options.port === 0 ? this.ports.freeListeningPort(local, reuseAddress) : options.port
     const backlog = Math.max(1, options.backlog ?? 511)
-    const listener = new Listener(this, local, port, backlog, this.#configFor(options.config))
-    this.#ports.addListener(listener)
+    const config = this.#configFor(options.config)
+    const listener = new Listener(this, { address: local, port, backlog, reusePort, config })
+    this.ports.addListener(listener, reuseAddress)
     return listener
   }
 
@@ -157,25 +169,12 @@ export class TcpLayer {
    * not observed costs nothing. Returns the call that ends it.
    */
   observe(observer: TcpObserver): () => void {
-    this.#observers.push(observer)
-    if (this.#observers.length === 1) for (const connection of this.#demux) this.#watch(connection)
-    return () => {
-      const i = this.#observers.indexOf(observer)
-      if (i >= 0) this.#observers.splice(i, 1)
-      if (this.#observers.length === 0) for (const connection of this.#demux) connection.watch = null
-    }
-  }
-
-  #watch(connection: Connection): void {
-    const { tcb } = connection
-    connection.watch ??= new ConnectionWatch(tcb, (event) => {
-      for (const observer of this.#observers) observer(event, connection)
-    })
+    return this.#observers.add(observer, this.#demux)
   }
 
   /** A connection is made and not in any state yet. */
   #enter(connection: Connection): void {
-    if (this.#observers.length > 0) this.#watch(connection)
+    this.#observers.enter(connection)
     this.#demux.add(connection)
   }
 
@@ -194,10 +193,10 @@ export class TcpLayer {
     remotePort: number,
     config: TcpConfig,
     now: Micros,
-    leastIss?: Seq,
+    iss: IssRule,
   ): Tcb {
     const hash = hashFourTuple(this.#isnKey, local, localPort, remote, remotePort)
-    const iss = this.#isn === null ? initialSequenceNumber(hash, now) : seq(this.#isn())
+    const usual = this.#isn === null ? initialSequenceNumber(hash, now) : seq(this.#isn())
     const tcb = createTcb({
       passive,
       local,
@@ -207,9 +206,10 @@ export class TcpLayer {
       config,
       counters: this.counters,
       control: congestionControl(config.congestion),
-      iss: leastIss === undefined ? iss : seqMax(iss, leastIss),
-      timestampOffset: hashFourTuple(this.#timestampKey, local, localPort, remote, remotePort),
-      pathSegmentBytes: this.#ip.mtu - this.#ip.headerBytes(remote),
+      challenges: this.#challenges,
+      iss: iss.exact ?? (iss.least === undefined ? usual : seqMax(usual, iss.least)),
+      timestampOffset: this.timestampOffset(local, localPort, remote, remotePort),
+      pathSegmentBytes: this.ip.mtu - this.ip.headerBytes(remote),
       now,
     })
     const watch = this.onState
@@ -223,7 +223,7 @@ export class TcpLayer {
     this.counters.TcpInSegs++
     const verdict = this.#handle(packet, header, now)
     if (verdict === 'ok') return verdict
-    this.#ip.drops.count(verdict)
+    this.ip.drops.count(verdict)
     if (verdict === 'tcp-bad-checksum') this.counters.TcpInCsumErrors++
     if (verdict === 'tcp-bad-checksum' || verdict === 'tcp-too-short' || verdict === 'tcp-bad-data-offset') {
       this.counters.TcpInErrs++
@@ -242,61 +242,34 @@ export class TcpLayer {
     if (parsed !== 'ok') return parsed
     if (segment.sourcePort === 0 || segment.destinationPort === 0) return 'tcp-port-zero'
     const connection = this.#demux.find(header.dst, segment.destinationPort, header.src, segment.sourcePort)
-    if (connection === null) return this.#handleUnconnected(header, segment, now)
+    if (connection === null) return this.#passive.handle(header, segment, now)
     connection.tcb.life.receivedTrafficClass = header.trafficClass & 0xfc
-    const verdict = segmentArrives(connection.tcb, segment, now)
+    const isAdmitted = connection.listener === null || this.#passive.admits(connection, segment, now)
+    const verdict = isAdmitted ? segmentArrives(connection.tcb, segment, now) : 'done'
     if (connection.watch !== null) connection.watch.step(now)
-    if (verdict === 'reopen') return this.#reopen(connection, header, segment, now)
-    if (verdict === 'reset') this.#resets.add(header.dst, header.src, segment)
+    if (verdict === 'reopen') return this.#passive.reopen(connection, header, segment, now)
+    if (verdict === 'reset') queueReset(this.resets, header.dst, header.src, segment, this.ip.hopLimit)
     this.touch(connection)
-    this.#notice(connection)
-    return 'ok'
+    this.notice(connection)
+    return isAdmitted ? 'ok' : 'tcp-not-accepted'
   }
 
-  #handleUnconnected(header: IpHeader, segment: SegmentHeader, now: Micros, leastIss?: Seq): 'ok' | DropReason {
-    const listener = this.#ports.listenerFor(header.dst, segment.destinationPort)
-    const verdict = listener === null ? 'reset' : listener.judge(segment)
-    if (verdict === 'reset') {
-      this.#resets.add(header.dst, header.src, segment)
-      return listener === null ? 'tcp-no-listener' : 'tcp-not-syn'
-    }
-    if (listener === null || verdict === 'drop') return 'tcp-not-accepted'
-    this.#open(listener, header, segment, now, leastIss)
-    return 'ok'
-  }
-
-  /**
-   * RFC 9293 §3.10.7.2, third: a SYN in LISTEN. Its text, if any, is sent again by the peer once the connection is open. `leastIss`:
-   * after TIME-WAIT, beyond what the old connection used (RFC 9293 §3.6.1 [MAY-2] (1)).
-   */
-  #open(listener: Listener, header: IpHeader, segment: SegmentHeader, now: Micros, leastIss?: Seq): void {
+  /** Passive opens: a record in CLOSED for the peer of a segment. */
+  createPassive(listener: Listener, header: IpHeader, segment: SegmentHeader, now: Micros, iss: IssRule): Tcb {
     const { destinationPort, sourcePort } = segment
-    const local = header.dst.clone()
-    const tcb = this.#create(
-      true,
-      local,
-      destinationPort,
-      header.src.clone(),
-      sourcePort,
-      listener.config,
-      now,
-      leastIss,
-    )
-    const connection = new Connection(tcb, this, listener)
-    this.#enter(connection)
-    takeSyn(tcb, segment, now)
-    setState(tcb, 'SYN-RECEIVED')
-    listener.adopt(connection)
-    this.counters.TcpPassiveOpens++
-    this.touch(connection)
+    const { dst, src } = header
+    return this.#create(true, dst.clone(), destinationPort, src.clone(), sourcePort, listener.config, now, iss)
   }
 
-  #reopen(old: Connection, header: IpHeader, segment: SegmentHeader, now: Micros): 'ok' | DropReason {
-    const listener = this.#ports.listenerFor(header.dst, segment.destinationPort)
-    if (listener === null || listener.judge(segment) !== 'open') return 'tcp-not-accepted'
-    closeTcb(old.tcb) // what was received and not read stays readable
-    this.#settle(old)
-    return this.#handleUnconnected(header, segment, now, seqAdd(old.tcb.snd.nxt, REOPEN_GAP))
+  /** Passive opens: what a connection's timestamps begin with (RFC 7323 §5.4). */
+  timestampOffset(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): number {
+    return hashFourTuple(this.#timestampKey, local, localPort, remote, remotePort)
+  }
+
+  /** Passive opens: from now on segments reach the connection. */
+  enlist(connection: Connection): void {
+    this.#enter(connection)
+    this.touch(connection)
   }
 
   #handleIcmpError(error: TransportError): void {
@@ -305,10 +278,10 @@ export class TcpLayer {
     if (connection === null) return
     const { tcb } = connection
     const before = tcb.pathSegmentBytes
-    handleIcmpError(tcb, error, this.#ip.headerBytes(error.dst))
+    handleIcmpError(tcb, error, this.ip.headerBytes(error.dst))
     if (tcb.pathSegmentBytes < before) this.#paths.put(tcb.remote, tcb.pathSegmentBytes, this.#now)
     this.touch(connection)
-    this.#notice(connection)
+    this.notice(connection)
   }
 
   /** When to call handleTimeout next; Infinity for never. */
@@ -322,7 +295,7 @@ export class TcpLayer {
       handleTimers(c.tcb, now)
       if (c.watch !== null) c.watch.step(now)
       this.touch(c)
-      this.#notice(c)
+      this.notice(c)
     }
   }
 
@@ -330,10 +303,10 @@ export class TcpLayer {
   pollTransmit(packet: Packet, now: Micros): boolean {
     const plan = this.#plan
     this.#now = now
-    if (this.#resets.next(plan)) {
-      this.counters.TcpOutRsts++
-      this.counters.TcpOutSegs++
-      this.#writer.writeReset(this.#resets, plan, packet)
+    const answer = this.synAcks.take() ?? this.resets.take()
+    if (answer !== null) {
+      countSent(this.counters, answer.plan)
+      this.#writer.writeAnswer(answer, packet)
       return true
     }
     for (let connection = this.#dirty.first(); connection !== null; connection = this.#dirty.first()) {
@@ -347,7 +320,7 @@ export class TcpLayer {
       }
       this.#dirty.drop()
       if (connection.watch !== null) connection.watch.settled(now)
-      this.#settle(connection)
+      this.settle(connection)
     }
     return false
   }
@@ -374,16 +347,16 @@ export class TcpLayer {
 
   /** A listener gave a connection to its owner: what gathered until now can be told. */
   accepted(connection: Connection): void {
-    this.#notice(connection)
+    this.notice(connection)
   }
 
   /** A listener was closed. */
   unlisten(listener: Listener): void {
-    this.#ports.removeListener(listener)
+    this.ports.removeListener(listener)
   }
 
   /** Queues a connection's or its listener's events for the owner. */
-  #notice(connection: Connection): void {
+  notice(connection: Connection): void {
     const { listener, tcb } = connection
     if (tcb.life.linger === 'waiting') settleLinger(tcb)
     if (listener !== null) {
@@ -394,17 +367,33 @@ export class TcpLayer {
   }
 
   /** The connection has nothing more to send now: its deadline is set, or its record is dropped. */
-  #settle(connection: Connection): void {
+  settle(connection: Connection): void {
     const { tcb } = connection
     if (this.onStep !== null) this.onStep(tcb)
     if (tcb.state !== 'CLOSED') {
       this.#deadlines.arm(connection, nextDeadline(tcb))
+      if (tcb.state === 'TIME-WAIT') this.#linger(connection)
       return
     }
     this.#deadlines.remove(connection)
+    this.#timeWaits.delete(connection)
     if (this.#demux.remove(connection) && connection.listener === null) {
       tcb.events |= EVENT.closed
       this.#eventful.add(connection)
     }
+  }
+
+  /** In TIME-WAIT little is kept, and of too many the oldest goes. */
+  #linger(connection: Connection): void {
+    const evicted = this.#timeWaits.add(connection)
+    if (evicted === null) return
+    this.counters.TcpExtTCPTimeWaitOverflow++
+    this.#retire(evicted)
+  }
+
+  /** The end of TIME-WAIT before its time. */
+  #retire(connection: Connection): void {
+    closeTcb(connection.tcb)
+    this.settle(connection)
   }
 }

@@ -31,6 +31,7 @@ export function owesAck(tcb: Tcb): void {
 export function owesChallenge(tcb: Tcb, now: Micros): void {
   if (now < tcb.challengeAt) return
   tcb.challengeAt = now + tcb.config.challengeIntervalUs
+  if (!tcb.challenges.take(now)) return // RFC 5961 §10: over all connections
   tcb.counters.TcpExtTCPChallengeACK++
   owesAck(tcb)
 }

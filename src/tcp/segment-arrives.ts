@@ -17,6 +17,7 @@ import { setState } from './state.ts'
 import type { Tcb } from './tcb.ts'
 import { receiveUrgent } from './urgent.ts'
 import { takeUserTimeout } from './user-timeout.ts'
+import { advertiseWindow } from './window.ts'
 
 /** What the caller has to do: nothing, answer with a reset (RFC 9293 §3.10.7.3, .4), or look for a listener (TIME-WAIT reuse). */
 export type ArrivalVerdict = 'done' | 'reset' | 'reopen'
@@ -104,13 +105,15 @@ function arrivesReset(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' {
   }
   switch (tcb.state) {
     case 'SYN-RECEIVED':
-      if (tcb.passive) closeTcb(tcb)
+      if (tcb.passive) dropEmbryo(tcb)
       else failTcb(tcb, 'ECONNREFUSED')
       break
     case 'CLOSING':
     case 'LAST-ACK':
-    case 'TIME-WAIT':
       closeTcb(tcb)
+      break
+    case 'TIME-WAIT':
+      if (!tcb.config.timeWaitIgnoresResets) closeTcb(tcb)
       break
     default:
       failTcb(tcb, 'ECONNRESET')
@@ -118,9 +121,15 @@ function arrivesReset(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' {
   return 'done'
 }
 
+/** A half-open connection goes back to LISTEN. */
+function dropEmbryo(tcb: Tcb): void {
+  tcb.counters.TcpExtEmbryonicRsts++
+  closeTcb(tcb)
+}
+
 /** Fourth check: a SYN in the window. From a passive open back to LISTEN; otherwise RFC 5961 §4.2: challenge it. */
 function arrivesSyn(tcb: Tcb, now: Micros): 'done' {
-  if (tcb.state === 'SYN-RECEIVED' && tcb.passive) closeTcb(tcb)
+  if (tcb.state === 'SYN-RECEIVED' && tcb.passive) dropEmbryo(tcb)
   else {
     tcb.counters.TcpExtTCPSYNChallenge++
     owesChallenge(tcb, now)
@@ -140,18 +149,40 @@ function ackOfSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): 'go on' | Arri
   const { snd } = tcb
   if (seqLe(segment.ack, snd.una) || seqGt(segment.ack, snd.nxt)) return 'reset'
   // Two that crossed: the SYN,ACK is no sign of a loss (RFC 5681 §3.1 speaks of one).
-  const resent = snd.flight.at(0).transmissions > (tcb.life.isCrossed ? 2 : 1)
-  measure(tcb, releaseAcked(tcb, segment.ack), segment, now)
+  const sentOnce = tcb.life.isCrossed ? 2 : 1
+  // While the application was not ready for it the round trip was measured (syn-received.ts); now it would tell how long that took.
+  const isMeasured = tcb.rtt.srttUs >= 0
+  const resent = !isMeasured && snd.flight.at(0).transmissions > sentOnce
+  const newest = releaseAcked(tcb, segment.ack)
+  if (!isMeasured) measure(tcb, newest, segment, now)
   afterSynAcked(tcb)
   restartRetransmitTimer(tcb, now)
+  synIsAcked(tcb, segment, resent, now)
+  return 'go on'
+}
+
+/** The segment acknowledges our SYN: its window counts, and the connection is open. */
+function synIsAcked(tcb: Tcb, segment: SegmentHeader, resent: boolean, now: Micros): void {
+  const { snd } = tcb
   const isSyn = (segment.flags & FLAG.SYN) !== 0 // whose window is never scaled (RFC 7323 §2.2)
   snd.wnd = isSyn ? segment.window : segment.window * 2 ** snd.scale
   snd.maxWnd = Math.max(snd.maxWnd, snd.wnd)
   snd.wl1 = segment.seq
   snd.wl2 = segment.ack
+  tcb.rtt.timeouts = 0
+  tcb.progressAt = now
   establish(tcb, resent, now)
   takeTimestamp(tcb, segment, now)
-  return 'go on'
+}
+
+/** The ACK that brought a SYN cookie back: the connection that it acknowledges is open at once. `takeSyn` has taken the rebuilt SYN. */
+export function opensFromCookie(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
+  tcb.snd.nxt = segment.ack
+  tcb.snd.una = segment.ack
+  advertiseWindow(tcb, true) // what our SYN,ACK has promised
+  tcb.ts.lastAckSent = tcb.rcv.nxt
+  synIsAcked(tcb, segment, false, now)
+  receiveRest(tcb, segment, now)
 }
 
 function ackOfRest(tcb: Tcb, segment: SegmentHeader, now: Micros): 'go on' | 'done' {

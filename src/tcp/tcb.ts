@@ -18,6 +18,7 @@ import { ByteRing } from '../base/byte-ring.ts'
 import { Ranges } from '../base/ranges.ts'
 import type { Micros } from '../base/time.ts'
 import type { IpAddress } from '../ip/address.ts'
+import type { ChallengeBudget } from './challenge-budget.ts'
 import type { TcpConfig } from './config.ts'
 import type { CongestionControl, CongestionState } from './congestion/interface.ts'
 import type { TcpCounters } from './counters.ts'
@@ -61,7 +62,7 @@ export interface SendState {
   mss: number
   /** Text from max(UNA, ISS+1) on. */
   readonly buffer: ByteRing
-  readonly flight: Flight
+  flight: Flight
   /** The application has closed its side: FIN follows the last byte of the buffer. */
   finQueued: boolean
   /** FIN is within SND.NXT. */
@@ -174,16 +175,18 @@ export interface Tcb {
   config: TcpConfig
   /** The host's: shared by all its connections. */
   readonly counters: TcpCounters
+  /** The host's too: what all connections together may challenge. */
+  readonly challenges: ChallengeBudget
   readonly snd: SendState
   readonly rcv: ReceiveState
   readonly ts: TimestampState
   readonly rtt: RttState
   readonly recovery: RecoveryState
-  readonly rack: RackState
-  readonly prr: PrrState
-  readonly undo: UndoState
-  readonly tlp: TailProbeState
-  readonly delivery: DeliveryCounts
+  rack: RackState
+  prr: PrrState
+  undo: UndoState
+  tlp: TailProbeState
+  delivery: DeliveryCounts
   readonly timers: TimerState
   control: CongestionControl
   readonly cc: CongestionState
@@ -233,6 +236,7 @@ export interface TcbSeed {
   remotePort: number
   config: TcpConfig
   counters: TcpCounters
+  challenges: ChallengeBudget
   control: CongestionControl
   iss: Seq
   timestampOffset: number
@@ -255,6 +259,7 @@ export function createTcb(seed: TcbSeed): Tcb {
     remotePort: seed.remotePort,
     config,
     counters: seed.counters,
+    challenges: seed.challenges,
     snd: createSend(iss),
     rcv: createReceive(Math.min(config.mss, seed.pathSegmentBytes - 20)),
     ts: { enabled: config.timestamps, recent: 0, recentAt: 0, lastAckSent: seq(0), offset: seed.timestampOffset },

@@ -11,6 +11,7 @@ import { owesAck } from './receive.ts'
 import { retune } from './retune.ts'
 import { backedOffRtoUs } from './rtt.ts'
 import { isSynchronized } from './state.ts'
+import { onSynAckTimeout } from './syn-received.ts'
 import { type Tcb, unsentBytes } from './tcb.ts'
 import { noteTimeout, timeOut } from './trouble.ts'
 import { userTimeoutUs } from './user-timeout.ts'
@@ -83,6 +84,10 @@ function onRetransmit(tcb: Tcb, now: Micros): void {
   const { timers, config, snd } = tcb
   timers.retransmit = NEVER
   if (snd.flight.size === 0) return
+  if (tcb.passive && tcb.state === 'SYN-RECEIVED') {
+    onSynAckTimeout(tcb, now)
+    return
+  }
   const limit = isSynchronized(tcb.state) ? userTimeoutUs(tcb) : config.synTimeoutUs
   // A peer that has shut its window on what is in flight, but answers, is alive [MUST-37] [SHLD-17].
   // But not where the application has set its own limit, which asks for progress (Linux: TCP_USER_TIMEOUT).

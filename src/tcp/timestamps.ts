@@ -9,5 +9,10 @@ export const TIMESTAMP_OPTION_BYTES = 12
 
 /** TSval for a segment sent at `now`, as int32. */
 export function timestampNow(tcb: Tcb, now: Micros): number {
-  return ((Math.floor(now / 1000) % 4294967296) + tcb.ts.offset) | 0
+  return timestampAt(now, tcb.ts.offset)
+}
+
+/** The clock at `now` with an offset, as int32. */
+export function timestampAt(now: Micros, offset: number): number {
+  return ((Math.floor(now / 1000) % 4294967296) + offset) | 0
 }

@@ -7,8 +7,8 @@ import { finishChecksum, foldSum, pseudoHeaderSum, sumBytes } from '../ip/checks
 import { PROTOCOL } from '../ip/header.ts'
 import type { IpLayer } from '../ip/layer.ts'
 import { HEADROOM, type Offload, type Packet } from '../link/device.ts'
+import type { Answer } from './answers.ts'
 import { type SegmentPlan, TCP_HEADER_MAX, writeTcp } from './header.ts'
-import type { ResetQueue } from './reset.ts'
 import type { Tcb } from './tcb.ts'
 
 const CHECKSUM_AT = 16
@@ -38,11 +38,12 @@ export class SegmentWriter {
     this.#finish(packet, plan, tcb.local, tcb.remote, at, textAt, tcb.config.hopLimit, tcb.config.trafficClass)
   }
 
-  /** Writes the reset that `resets.next` has just planned. */
-  writeReset(resets: ResetQueue, plan: SegmentPlan, packet: Packet): void {
-    const at = HEADROOM + this.#ip.headerBytes(resets.remote)
+  /** Writes a segment without a connection. */
+  writeAnswer(answer: Answer, packet: Packet): void {
+    const { plan, local, remote, hopLimit, trafficClass } = answer
+    const at = HEADROOM + this.#ip.headerBytes(remote)
     const textAt = at + writeTcp(plan, packet.bytes, at)
-    this.#finish(packet, plan, resets.local, resets.remote, at, textAt, this.#ip.hopLimit, 0)
+    this.#finish(packet, plan, local, remote, at, textAt, hopLimit, trafficClass)
   }
 
   #finish(

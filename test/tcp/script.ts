@@ -9,7 +9,7 @@ import { SeededRandom } from '../../src/base/random.ts'
 import { IpAddress } from '../../src/ip/address.ts'
 import { PROTOCOL } from '../../src/ip/header.ts'
 import { HEADROOM, type Offload, Packet } from '../../src/link/device.ts'
-import { Stack } from '../../src/stack/stack.ts'
+import { Stack, type StackConfig } from '../../src/stack/stack.ts'
 import type { TcpConfig } from '../../src/tcp/config.ts'
 import type { Connection } from '../../src/tcp/connection.ts'
 import { EVENT } from '../../src/tcp/events.ts'
@@ -56,6 +56,8 @@ export interface ScriptOptions {
   /** The peer opens. */
   passive?: boolean
   backlog?: number
+  /** What else the stack is set up with. */
+  stack?: Partial<StackConfig>
   random?: SeededRandom
 }
 
@@ -113,6 +115,7 @@ export class Script {
         ...options.tcp,
       },
       ...(options.offload === undefined ? {} : { offload: options.offload }),
+      ...options.stack,
     })
     this.stack.tcp.onStep = checkInvariants
     inhabit(this)

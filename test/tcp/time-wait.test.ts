@@ -1,7 +1,7 @@
 // TIME-WAIT: how long it lasts, what it answers, and who may end it (RFC 9293 §3.6.1, §3.10.7.4; RFC 6191; RFC 1337).
 
 import { expect } from 'vitest'
-import { type Script, scenario } from './script.ts'
+import { listening, type Script, scenario } from './script.ts'
 import { type InState, inState } from './states.ts'
 
 const timeWait = (options: Parameters<typeof inState>[1] = {}): InState => inState('TIME-WAIT', options)
@@ -133,4 +133,79 @@ scenario('the four values are taken until TIME-WAIT ends (RFC 9293 §3.6.1 [MUST
   c.advance(2000)
   expect(open).not.toThrow()
   c.call(() => {}).out('S 0')
+})
+
+scenario('with timeWaitIgnoresResets a reset does not end TIME-WAIT (RFC 1337 §3, F1)', () => {
+  const { c } = timeWait({ tcp: { timeWaitIgnoresResets: true, mslUs: 1_000_000 } })
+  c.advance(500).in('R 2').in('R. 2 ack 2').quiet()
+  expect(c.state).toBe('TIME-WAIT')
+  c.silent(1500) // nor does it make it longer
+  expect(c.state).toBe('CLOSED')
+})
+
+scenario('a reset that is not at RCV.NXT never ends TIME-WAIT (RFC 5961 §3.2)', () => {
+  const { c } = timeWait()
+  c.in('R 3').out('. 2 ack 2').in('R 1').quiet()
+  expect(c.state).toBe('TIME-WAIT')
+})
+
+scenario(
+  'text again after the FIN is acknowledged and not taken, and 2 MSL is not restarted (RFC 9293 §3.10.7.4)',
+  () => {
+    const { c } = inState('FIN-WAIT-2', { tcp: { mslUs: 1_000_000 } })
+    c.in('FP. 1:101 ack 2').out('. 2 ack 102').reads(100)
+    c.advance(1000).in('P. 1:101 ack 2').out('. 2 ack 102').in('P. 102:202 ack 2').quiet()
+    expect(c.connection.readableBytes).toBe(0)
+    c.silent(1000)
+    expect(c.state).toBe('CLOSED')
+  },
+)
+
+/** Opens from a port of the peer and is closed by us first. */
+function closesFirst(c: Script, port: number): void {
+  c.remotePort = port
+  c.in('S 0 <mss 1460>').out('S. 0 ack 1').in('. 1 ack 1').accept()
+  c.call((connection) => connection.close())
+    .out('F. 1 ack 1')
+    .in('F. 1 ack 2')
+    .out('. 2 ack 2')
+  c.events()
+}
+
+scenario(
+  'over timeWaitMax the oldest connection in TIME-WAIT goes, with its events (Linux’s tcp_max_tw_buckets)',
+  () => {
+    const c = listening({ stack: { timeWaitMax: 2 } })
+    closesFirst(c, 40000)
+    const first = c.connection
+    closesFirst(c, 40001)
+    closesFirst(c, 40002)
+    expect([first.state, first.error, c.stack.tcp.connectionCount]).toEqual(['CLOSED', null, 2])
+    expect(c.stack.tcp.counters.TcpExtTCPTimeWaitOverflow).toBe(1)
+    c.remotePort = 40001
+    c.in('F. 1 ack 2').out('. 2 ack 2') // which does not make it younger
+    closesFirst(c, 40003)
+    expect([...c.stack.tcp.connections()].map((one) => one.remotePort).sort()).toEqual([40002, 40003])
+    c.silent(60_000)
+    expect([c.stack.tcp.connectionCount, c.stack.tcp.counters.TcpExtTCPTimeWaitOverflow]).toEqual([0, 2])
+  },
+)
+
+scenario('with a bound of 0 there is no TIME-WAIT, without one there is no end to it', () => {
+  const none = listening({ stack: { timeWaitMax: 0 } })
+  closesFirst(none, 40000)
+  expect(none.stack.tcp.connectionCount).toBe(0)
+  const all = listening({ stack: { timeWaitMax: Number.POSITIVE_INFINITY } })
+  for (let port = 40000; port < 40050; port++) closesFirst(all, port)
+  expect(all.stack.tcp.connectionCount).toBe(50)
+  expect(() => listening({ stack: { timeWaitMax: -1 } })).toThrow(RangeError)
+})
+
+scenario('a connection in TIME-WAIT still tells what it was, and gives up what it was read for', () => {
+  const { c } = inState('FIN-WAIT-2', { sack: true, ts: true })
+  c.in('FP. 1:101 ack 2').out('. 2 ack 102')
+  const { tcpi_rtt, tcpi_options, tcpi_snd_mss, pipe } = c.connection.info()
+  expect([tcpi_rtt > 0, tcpi_options, tcpi_snd_mss, pipe]).toEqual([true, ['timestamps', 'sack'], 1448, 0])
+  c.reads(100)
+  expect(c.connection.ended).toBe(true)
 })

@@ -1,0 +1,200 @@
+// Passive opens (RFC 9293 §3.10.7.2): from a segment that belongs to no connection to a connection, a reset, a SYN cookie, or nothing.
+// Owns: asking the listener and doing what it says. Does not own: the queues (listener.ts), the checks of a segment, sending.
+
+import type { Micros } from '../base/time.ts'
+import type { IpAddress } from '../ip/address.ts'
+import type { DropReason } from '../ip/drops.ts'
+import type { IpHeader } from '../ip/header.ts'
+import type { IpLayer } from '../ip/layer.ts'
+import type { Answer, AnswerQueue } from './answers.ts'
+import { abortTcb, closeTcb } from './closing.ts'
+import { Connection, type ConnectionLayer } from './connection.ts'
+import type { TcpCounters } from './counters.ts'
+import { peerMss, takeSyn } from './handshake.ts'
+import { FLAG, SegmentHeader } from './header.ts'
+import type { Listener } from './listener.ts'
+import type { Ports } from './ports.ts'
+import { queueReset } from './reset.ts'
+import { opensFromCookie } from './segment-arrives.ts'
+import { type Seq, seqAdd } from './seq.ts'
+import { setState } from './state.ts'
+import { cookieTimestamp, rebuildSyn, type SynCookies } from './syn-cookies.ts'
+import { isFinalAck } from './syn-received.ts'
+import type { Tcb } from './tcb.ts'
+import { timestampAt } from './timestamps.ts'
+import { windowScaleFor } from './window.ts'
+
+/** How far the numbers of a connection that follows another stay from those of the one before; as Linux. */
+export const REOPEN_GAP = 65537
+
+/** What is needed of the layer that connections belong to. */
+export interface PassiveLayer extends ConnectionLayer {
+  readonly counters: TcpCounters
+  readonly ip: IpLayer
+  readonly ports: Ports
+  readonly cookies: SynCookies
+  /** Resets, and SYN,ACKs with a cookie. */
+  readonly resets: AnswerQueue
+  readonly synAcks: AnswerQueue
+  /** A record in CLOSED; its initial number is `exactIss`, or beyond `leastIss`, when given. */
+  createPassive(listener: Listener, header: IpHeader, segment: SegmentHeader, now: Micros, iss: IssRule): Tcb
+  timestampOffset(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): number
+  /** The connection is there: segments reach it. */
+  enlist(connection: Connection): void
+  /** The connection may have changed its state: its listener, or its owner, is told. */
+  notice(connection: Connection): void
+  /** The record is closed: it is dropped. */
+  settle(connection: Connection): void
+}
+
+/** What an initial sequence number must be. */
+export interface IssRule {
+  readonly exact?: Seq
+  readonly least?: Seq
+}
+
+const ANY_ISS: IssRule = {}
+// Scratch: never re-entered.
+const syn = new SegmentHeader()
+
+/** Passive opens of one host. */
+export class PassiveOpens {
+  readonly #layer: PassiveLayer
+
+  constructor(layer: PassiveLayer) {
+    this.#layer = layer
+  }
+
+  /** A segment that belongs to no connection (RFC 9293 §3.10.7.1, §3.10.7.2). */
+  handle(header: IpHeader, segment: SegmentHeader, now: Micros): 'ok' | DropReason {
+    const { destinationPort, sourcePort } = segment
+    const listener = this.#layer.ports.listenerFor(header.dst, destinationPort, header.src, sourcePort)
+    if (listener === null) {
+      this.#reset(header, segment)
+      return 'tcp-no-listener'
+    }
+    switch (listener.judge(segment, now, false)) {
+      case 'open':
+        this.#open(listener, header, segment, now, ANY_ISS)
+        return 'ok'
+      case 'cookie':
+        this.#answerWithCookie(listener, header, segment, now)
+        return 'ok'
+      case 'reset':
+        return this.#handleAck(listener, header, segment, now)
+      default:
+        return 'tcp-not-accepted'
+    }
+  }
+
+  /** A SYN that may follow a connection in TIME-WAIT (RFC 9293 §3.6.1 [MAY-2]). */
+  reopen(old: Connection, header: IpHeader, segment: SegmentHeader, now: Micros): 'ok' | DropReason {
+    const { destinationPort, sourcePort } = segment
+    const listener = this.#layer.ports.listenerFor(header.dst, destinationPort, header.src, sourcePort)
+    if (listener === null || listener.judge(segment, now, true) !== 'open') return 'tcp-not-accepted'
+    closeTcb(old.tcb) // what was received and not read stays readable
+    this.#layer.settle(old)
+    // [MAY-2] (1): beyond what the old connection used.
+    this.#open(listener, header, segment, now, { least: seqAdd(old.tcb.snd.nxt, REOPEN_GAP) })
+    return 'ok'
+  }
+
+  /** Whether a segment for a connection that nobody has accepted may go on to it; when not it has been dealt with. */
+  admits(connection: Connection, segment: SegmentHeader, now: Micros): boolean {
+    const { listener, tcb } = connection
+    if (listener === null || !isFinalAck(tcb, segment, now)) return true
+    const verdict = listener.admit(connection, segment, now)
+    if (verdict === 'open') return true
+    if (verdict === 'reset') {
+      this.#layer.counters.TcpExtEmbryonicRsts++
+      abortTcb(tcb)
+    }
+    return false
+  }
+
+  #reset(header: IpHeader, segment: SegmentHeader): void {
+    queueReset(this.#layer.resets, header.dst, header.src, segment, this.#layer.ip.hopLimit)
+  }
+
+  /** RFC 9293 §3.10.7.2, third: a SYN in LISTEN. Its text, if any, is sent again by the peer once the connection is open. */
+  #open(listener: Listener, header: IpHeader, segment: SegmentHeader, now: Micros, iss: IssRule): void {
+    const tcb = this.#layer.createPassive(listener, header, segment, now, iss)
+    takeSyn(tcb, segment, now)
+    this.#begin(tcb, listener)
+  }
+
+  #begin(tcb: Tcb, listener: Listener): Connection {
+    const connection = new Connection(tcb, this.#layer, listener)
+    this.#layer.enlist(connection)
+    setState(tcb, 'SYN-RECEIVED')
+    listener.adopt(connection)
+    this.#layer.counters.TcpPassiveOpens++
+    return connection
+  }
+
+  /** RFC 9293 §3.10.7.2, second: an ACK in LISTEN is answered with a reset, unless it brings back a cookie (RFC 4987 §3.6). */
+  #handleAck(listener: Listener, header: IpHeader, segment: SegmentHeader, now: Micros): 'ok' | DropReason {
+    const { cookies, counters } = this.#layer
+    const mayBeCookie = (segment.flags & FLAG.SYN) === 0 && listener.expectsCookies(now)
+    if (!mayBeCookie) {
+      this.#reset(header, segment)
+      return 'tcp-not-syn'
+    }
+    const { destinationPort, sourcePort } = segment
+    const irs = seqAdd(segment.seq, -1)
+    const iss = seqAdd(segment.ack, -1)
+    const mss = cookies.judge(header.dst, destinationPort, header.src, sourcePort, irs, iss, now)
+    if (mss < 0) {
+      counters.TcpExtSyncookiesFailed++
+      this.#reset(header, segment)
+      return 'tcp-not-syn'
+    }
+    counters.TcpExtSyncookiesRecv++
+    if (listener.isFull()) {
+      if (!listener.config.abortOnOverflow) return 'tcp-not-accepted' // the cookie is good for another minute
+      this.#reset(header, segment)
+      return 'tcp-not-accepted'
+    }
+    const tcb = this.#layer.createPassive(listener, header, segment, now, { exact: iss })
+    rebuildSyn(segment, mss, tcb.config.timestamps, tcb.ts.offset, syn)
+    takeSyn(tcb, syn, now)
+    const connection = this.#begin(tcb, listener)
+    opensFromCookie(tcb, segment, now)
+    this.#layer.notice(connection)
+    return 'ok'
+  }
+
+  /** Nothing is kept of the SYN but what goes out with the answer. */
+  #answerWithCookie(listener: Listener, header: IpHeader, segment: SegmentHeader, now: Micros): void {
+    const { synAcks, counters } = this.#layer
+    const { config } = listener
+    const answer = synAcks.add(header.dst, header.src, config.hopLimit, config.trafficClass)
+    if (answer === null) return
+    counters.TcpExtSyncookiesSent++
+    this.#planSynAck(answer, listener, segment, now)
+  }
+
+  #planSynAck(answer: Answer, listener: Listener, segment: SegmentHeader, now: Micros): void {
+    const { cookies, ip } = this.#layer
+    const { config } = listener
+    const { plan, local, remote } = answer
+    const { destinationPort, sourcePort } = segment
+    const mss = Math.min(peerMss(segment, remote.family), config.mss)
+    plan.sourcePort = destinationPort
+    plan.destinationPort = sourcePort
+    plan.flags = FLAG.SYN | FLAG.ACK
+    plan.seq = cookies.make(local, destinationPort, remote, sourcePort, segment.seq, mss, now)
+    plan.ack = seqAdd(segment.seq, 1)
+    plan.window = Math.min(65535, config.receiveBufferBytes)
+    plan.mss = Math.min(config.mss, ip.mtu - ip.headerBytes(remote) - 20)
+    // Without timestamps there is nowhere to keep the other options, so they are not agreed to.
+    if (!config.timestamps || !segment.hasTimestamps) return
+    const scales = config.windowScale && segment.windowScale >= 0
+    const offset = this.#layer.timestampOffset(local, destinationPort, remote, sourcePort)
+    plan.sackPermitted = config.sack && segment.sackPermitted
+    plan.windowScale = scales ? windowScaleFor(config.receiveBufferBytes) : -1
+    plan.hasTimestamps = true
+    plan.tsVal = cookieTimestamp(timestampAt(now, 0), offset, scales ? segment.windowScale : -1, plan.sackPermitted)
+    plan.tsEcr = segment.tsVal
+  }
+}

@@ -1,0 +1,120 @@
+// SYN cookies (RFC 4987 §3.6): a listener that is flooded answers a SYN without keeping anything of it. Our initial sequence number is
+// a keyed hash that the peer's ACK brings back; the options ride in the low bits of our timestamp, when the peer has timestamps.
+//
+//     cookie = F0(four values) + SEG.SEQ + | minute, 8 bits | MSS index, 3 bits | F1(four values, minute, MSS index), 21 bits |
+//     TSval  = clock | 0 | SACK | window scale          bit 5 (free, for ECN), bit 4, bits 3-0 (15: none)
+//
+// What is lost: a SYN,ACK that does not arrive goes again only when the peer's SYN does; when the ACK is lost and text overtakes the text
+// before it, no cookie is found and the peer is reset.
+// Owns: making and judging cookies. Does not own: when they are used (listener.ts), opening a connection (passive-open.ts).
+// DEVIATION: RFC 9293 §3.4.1 [MUST-8]: such a number has no clock in it but the minute and the peer's own; RFC 4987 §3.6 knows it.
+
+import type { Random } from '../base/random.ts'
+import { type SipKey, sipKey } from '../base/siphash.ts'
+import { MINUTE, type Micros } from '../base/time.ts'
+import type { IpAddress } from '../ip/address.ts'
+import { FLAG, type SegmentHeader } from './header.ts'
+import { hashFourTuple } from './isn.ts'
+import { type Seq, seqAdd } from './seq.ts'
+
+/** What a cookie can tell of the peer's MSS: the greatest of these that is not above it. */
+export const COOKIE_MSS: readonly number[] = [48, 536, 1220, 1360, 1400, 1440, 1460, 8940]
+/** A cookie is believed in the minute in which it was made and in the next: at least one minute, less than two. */
+export const COOKIE_MINUTES = 2
+/** After the last cookie went out, for so long an acknowledgement may bring one back. */
+export const COOKIE_LIFE_US: Micros = COOKIE_MINUTES * MINUTE
+
+const HASH_BITS = 0x1fffff
+const OPTION_BITS = 0x3f
+const SACK_BIT = 0x10
+const NO_SCALE = 0x0f
+
+/** Makes and judges cookies under keys of its own. */
+export class SynCookies {
+  readonly #outer: SipKey
+  readonly #inner: SipKey
+
+  constructor(random: Random) {
+    this.#outer = sipKey(random)
+    this.#inner = sipKey(random)
+  }
+
+  /** The initial sequence number that answers a SYN of these four values, number `irs` and MSS. */
+  make(
+    local: IpAddress,
+    localPort: number,
+    remote: IpAddress,
+    remotePort: number,
+    irs: Seq,
+    mss: number,
+    now: Micros,
+  ): Seq {
+    const minute = minuteOf(now)
+    let index = COOKIE_MSS.length - 1
+    while (index > 0 && COOKIE_MSS[index] > mss) index--
+    const inner = hashFourTuple(this.#inner, local, localPort, remote, remotePort, (minute << 3) | index)
+    const outer = hashFourTuple(this.#outer, local, localPort, remote, remotePort)
+    return seqAdd(irs, outer + ((minute << 24) | (index << 21) | (inner & HASH_BITS)))
+  }
+
+  /** The MSS that `iss` tells, if it is a cookie that we made for this peer within the last minutes; -1 if not. */
+  judge(
+    local: IpAddress,
+    localPort: number,
+    remote: IpAddress,
+    remotePort: number,
+    irs: Seq,
+    iss: Seq,
+    now: Micros,
+  ): number {
+    const outer = hashFourTuple(this.#outer, local, localPort, remote, remotePort)
+    const rest = (iss - outer - irs) | 0
+    const minute = minuteOf(now)
+    const age = (minute - (rest >>> 24)) & 0xff
+    if (age >= COOKIE_MINUTES) return -1
+    const index = (rest >>> 21) & 7
+    const inner = hashFourTuple(this.#inner, local, localPort, remote, remotePort, ((minute - age) << 3) | index)
+    return ((rest ^ inner) & HASH_BITS) === 0 ? COOKIE_MSS[index] : -1
+  }
+}
+
+function minuteOf(now: Micros): number {
+  return Math.floor(now / MINUTE) | 0
+}
+
+/**
+ * TSval that carries a SYN's options: the clock (in milliseconds, with the connection's offset), its low six bits in the options' place,
+ * at most 64 ms before its time and never after it.
+ */
+export function cookieTimestamp(clock: number, offset: number, windowScale: number, sackPermitted: boolean): number {
+  const scale = windowScale < 0 ? NO_SCALE : Math.min(windowScale, 14)
+  const carrier = (clock & ~OPTION_BITS) | scale | (sackPermitted ? SACK_BIT : 0)
+  const isAhead = ((carrier - clock) | 0) > 0
+  return ((isAhead ? carrier - (OPTION_BITS + 1) : carrier) + offset) | 0
+}
+
+/**
+ * Makes of the ACK that brought a cookie back the SYN that drew it, as far as it can be known: number, MSS, and with `timestamps` (we have
+ * them; `offset` is the connection's) SACK and window scale.
+ */
+export function rebuildSyn(
+  ack: SegmentHeader,
+  mss: number,
+  timestamps: boolean,
+  offset: number,
+  syn: SegmentHeader,
+): void {
+  const hasTimestamps = timestamps && ack.hasTimestamps
+  const options = hasTimestamps ? (ack.tsEcr - offset) & OPTION_BITS : NO_SCALE
+  const scale = options & NO_SCALE
+  syn.sourcePort = ack.sourcePort
+  syn.destinationPort = ack.destinationPort
+  syn.seq = seqAdd(ack.seq, -1)
+  syn.flags = FLAG.SYN
+  syn.window = ack.window
+  syn.mss = mss
+  syn.windowScale = scale === NO_SCALE ? -1 : scale
+  syn.sackPermitted = (options & SACK_BIT) !== 0
+  syn.hasTimestamps = hasTimestamps
+  syn.tsVal = ack.tsVal
+}
