@@ -266,3 +266,27 @@ scenario('CLOSE in SYN-RECEIVED takes effect once the handshake is done (RFC 929
   c.in('. 1 ack 1').out('F. 1 ack 1')
   expect(c.state).toBe('FIN-WAIT-1')
 })
+
+scenario(
+  'SYNs that cross are no loss: initial window and timeout are as ever (RFC 9293 §3.5 [MUST-10], RFC 5681 §3.1, RFC 6298 §5.7)',
+  () => {
+    const c = connecting()
+    c.advance(50).in(`S 0 ${c.synOptions()}`).out('S. 0 ack 1').advance(50).in('S. 0 ack 1').out('. 1 ack 1')
+    expect([c.state, c.tcb.cc.cwnd, c.tcb.rtt.rtoUs]).toEqual(['ESTABLISHED', 14_600, 1_000_000])
+    expect([c.stack.tcp.counters.TcpRetransSegs, c.connection.info().tcpi_total_retrans]).toEqual([0, 0])
+  },
+)
+
+scenario(
+  'a SYN that was lost before they crossed, or a SYN,ACK after, is a loss (RFC 5681 §3.1, RFC 6298 §5.7)',
+  () => {
+    const c = connecting()
+    c.advance(1000).out('S 0').in(`S 0 ${c.synOptions()}`).out('S. 0 ack 1').in('S. 0 ack 1').out('. 1 ack 1')
+    const d = connecting()
+    d.in(`S 0 ${d.synOptions()}`).out('S. 0 ack 1').advance(1000).out('S. 0 ack 1').in('S. 0 ack 1').out('. 1 ack 1')
+    for (const { tcb, stack } of [c, d]) {
+      expect([tcb.cc.cwnd, tcb.rtt.rtoUs]).toEqual([1460, 3_000_000])
+      expect(stack.tcp.counters.TcpRetransSegs).toBeGreaterThan(0)
+    }
+  },
+)

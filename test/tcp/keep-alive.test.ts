@@ -1,8 +1,12 @@
 // Keep-alive probes (RFC 9293 §3.8.4).
 
 import { expect } from 'vitest'
+import { PROTOCOL } from '../../src/ip/header.ts'
+import { HEADROOM, Packet } from '../../src/link/device.ts'
+import { parseTcp, SegmentHeader } from '../../src/tcp/header.ts'
 import { established, listening, type ScriptOptions, scenario } from './script.ts'
 import { inState } from './states.ts'
+import { transportSum } from './wire.ts'
 
 const on: ScriptOptions = {
   tcp: { keepAlive: true, keepAliveIdleUs: 10_000_000, keepAliveIntervalUs: 2_000_000, keepAliveCount: 3 },
@@ -111,3 +115,56 @@ scenario('set while the connection opens, it counts from when it is open', () =>
   c.advance(500).in('. 1 ack 1').accept()
   c.silent(4999.999).advance(0.001).out('. 0 ack 1')
 })
+
+scenario('a shorter idle time counts from when the peer was heard last (RFC 9293 §3.8.4 [MUST-27])', () => {
+  const c = established(on)
+  c.advance(4000)
+  c.call((connection) => connection.configure({ keepAliveIdleUs: 6_000_000 }))
+  c.silent(1999.999).advance(0.001).out('. 0 ack 1').in('. ack 1')
+  c.advance(5000)
+  c.call((connection) => connection.configure({ keepAliveIdleUs: 1_000_000 }))
+    .advance(0)
+    .out('. 0 ack 1') // it is over already
+})
+
+scenario(
+  'another interval counts from the last probe, another count holds at once (RFC 9293 §3.8.4 [MUST-27] [MUST-29])',
+  () => {
+    const c = established(on)
+    c.advance(10_000).out('. 0 ack 1').advance(500)
+    c.call((connection) => connection.configure({ keepAliveIntervalUs: 1_000_000 }))
+    c.silent(499.999).advance(0.001).out('. 0 ack 1')
+    c.call((connection) => connection.configure({ keepAliveCount: 2 })).silent(999.999)
+    expect([c.state, c.connection.info().tcpi_probes]).toEqual(['ESTABLISHED', 2])
+    c.silent(0.001)
+    expect([c.connection.error?.code, c.stack.tcp.counters.TcpExtTCPKeepAlive]).toEqual(['ETIMEDOUT', 2])
+  },
+)
+
+scenario('an endless interval stops the probes, and a finite one begins them again (RFC 9293 §3.8.4 [MUST-27])', () => {
+  const c = established(on)
+  c.advance(10_000).out('. 0 ack 1')
+  c.call((connection) => connection.configure({ keepAliveIntervalUs: Number.POSITIVE_INFINITY })).silent(1_000_000)
+  c.call((connection) => connection.configure({ keepAliveIntervalUs: 1_000_000 }))
+    .advance(1000)
+    .out('. 0 ack 1')
+})
+
+scenario(
+  'for peers that answer no empty probe, one has an octet of garbage that they have had already (RFC 9293 §3.8.4 [MAY-6])',
+  () => {
+    for (const keepAliveGarbage of [false, true]) {
+      const c = established({ tcp: { ...on.tcp, keepAliveGarbage } })
+      c.write(100).out('P. 1:101 ack 1').in('. ack 101')
+      const packet = new Packet(new Uint8Array(HEADROOM + 1500))
+      const later = c.now + 10_000_000
+      c.stack.handleTimeout(later)
+      expect(c.stack.pollTransmit(packet, later)).toBe(true)
+      const segment = new SegmentHeader()
+      expect(parseTcp(packet.bytes, packet.start + c.ipHeaderBytes, packet.end, segment)).toBe('ok')
+      expect([(segment.seq - c.origin.iss) | 0, segment.textLength]).toEqual([100, keepAliveGarbage ? 1 : 0])
+      expect(transportSum(packet, PROTOCOL.TCP, c.ipHeaderBytes)).toBe(0xffff)
+      expect([c.connection.unackedBytes, c.stack.pollTransmit(packet, later)]).toEqual([0, false])
+    }
+  },
+)
