@@ -8,7 +8,9 @@ import { abortTcb } from './closing.ts'
 import { reconfigure, type TcpConfig } from './config.ts'
 import type { TcpError } from './errors.ts'
 import { type TcpInfo, tcpInfo } from './info.ts'
+import { pushTail } from './push.ts'
 import { owesAck, takeText } from './receive.ts'
+import { resizeSendBuffer, writeRoom } from './send-buffer.ts'
 import { seqGt } from './seq.ts'
 import { canReceive, type State } from './state.ts'
 import { type Tcb, unsentBytes } from './tcb.ts'
@@ -89,16 +91,21 @@ export class Connection implements DeadlineEntry {
     return events
   }
 
-  /** Queues a copy of as many bytes as the send buffer takes and returns how many; when fewer than given, EVENT.writable follows. */
-  write(bytes: Uint8Array): number {
-    const taken = queueText(this.tcb, bytes)
-    if (taken > 0) this.#layer.touch(this)
+  /**
+   * Queues a copy of as many bytes as the send buffer takes and returns how many; when fewer than given, EVENT.writable follows. With
+   * `more`, as MSG_MORE in Linux, another write is to follow: only full segments go, the rest waits for the next write without `more`
+   * (an empty one will do), for the end, or for `corkLimitUs`.
+   */
+  write(bytes: Uint8Array, more = false): number {
+    const isReleased = this.tcb.snd.hasMore && !more
+    const taken = queueText(this.tcb, bytes, more)
+    if (taken > 0 || isReleased) this.#layer.touch(this)
     return taken
   }
 
   /** Bytes that `write` would take now. */
   get writableBytes(): number {
-    return Math.max(0, this.tcb.config.sendBufferBytes - this.tcb.snd.buffer.extent)
+    return writeRoom(this.tcb)
   }
 
   /** Bytes written that were never sent. */
@@ -171,6 +178,9 @@ export class Connection implements DeadlineEntry {
     const { tcb } = this
     const before = tcb.config
     tcb.config = reconfigure(changes, before) // settings are shared until they differ
+    resizeSendBuffer(tcb, before)
+    // As Linux: turning Nagle off pushes what waits, past a cork too; what is written after that is held by the cork again.
+    if (changes.nagle === false && before.nagle) pushTail(tcb)
     if (tcb.config.keepAlive !== before.keepAlive || tcb.config.keepAliveIdleUs !== before.keepAliveIdleUs) {
       // Armed when the layer next looks: it knows the time.
       if (tcb.state !== 'CLOSED') tcb.timers.keepAlive = tcb.config.keepAlive ? -1 : Number.POSITIVE_INFINITY
@@ -181,6 +191,11 @@ export class Connection implements DeadlineEntry {
   /** TCP_NODELAY: on turns Nagle's algorithm off [MUST-17]. */
   setNoDelay(on: boolean): void {
     this.configure({ nagle: !on })
+  }
+
+  /** TCP_CORK: while on, only full segments go; off sends what waits. */
+  setCork(on: boolean): void {
+    this.configure({ cork: on })
   }
 
   /** Keep-alive probes [MUST-24]; `idleUs` before the first one. */

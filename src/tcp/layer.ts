@@ -293,6 +293,7 @@ export class TcpLayer {
         return true
       }
       this.#dirty.drop()
+      if (tcb.events !== 0) this.#notice(connection) // output has made room for the application
       this.#settle(connection)
     }
     return false

@@ -8,8 +8,9 @@ import { fill, fillText } from './fill.ts'
 import { FLAG, type SegmentPlan } from './header.ts'
 import { pipe, suspectNextHole } from './loss.ts'
 import { isPaceReached, mostAtPace } from './pacing.ts'
+import { noteSmall } from './push.ts'
 import { backedOffRtoUs } from './rtt.ts'
-import { noteAppLimited, restartAfterIdle, textToSend } from './send-decision.ts'
+import { noteAppLimited, noteHold, textToSend } from './send-decision.ts'
 import { seqAdd, seqDiff, seqGe } from './seq.ts'
 import { isSynchronized } from './state.ts'
 import { nextSyn } from './syn-output.ts'
@@ -17,6 +18,7 @@ import { type Tcb, unsentBytes } from './tcb.ts'
 import { armRetransmit, persistIntervalUs } from './timers.ts'
 import { armTailProbe, noteProbe } from './tlp.ts'
 import { noteResend } from './undo.ts'
+import { noteSent, validateWindow } from './window-validation.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
 
@@ -40,6 +42,7 @@ export function nextSegment(tcb: Tcb, now: Micros, superSegment: number, plan: S
   if (tcb.tlp.isDue && nextTailProbe(tcb, now, plan)) return true
   if (nextLost(tcb, now, most, plan)) return true
   if (nextNew(tcb, now, most, plan)) return true
+  noteHold(tcb, now)
   if (suspectNextHole(tcb) && nextLost(tcb, now, most, plan)) return true
   if (tcb.probePending) return probe(tcb, now, plan)
   armPersist(tcb, now)
@@ -100,6 +103,7 @@ function resend(tcb: Tcb, i: number, withFin: boolean, now: Micros, plan: Segmen
   const { start, end } = flight.at(i)
   fillText(tcb, plan, start, seqDiff(end, start) - (withFin ? 1 : 0), withFin, now)
   plan.isResent = true
+  tcb.usage.resentBytes += plan.textLength
   noteResend(tcb, start, plan.textLength, plan.tsVal)
 }
 
@@ -134,10 +138,11 @@ function nextNew(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boolea
   const finDue = snd.finQueued && !snd.finSent
   if (unsent === 0 && !finDue) {
     tcb.hold = 'nothing'
+    snd.isPushed = false
     noteAppLimited(tcb)
     return false
   }
-  restartAfterIdle(tcb, now)
+  validateWindow(tcb, now)
   const usable = seqDiff(seqAdd(snd.una, snd.wnd), snd.nxt)
   const length = textToSend(tcb, unsent, usable, most, finDue)
   if (length < 0) return false
@@ -167,6 +172,8 @@ function sendNew(tcb: Tcb, length: number, withFin: boolean, now: Micros, plan: 
   if (withFin) snd.finSent = true
   tcb.sentAt = now
   tcb.probePending = false
+  noteSmall(tcb, length)
+  noteSent(tcb, now)
   fillText(tcb, plan, start, length, withFin, now)
 }
 

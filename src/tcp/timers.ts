@@ -4,6 +4,7 @@
 import type { Micros } from '../base/time.ts'
 import { abortTcb, closeTcb, failTcb } from './closing.ts'
 import { onReorderTimeout, onRetransmissionTimeout } from './loss.ts'
+import { pushTail } from './push.ts'
 import { owesAck } from './receive.ts'
 import { backedOffRtoUs } from './rtt.ts'
 import { isSynchronized } from './state.ts'
@@ -13,8 +14,8 @@ const NEVER = Number.POSITIVE_INFINITY
 
 /** The earliest of a connection's deadlines. */
 export function nextDeadline(tcb: Tcb): Micros {
-  const { retransmit, persist, delayedAck, reorder, lossProbe, pace, keepAlive, linger } = tcb.timers
-  return Math.min(retransmit, persist, delayedAck, reorder, lossProbe, pace, keepAlive, linger)
+  const { retransmit, persist, delayedAck, reorder, lossProbe, pace, keepAlive, cork, linger } = tcb.timers
+  return Math.min(retransmit, persist, delayedAck, reorder, lossProbe, pace, keepAlive, cork, linger)
 }
 
 /**
@@ -42,6 +43,7 @@ export function handleTimers(tcb: Tcb, now: Micros): void {
     owesAck(tcb)
   }
   if (timers.pace <= now) timers.pace = NEVER // output goes on
+  if (timers.cork <= now) pushTail(tcb)
   if (timers.reorder <= now) onReorderTimeout(tcb, now)
   if (timers.lossProbe <= now) {
     timers.lossProbe = NEVER

@@ -100,7 +100,7 @@ export class Script {
       mtu: (options.mtu ?? 1500) + (family === 4 ? 0 : 20),
       random: options.random ?? new SeededRandom(7),
       isn: () => this.origin.iss,
-      // The classic recovery (RFC 5681, RFC 6675), unless a scenario asks for more.
+      // The classic recovery (RFC 5681, RFC 6675) and Nagle's plain rule, unless a scenario asks for more.
       tcp: {
         congestion: 'reno',
         challengeIntervalUs: 0,
@@ -109,6 +109,8 @@ export class Script {
         tailLossProbe: false,
         prr: false,
         undo: false,
+        nagleVariant: 'rfc',
+        forcedPush: false,
         ...options.tcp,
       },
       ...(options.offload === undefined ? {} : { offload: options.offload }),
