@@ -323,7 +323,7 @@ function createSend(iss: Seq, bufferBytes: number): SendState {
     hasMore: false,
     isPushed: false,
     smallEnd: iss,
-    pushedEnd: iss,
+    pushedEnd: seqAdd(iss, 1),
   }
 }
 

@@ -260,15 +260,15 @@ export class Script {
   }
 
   /** Writes the next `length` octets of our stream; all must be taken. */
-  write(length: number): this {
-    expect(this.offer(length), 'octets taken by write').toBe(length)
+  write(length: number, more = false): this {
+    expect(this.offer(length, more), 'octets taken by write').toBe(length)
     return this
   }
 
   /** Writes as much as is taken of the next `length` octets of our stream; returns how much that was. */
-  offer(length: number): number {
+  offer(length: number, more = false): number {
     this.quiet()
-    const taken = this.connection.write(text(ourByte, this.#written, this.#written + length))
+    const taken = this.connection.write(text(ourByte, this.#written, this.#written + length), more)
     this.#written += taken
     this.#flush()
     return taken
