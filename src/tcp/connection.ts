@@ -180,7 +180,7 @@ export class Connection implements DeadlineEntry {
     tcb.config = reconfigure(changes, before) // settings are shared until they differ
     resizeSendBuffer(tcb, before)
     // As Linux: turning Nagle off pushes what waits, past a cork too; what is written after that is held by the cork again.
-    if (changes.nagle === false && before.nagle) pushTail(tcb)
+    if (changes.nagle === false) pushTail(tcb)
     if (tcb.config.keepAlive !== before.keepAlive || tcb.config.keepAliveIdleUs !== before.keepAliveIdleUs) {
       // Armed when the layer next looks: it knows the time.
       if (tcb.state !== 'CLOSED') tcb.timers.keepAlive = tcb.config.keepAlive ? -1 : Number.POSITIVE_INFINITY

@@ -5,7 +5,7 @@
 
 import type { Micros } from '../base/time.ts'
 import { type Seq, seqAdd, seqDiff, seqGt, seqLe } from './seq.ts'
-import type { Tcb } from './tcb.ts'
+import { type Tcb, unsentBytes } from './tcb.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
 
@@ -13,7 +13,8 @@ const NEVER = Number.POSITIVE_INFINITY
 export function smallHold(tcb: Tcb, finDue: boolean): 'nagle' | 'cork' | null {
   const { snd, config } = tcb
   if (finDue || snd.isPushed) return null
-  if (config.cork || snd.hasMore) return 'cork' // whatever Nagle says; as Linux
+  // Whatever Nagle says, as Linux. There any acknowledgement sends what MSG_MORE holds; here the promise is waited for.
+  if (config.cork || snd.hasMore) return 'cork'
   if (!config.nagle) return null // [MUST-17]
   const waits =
     config.nagleVariant === 'rfc' ? snd.flight.bytes > 0 : seqGt(snd.smallEnd, snd.una) && seqLe(snd.smallEnd, snd.nxt) // RFC 9293 §A.3
@@ -32,10 +33,10 @@ export function armCork(tcb: Tcb, now: Micros): void {
   else if (timers.cork === NEVER) timers.cork = now + config.corkLimitUs
 }
 
-/** What is queued now goes as soon as the windows let it, small or not. */
+/** What is queued now, if anything, goes as soon as the windows let it, small or not. */
 export function pushTail(tcb: Tcb): void {
   tcb.timers.cork = NEVER
-  tcb.snd.isPushed = true
+  tcb.snd.isPushed = unsentBytes(tcb) > 0
 }
 
 /**

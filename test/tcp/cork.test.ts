@@ -1,7 +1,7 @@
 // Corks: the application says that more is to come, and only full segments go (RFC 9293 §3.9.1.2; Linux's TCP_CORK and MSG_MORE).
 
 import { expect } from 'vitest'
-import { established, type Script, scenario } from './script.ts'
+import { connecting, established, type Script, scenario } from './script.ts'
 
 const mss = 1000
 const cork =
@@ -59,16 +59,22 @@ scenario('FIN pulls the cork (RFC 9293 §3.10.4)', () => {
 })
 
 scenario('the cork is stronger than TCP_NODELAY, but turning that on pushes what waits; as Linux', () => {
-  const c = established({ mss, tcp: { cork: true, nagle: false } })
+  for (const nagle of [true, false]) {
+    const c = established({ mss, tcp: { cork: true, nagle } })
+    c.write(300).quiet()
+    c.call((connection) => connection.setNoDelay(true)).out('P. 1:301 ack 1') // though it was on already
+    c.write(300).quiet()
+    expect(c.tcb.hold).toBe('cork')
+    c.call(cork(false)).out('P. 301:601 ack 1')
+  }
+})
+
+scenario('a push with nothing queued pushes nothing that is written later', () => {
+  const c = connecting({ mss, tcp: { cork: true } })
+  c.call((connection) => connection.setNoDelay(true))
+    .in('S. 0 ack 1 <mss 1000>')
+    .out('. 1 ack 1')
   c.write(300).quiet()
-  c.call((connection) => connection.setNoDelay(true)).quiet() // it was on already
-  const d = established({ mss, tcp: { cork: true } })
-  d.write(300)
-    .call((connection) => connection.setNoDelay(true))
-    .out('P. 1:301 ack 1')
-  d.write(300).quiet()
-  expect(d.tcb.hold).toBe('cork')
-  d.call(cork(false)).out('P. 301:601 ack 1')
 })
 
 scenario('a window that is not even a segment is no tail: the cork leaves silly-window avoidance alone', () => {
