@@ -91,6 +91,7 @@ function rememberWindow(tcb: Tcb): void {
 }
 
 // RFC 7661. A controller that models the path (BBR) sees to all this by itself.
+// DEVIATION: §4.4.2 asks for bursts to be bounded in the non-validated phase; they are where the controller paces, otherwise by cwnd alone.
 
 const isNewValidation = (tcb: Tcb): boolean =>
   tcb.config.windowValidation === 'keep' && tcb.control.ownsRecovery !== true
