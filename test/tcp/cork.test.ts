@@ -71,10 +71,9 @@ scenario('the cork is stronger than TCP_NODELAY, but turning that on pushes what
 
 scenario('a push with nothing queued pushes nothing that is written later', () => {
   const c = connecting({ mss, tcp: { cork: true } })
-  c.call((connection) => connection.setNoDelay(true))
-    .in('S. 0 ack 1 <mss 1000>')
-    .out('. 1 ack 1')
-  c.write(300).quiet()
+  c.call((connection) => connection.setNoDelay(true)).write(300)
+  c.in('S. 0 ack 1 <mss 1000>').out('. 1 ack 1').quiet()
+  expect(c.tcb.hold).toBe('cork')
 })
 
 scenario('a window that is not even a segment is no tail: the cork leaves silly-window avoidance alone', () => {
