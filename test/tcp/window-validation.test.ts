@@ -182,10 +182,10 @@ scenario('a window of which less than half is used is kept and does not grow (RF
 })
 
 scenario('a window that is used stays validated, in slow start too (RFC 7661 §4.3)', () => {
-  const { c, at } = grown(keep, 160)
+  const { c, at } = grown(keep)
   expect(c.tcb.usage.nonValidatedAt).toBe(-1)
   c.tcb.cc.ssthresh = 2000
-  trickle(c, at, 100, 90_000)
+  trickle(c, at, 40, 21_000)
   expect(c.tcb.usage.nonValidatedAt).toBe(-1)
 })
 
