@@ -12,12 +12,14 @@ import { FLAG, type SegmentHeader } from './header.ts'
 import { type AckOutcome, onAckOutcome, pipe } from './loss.ts'
 import { backedOffRtoUs, sampleRtt } from './rtt.ts'
 import { takeSack } from './sack.ts'
+import { retuneSendBuffer, tellRoom } from './send-buffer.ts'
 import { type Seq, seq, seqAdd, seqDiff, seqGt, seqLt } from './seq.ts'
 import { sendBufferStart, type Tcb } from './tcb.ts'
 import { timestampNow } from './timestamps.ts'
 import { armTailProbe } from './tlp.ts'
 import { noteProgress } from './trouble.ts'
 import { updateSendWindow } from './window.ts'
+import { mayGrow } from './window-validation.ts'
 
 // Scratch of one acknowledgement: handleAck is never re-entered.
 const outcome: AckOutcome = {
@@ -59,8 +61,6 @@ export function handleAck(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
   const priorLost = snd.flight.lostBytes
   const priorWindow = snd.wnd
   ackSample.priorFlight = pipe(tcb)
-  // A window held back by the pace is in use too.
-  ackSample.isCwndLimited = tcb.hold === 'cwnd' || tcb.hold === 'pacing'
   const wasRecovering = tcb.recovery.phase === 'recovery'
 
   ackSample.rttUs = takeNumbers(tcb, segment, now)
@@ -76,11 +76,14 @@ export function handleAck(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
 
   onAckOutcome(tcb, segment, outcome, sample, now)
   ackSample.lost = Math.max(0, snd.flight.lostBytes - priorLost)
+  ackSample.isCwndLimited = mayGrow(tcb, sample, now)
   tellControl(tcb, wasRecovering, now)
   if (outcome.acked > 0) restartRetransmitTimer(tcb, now)
   if (outcome.acked + outcome.sacked > 0) {
     armTailProbe(tcb, now)
-    announceRoom(tcb)
+    retuneSendBuffer(tcb)
+    tellRoom(tcb)
+    if (snd.buffer.extent === 0) tcb.events |= EVENT.drained
   }
 }
 
@@ -178,15 +181,4 @@ export function measure(
 export function restartRetransmitTimer(tcb: Tcb, now: Micros): void {
   tcb.timers.retransmit =
     tcb.snd.flight.bytes > 0 ? now + backedOffRtoUs(tcb.rtt, tcb.config) : Number.POSITIVE_INFINITY
-}
-
-/** Text was acknowledged: tells a writer that waits for room, and whoever waits for the last byte. */
-export function announceRoom(tcb: Tcb): void {
-  const { snd } = tcb
-  // Half the buffer: so that the application is not woken for every segment.
-  if (snd.wantsRoom && snd.buffer.extent <= tcb.config.sendBufferBytes / 2) {
-    snd.wantsRoom = false
-    tcb.events |= EVENT.writable
-  }
-  if (snd.buffer.extent === 0) tcb.events |= EVENT.drained
 }

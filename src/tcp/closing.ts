@@ -18,6 +18,7 @@ function stopTimers(tcb: Tcb): void {
   timers.lossProbe = NEVER
   timers.pace = NEVER
   timers.keepAlive = NEVER
+  timers.cork = NEVER
   timers.linger = NEVER
   timers.upkeep = NEVER
 }

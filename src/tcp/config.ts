@@ -11,7 +11,14 @@ export interface TcpConfig {
   initialWindowSegments: number
   /** Congestion controller by name (src/tcp/congestion). */
   congestion: string
+  /** What the send buffer takes at first. Given without sendBufferAutotune it is the bound for good, as SO_SNDBUF in Linux. */
   sendBufferBytes: number
+  /** Let the send buffer grow with cwnd, so that a long fat path can be filled (send-buffer.ts); as Linux. */
+  sendBufferAutotune: boolean
+  /** How far it may grow: 16 MiB fill 1 Gbit/s over 100 ms; Linux's tcp_wmem has 4 MiB. */
+  sendBufferMaxBytes: number
+  /** While so much was not sent yet `write` takes no more: what to send is decided late. The default is never. TCP_NOTSENT_LOWAT. */
+  notSentLowWaterBytes: number
   receiveBufferBytes: number
   /** Offer and accept window scaling (RFC 7323 §2). */
   windowScale: boolean
@@ -33,6 +40,26 @@ export interface TcpConfig {
   undo: boolean
   /** Hold back small segments while data is unacknowledged (RFC 9293 §3.7.4). TCP_NODELAY turns it off. */
   nagle: boolean
+  /**
+   * What a small segment waits for. 'rfc': everything in flight (RFC 9293 §3.7.4). 'minshall': only another small one (RFC 9293 §A.3), as
+   * in Linux, and the default: else the tail of every answer waits for its full segments, 40 ms where their number is odd and the peer
+   * delays its acknowledgement; and there is still never more than one small segment in flight.
+   */
+  nagleVariant: 'minshall' | 'rfc'
+  /** Send only full segments: a part goes when this is turned off, with FIN, or after corkLimitUs, whatever `nagle` says. TCP_CORK. */
+  cork: boolean
+  /** How long at most a part of a segment waits for `cork`, or for the write that `write(bytes, true)` has promised; Linux: 200 ms. */
+  corkLimitUs: number
+  /** PSH also when more than half of the peer's greatest window has gone without one, as in Linux (RFC 9293 §3.9.1.2). */
+  forcedPush: boolean
+  /** Slow start again after a pause of an RTO (RFC 5681 §4.1). Off, 'decay' below is off too. tcp_slow_start_after_idle. */
+  slowStartAfterIdle: boolean
+  /**
+   * What becomes of a congestion window that the application does not use (window-validation.ts). 'decay', as in Linux and the default:
+   * each RTO it comes half way down to what is used (RFC 2861). 'keep': it is kept, through pauses too, for five minutes, and a loss
+   * meanwhile goes by what was really used (RFC 7661, an experiment). 'off': it stays.
+   */
+  windowValidation: 'decay' | 'keep' | 'off'
   /** How long an acknowledgement waits for company (RFC 9293 §3.8.6.3: under 0.5 s). 0 acknowledges every segment at once. */
   delayedAckUs: number
   /** Acknowledge at the latest when this many full-sized segments have come (RFC 5681 §4.2: 2). */
@@ -119,15 +146,15 @@ interface Knob<T> {
   readonly default: T
   readonly least?: number
   readonly most?: number
-  /** The only values there are. */
-  readonly choices?: readonly T[]
+  /** The words that it may be. */
+  readonly oneOf?: readonly T[]
   /** It is agreed on, or used up, when the connection opens: later changes are refused. */
   readonly isFixed?: boolean
 }
 
 const number = (value: number, least: number, most: number): Knob<number> => ({ default: value, least, most })
 const flag = (value: boolean): Knob<boolean> => ({ default: value })
-const choice = <T extends string>(value: T, choices: readonly T[]): Knob<T> => ({ default: value, choices })
+const word = <T extends string>(value: T, ...others: T[]): Knob<T> => ({ default: value, oneOf: [value, ...others] })
 const atOpen = <T>(knob: Knob<T>): Knob<T> => ({ ...knob, isFixed: true })
 
 /** Defaults and bounds of every setting. */
@@ -136,6 +163,9 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   initialWindowSegments: atOpen(number(10, 1, 1000)),
   congestion: { default: 'cubic' },
   sendBufferBytes: number(1 << 20, 1, 1 << 26),
+  sendBufferAutotune: flag(true),
+  sendBufferMaxBytes: number(1 << 24, 1, 1 << 26),
+  notSentLowWaterBytes: number(1 << 26, 1, 1 << 26),
   receiveBufferBytes: number(1 << 20, 1, 1 << 26),
   windowScale: atOpen(flag(true)),
   timestamps: atOpen(flag(true)),
@@ -147,6 +177,12 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   prr: flag(true),
   undo: flag(true),
   nagle: flag(true),
+  nagleVariant: word('minshall', 'rfc'),
+  cork: flag(false),
+  corkLimitUs: number(200 * MILLISECOND, 0, MINUTE),
+  forcedPush: flag(true),
+  slowStartAfterIdle: flag(true),
+  windowValidation: word('decay', 'keep', 'off'),
   delayedAckUs: number(40 * MILLISECOND, 0, 499 * MILLISECOND),
   ackEverySegments: number(2, 1, 1000),
   initialRtoUs: atOpen(number(SECOND, MILLISECOND, MINUTE)),
@@ -156,7 +192,7 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   synTimeoutUs: number(180 * SECOND, MILLISECOND, Number.POSITIVE_INFINITY),
   synAckRetries: number(5, 0, 127),
   synBacklog: number(1024, 1, 1 << 20),
-  synCookies: choice('pressure', ['never', 'pressure', 'always']),
+  synCookies: word('pressure', 'never', 'always'),
   abortOnOverflow: flag(false),
   deferAcceptUs: number(0, 0, 60 * MINUTE),
   retransmitTimeoutUs: number(15 * MINUTE, MILLISECOND, Number.POSITIVE_INFINITY),
@@ -195,7 +231,7 @@ export const DEFAULT_CONFIG: TcpConfig = Object.freeze(
 /**
  * A complete configuration: `overrides` over `base`.
  * @throws {TypeError} for an unknown name or a value of the wrong type
- * @throws {RangeError} for a number outside its bounds
+ * @throws {RangeError} for a number outside its bounds, or a word that is none of those allowed
  */
 export function tcpConfig(overrides: Partial<TcpConfig> = {}, base: TcpConfig = DEFAULT_CONFIG): TcpConfig {
   const result: Record<string, unknown> = { ...base }
@@ -206,16 +242,20 @@ export function tcpConfig(overrides: Partial<TcpConfig> = {}, base: TcpConfig = 
       throw new TypeError(`unknown TCP setting '${name}'; known: ${Object.keys(KNOBS).join(', ')}`)
     if (typeof value !== typeof knob.default)
       throw new TypeError(`TCP setting '${name}' must be a ${typeof knob.default}`)
-    if (knob.choices !== undefined && !knob.choices.includes(value)) {
-      throw new RangeError(`TCP setting '${name}' is '${value}'; it must be one of ${knob.choices.join(', ')}`)
-    }
     if (typeof value === 'number' && !(value >= (knob.least ?? 0) && value <= (knob.most ?? 0))) {
       throw new RangeError(`TCP setting '${name}' is ${value}; it must be from ${knob.least} to ${knob.most}`)
     }
     if (typeof value === 'number' && !name.endsWith('Us') && !Number.isInteger(value)) {
       throw new RangeError(`TCP setting '${name}' is ${value}; it must be a whole number`)
     }
+    if (knob.oneOf !== undefined && !knob.oneOf.includes(value)) {
+      throw new RangeError(`TCP setting '${name}' is '${value}'; it must be one of: ${knob.oneOf.join(', ')}`)
+    }
     result[name] = value
+  }
+  // As SO_SNDBUF in Linux: who names a size means it.
+  if (overrides.sendBufferBytes !== undefined && overrides.sendBufferAutotune === undefined) {
+    result.sendBufferAutotune = false
   }
   return result as unknown as TcpConfig
 }

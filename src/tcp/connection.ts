@@ -11,8 +11,10 @@ import type { TcpError } from './errors.ts'
 import type { SegmentHeader } from './header.ts'
 import { type TcpInfo, tcpInfo } from './info.ts'
 import type { LingerOutcome } from './life.ts'
+import { pushTail } from './push.ts'
 import { owesAck, takeText } from './receive.ts'
 import { noteRetuned } from './retune.ts'
+import { resizeSendBuffer, writeRoom } from './send-buffer.ts'
 import { seqGt } from './seq.ts'
 import { canReceive, type State } from './state.ts'
 import { type Tcb, unsentBytes } from './tcb.ts'
@@ -117,16 +119,21 @@ export class Connection implements DeadlineEntry {
     return events
   }
 
-  /** Queues a copy of as many bytes as the send buffer takes and returns how many; when fewer than given, EVENT.writable follows. */
-  write(bytes: Uint8Array): number {
-    const taken = queueText(this.tcb, bytes)
-    if (taken > 0) this.#layer.touch(this)
+  /**
+   * Queues a copy of as many bytes as the send buffer takes and returns how many; when fewer than given, EVENT.writable follows. With
+   * `more`, as MSG_MORE in Linux, another write is to follow: only full segments go, the rest waits for the next write without `more`
+   * (an empty one will do), for the end, or for `corkLimitUs`.
+   */
+  write(bytes: Uint8Array, more = false): number {
+    const isReleased = this.tcb.snd.hasMore && !more
+    const taken = queueText(this.tcb, bytes, more)
+    if (taken > 0 || isReleased) this.#layer.touch(this)
     return taken
   }
 
   /** Bytes that `write` would take now. */
   get writableBytes(): number {
-    return Math.max(0, this.tcb.config.sendBufferBytes - this.tcb.snd.buffer.extent)
+    return writeRoom(this.tcb)
   }
 
   /** Bytes written that were never sent. */
@@ -165,7 +172,7 @@ export class Connection implements DeadlineEntry {
    * do not wait (RFC 9293 §3.8.5). The text stays in line. New programs should not use it (RFC 6093 §5 [SHLD-13]).
    */
   writeUrgent(bytes: Uint8Array): number {
-    const taken = queueText(this.tcb, bytes)
+    const taken = queueText(this.tcb, bytes, false)
     if (taken === 0) return 0
     markUrgent(this.tcb)
     this.#layer.touch(this)
@@ -229,12 +236,20 @@ export class Connection implements DeadlineEntry {
     congestionControl(config.congestion)
     tcb.config = config // settings are shared until they differ
     noteRetuned(tcb, before) // the layer knows the time: it draws the consequences
+    resizeSendBuffer(tcb, before)
+    // As Linux: turning Nagle off pushes what waits, past a cork too; what is written after that is held by the cork again.
+    if (changes.nagle === false) pushTail(tcb)
     this.#layer.touch(this)
   }
 
   /** TCP_NODELAY: on turns Nagle's algorithm off [MUST-17]. */
   setNoDelay(on: boolean): void {
     this.configure({ nagle: !on })
+  }
+
+  /** TCP_CORK: while on, only full segments go; off sends what waits. */
+  setCork(on: boolean): void {
+    this.configure({ cork: on })
   }
 
   /** Keep-alive probes [MUST-24]; `idleUs` before the first one. */

@@ -5,6 +5,7 @@
 import type { Micros } from '../base/time.ts'
 import { FLAG, type SegmentPlan } from './header.ts'
 import { notePaced } from './pacing.ts'
+import { takesPush } from './push.ts'
 import { fillSack, hasSackBlocks } from './sack-blocks.ts'
 import { type Seq, seqDiff } from './seq.ts'
 import { sendBufferStart, type Tcb } from './tcb.ts'
@@ -48,8 +49,7 @@ export function fill(tcb: Tcb, plan: SegmentPlan, sequence: Seq, flags: number, 
 export function fillText(tcb: Tcb, plan: SegmentPlan, start: Seq, length: number, withFin: boolean, now: Micros): void {
   const { snd } = tcb
   const offset = seqDiff(start, sendBufferStart(tcb))
-  // [MUST-61]: PSH on the last byte that is queued.
-  const push = length > 0 && offset + length === snd.buffer.extent
+  const push = length > 0 && takesPush(tcb, start, length, offset + length === snd.buffer.extent)
   fill(tcb, plan, start, FLAG.ACK | (push ? FLAG.PSH : 0) | (withFin ? FLAG.FIN : 0), now, length)
   if (tcb.recovery.phase === 'recovery') tcb.prr.out += length
   notePaced(tcb, length, now)

@@ -33,6 +33,8 @@ export interface TcpInfo {
   tcpi_snd_ssthresh: number
   tcpi_snd_cwnd: number
   tcpi_notsent_bytes: number
+  /** What the send buffer may hold now. */
+  sendBufferBytes: number
   tcpi_snd_wnd: number
   tcpi_rcv_wnd: number
   tcpi_options: readonly string[]
@@ -85,6 +87,7 @@ export function tcpInfo(tcb: Tcb): TcpInfo {
     tcpi_snd_ssthresh: cc.ssthresh / mss,
     tcpi_snd_cwnd: cc.cwnd / mss,
     tcpi_notsent_bytes: Math.max(0, unsentBytes(tcb)),
+    sendBufferBytes: snd.bufferBytes,
     tcpi_snd_wnd: snd.wnd,
     tcpi_rcv_wnd: receiveWindow(tcb),
     tcpi_options: options,

@@ -21,9 +21,10 @@ function checkSend(tcb: Tcb): void {
   assert(seqLe(snd.una, snd.nxt), 'SND.UNA is after SND.NXT')
   assert(snd.wnd >= 0 && snd.maxWnd >= snd.wnd, 'MAX.SND.WND is below SND.WND')
   assert(!snd.finSent || snd.finQueued, 'FIN was sent but not queued')
-  // One that was made smaller still holds what was queued.
-  const most = Math.max(tcb.config.sendBufferBytes, tcb.life.sendBufferMost)
-  assert(snd.buffer.extent <= most, 'the send buffer holds more than its bound')
+  const { sendBufferBytes, sendBufferMaxBytes } = tcb.config
+  assert(snd.buffer.extent <= snd.bufferBytes, 'the send buffer holds more than its bound')
+  const most = Math.max(sendBufferBytes, sendBufferMaxBytes, snd.buffer.extent)
+  assert(snd.bufferBytes <= most, 'the send buffer has grown beyond its bound')
   if (!isSynchronized(tcb.state) || tcb.state === 'TIME-WAIT') return
   assert(unsentBytes(tcb) >= 0, 'SND.NXT lies beyond the text that was ever queued')
   const sentText = seqDiff(snd.nxt, sendBufferStart(tcb)) - (snd.finSent && seqLt(snd.una, snd.nxt) ? 1 : 0)

@@ -320,6 +320,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
       }
       this.#dirty.drop()
       if (connection.watch !== null) connection.watch.settled(now)
+      if (tcb.events !== 0) this.notice(connection) // output has made room for the application
       this.settle(connection)
     }
     return false

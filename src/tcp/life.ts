@@ -28,8 +28,6 @@ export interface LifeState {
   isCrossed: boolean
   /** The settings before those that were changed last: what follows from the change waits until the time is known (retune.ts). */
   retunedFrom: TcpConfig | null
-  /** A send buffer that was made smaller may still hold so much. */
-  sendBufferMost: number
   /** The Diffserv code point of the last segment received, in the place it has in the byte [MAY-9]; -1 before the first. */
   receivedTrafficClass: number
 }
@@ -46,7 +44,6 @@ export function createLife(now: Micros, tellsUserTimeout: boolean): LifeState {
     blockedAt: now,
     isCrossed: false,
     retunedFrom: null,
-    sendBufferMost: 0,
     receivedTrafficClass: -1,
   }
 }

@@ -13,6 +13,7 @@ import { seqAdd, seqDiff, seqGe, seqGt, seqLt, seqMax } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 import { answersProbe, forgetProbe } from './tlp.ts'
 import { beginUndo, isSpurious } from './undo.ts'
+import { provenFlight, settleUsage } from './window-validation.ts'
 
 /** What an acknowledgement brought, for the judgement of loss. */
 export interface AckOutcome extends SackOutcome {
@@ -91,6 +92,7 @@ export function onReorderTimeout(tcb: Tcb, now: Micros): void {
 function endRecovery(tcb: Tcb, now: Micros): void {
   const { recovery, snd } = tcb
   if (recovery.phase === 'recovery') tcb.control.onRecovered(tcb.cc, snd.flight.bytes, now)
+  settleUsage(tcb, recovery.phase === 'recovery')
   recovery.phase = 'open'
   recovery.dupAcks = 0
   recovery.forced = false
@@ -110,6 +112,7 @@ function takeBack(tcb: Tcb): void {
   if (wasRecovering) tcb.rack.isReorderingSeen = true
   tcb.counters.TcpExtTCPFullUndo++
   tcb.control.onSpuriousLoss?.(tcb.cc)
+  settleUsage(tcb, false)
 }
 
 function countDuplicates(tcb: Tcb, { acked, sacked, duplicate }: AckOutcome): void {
@@ -151,7 +154,7 @@ function enterRecovery(tcb: Tcb, delivered: number, now: Micros): void {
 
 /** FlightSize; what limited transmit (RFC 3042) sent beyond cwnd is left out (RFC 5681 §3.2 step 2). */
 function flightSize(tcb: Tcb): number {
-  return Math.min(tcb.snd.flight.bytes, tcb.cc.cwnd)
+  return Math.min(provenFlight(tcb, tcb.snd.flight.bytes), tcb.cc.cwnd)
 }
 
 /** The first segment of the flight is lost; of a super-segment, its first segment. Returns false when that is known already. */

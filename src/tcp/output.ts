@@ -9,8 +9,9 @@ import { FLAG, type SegmentPlan } from './header.ts'
 import { pipe, suspectNextHole } from './loss.ts'
 import { isPaceReached, mostAtPace } from './pacing.ts'
 import { notePathProbe, noteResentOnPath, pathProbeText } from './path-mtu.ts'
+import { noteSmall } from './push.ts'
 import { backedOffRtoUs } from './rtt.ts'
-import { noteAppLimited, restartAfterIdle, textToSend } from './send-decision.ts'
+import { noteAppLimited, noteHold, textToSend } from './send-decision.ts'
 import { seqAdd, seqDiff, seqGe } from './seq.ts'
 import { isSynchronized } from './state.ts'
 import { nextSyn } from './syn-output.ts'
@@ -19,6 +20,7 @@ import { armRetransmit, persistIntervalUs } from './timers.ts'
 import { armTailProbe, noteProbe } from './tlp.ts'
 import { noteResend } from './undo.ts'
 import { fillUrgent, isSendingUrgent, isUrgentDue } from './urgent.ts'
+import { noteSent, validateWindow } from './window-validation.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
 
@@ -45,6 +47,7 @@ export function nextSegment(tcb: Tcb, now: Micros, superSegment: number, plan: S
   if (nextLost(tcb, now, most, plan)) return true
   if (tcb.path.isSearching && nextPathProbe(tcb, now, plan)) return true
   if (nextNew(tcb, now, most, plan)) return true
+  noteHold(tcb, now)
   if (suspectNextHole(tcb) && nextLost(tcb, now, most, plan)) return true
   if (tcb.probePending || isUrgentDue(tcb)) return probe(tcb, now, plan)
   armPersist(tcb, now)
@@ -106,6 +109,7 @@ function resend(tcb: Tcb, i: number, withFin: boolean, now: Micros, plan: Segmen
   noteResentOnPath(tcb, start)
   fillText(tcb, plan, start, seqDiff(end, start) - (withFin ? 1 : 0), withFin, now)
   plan.isResent = true
+  tcb.usage.resentBytes += plan.textLength
   noteResend(tcb, start, plan.textLength, plan.tsVal)
 }
 
@@ -153,6 +157,7 @@ function nextNew(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boolea
   const finDue = snd.finQueued && !snd.finSent
   if (unsent === 0 && !finDue) {
     tcb.hold = 'nothing'
+    snd.isPushed = false
     noteAppLimited(tcb)
     return false
   }
@@ -160,7 +165,7 @@ function nextNew(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boolea
     tcb.hold = 'cwnd' // a probe of the path goes first
     return false
   }
-  restartAfterIdle(tcb, now)
+  validateWindow(tcb, now)
   const usable = seqDiff(seqAdd(snd.una, snd.wnd), snd.nxt)
   const length = textToSend(tcb, unsent, usable, most, finDue)
   if (length < 0) return false
@@ -190,6 +195,8 @@ function sendNew(tcb: Tcb, length: number, withFin: boolean, now: Micros, plan: 
   if (withFin) snd.finSent = true
   tcb.sentAt = now
   tcb.probePending = false
+  noteSmall(tcb, length)
+  noteSent(tcb, now)
   fillText(tcb, plan, start, length, withFin, now)
 }
 

@@ -12,7 +12,11 @@ export interface Reason {
 export const HOLD_REASONS = {
   nothing: { text: 'there is nothing to send', clause: '' },
   handshake: { text: 'the handshake is under way', clause: 'RFC 9293 §3.10.2' },
-  nagle: { text: 'a small segment waits until what is in flight is acknowledged', clause: 'RFC 9293 §3.7.4' },
+  nagle: {
+    text: 'a small segment waits until what is in flight (of small ones, by default) is acknowledged',
+    clause: 'RFC 9293 §3.7.4',
+  },
+  cork: { text: 'the application has more to come: only full segments go until then', clause: 'RFC 9293 §3.9.1.2' },
   window: { text: "the peer's window is full", clause: 'RFC 9293 §3.8.6' },
   'silly-window': {
     text: "the peer's window is open, but by less than is worth a segment",

@@ -17,9 +17,8 @@ const NEVER = Number.POSITIVE_INFINITY
 
 /** The application has changed settings: `before` are those that held until now. */
 export function noteRetuned(tcb: Tcb, before: TcpConfig): void {
-  const { life, snd } = tcb
+  const { life } = tcb
   life.retunedFrom ??= before
-  life.sendBufferMost = Math.max(life.sendBufferMost, snd.buffer.extent)
   life.isUserTimeoutDue ||= tcb.config.userTimeoutOption && before.userTimeoutUs !== tcb.config.userTimeoutUs
 }
 

@@ -1,12 +1,14 @@
 // Whether new text may go, and how much: the peer's window, the congestion window, Nagle (RFC 9293 §3.7.4), and the sender's silly-window
 // avoidance [MUST-38]. When it has to wait, `tcb.hold` says why.
-// Owns: the decision. Does not own: making the segment (output.ts).
+// Owns: the decision. Does not own: making the segment (output.ts), small segments (push.ts).
 // Read first: RFC 9293 §3.8.6.2.1.
 
 import type { Micros } from '../base/time.ts'
 import { pipe } from './loss.ts'
+import { armCork, smallHold } from './push.ts'
+import { tellRoom } from './send-buffer.ts'
 import type { Tcb } from './tcb.ts'
-import { isSendingUrgent } from './urgent.ts'
+import { noteUsage } from './window-validation.ts'
 
 /**
  * How much text may go in the next packet; -1 when it has to wait, with the reason in `tcb.hold`. 0 stands for a FIN alone.
@@ -23,9 +25,10 @@ export function textToSend(tcb: Tcb, unsent: number, usable: number, most: numbe
   const idle = snd.flight.bytes === 0
   if (sendable < snd.mss) {
     if (sendable === unsent) {
-      // (2) everything queued fits: it may go when nothing is outstanding (Nagle, RFC 9293 §3.7.4), or when it is the very last.
-      if (config.nagle && !idle && !finDue && !isSendingUrgent(tcb)) {
-        tcb.hold = 'nagle'
+      // (2) everything queued fits: it may go unless Nagle (RFC 9293 §3.7.4) or the application holds it.
+      const reason = smallHold(tcb, finDue)
+      if (reason !== null) {
+        tcb.hold = reason
         noteAppLimited(tcb)
         return -1
       }
@@ -52,10 +55,10 @@ export function noteAppLimited(tcb: Tcb): void {
   if (inNetwork < tcb.cc.cwnd) tcb.delivery.appLimitedUntil = Math.max(1, tcb.delivery.delivered + inNetwork)
 }
 
-/** RFC 5681 §4.1: after a pause of more than an RTO the window restarts from the initial one. */
-export function restartAfterIdle(tcb: Tcb, now: Micros): void {
-  if (tcb.snd.flight.bytes > 0 || now - tcb.sentAt <= tcb.rtt.rtoUs) return
-  const initial = tcb.config.initialWindowSegments * tcb.snd.mss
-  tcb.control.onIdle(tcb.cc, Math.min(initial, tcb.cc.cwnd), now)
-  tcb.sentAt = now
+/** Nothing new goes now, `tcb.hold` says why: what follows from it. */
+export function noteHold(tcb: Tcb, now: Micros): void {
+  armCork(tcb, now)
+  // A window held back by the pace is in use too.
+  if (tcb.hold === 'cwnd' || tcb.hold === 'pacing') noteUsage(tcb, true, now)
+  tellRoom(tcb)
 }

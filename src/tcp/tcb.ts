@@ -41,6 +41,7 @@ import {
 import { createRtt, type RttState } from './rtt.ts'
 import { type Seq, seq, seqAdd } from './seq.ts'
 import { isSynchronized, type State } from './state.ts'
+import { createUsage, type UsageState } from './usage.ts'
 
 /** The send half (RFC 9293 §3.3.1). */
 export interface SendState {
@@ -73,6 +74,16 @@ export interface SendState {
   isUrgentTold: boolean
   /** Wants to hear when the buffer has room again. */
   wantsRoom: boolean
+  /** What the buffer may hold now (send-buffer.ts). */
+  bufferBytes: number
+  /** The last write has promised another: the tail waits for it. */
+  hasMore: boolean
+  /** The tail has waited long enough, or was pushed: neither Nagle nor a cork holds it any more. */
+  isPushed: boolean
+  /** End of the last small segment that was sent. */
+  smallEnd: Seq
+  /** End of the last segment with PSH. */
+  pushedEnd: Seq
 }
 
 /** The receive half (RFC 9293 §3.3.1). */
@@ -156,6 +167,8 @@ export interface TimerState {
   /** The pace allows the next packet. */
   pace: Micros
   keepAlive: Micros
+  /** A tail has waited long enough for more to come (push.ts). */
+  cork: Micros
   /** 2MSL in TIME-WAIT, the limit on FIN-WAIT-2. */
   linger: Micros
   /** What is seldom due: CLOSE's wait (life.lingerUntil), the age of the path MTU (path.raiseAt). */
@@ -187,6 +200,7 @@ export interface Tcb {
   undo: UndoState
   tlp: TailProbeState
   delivery: DeliveryCounts
+  readonly usage: UsageState
   readonly timers: TimerState
   control: CongestionControl
   readonly cc: CongestionState
@@ -260,7 +274,7 @@ export function createTcb(seed: TcbSeed): Tcb {
     config,
     counters: seed.counters,
     challenges: seed.challenges,
-    snd: createSend(iss),
+    snd: createSend(iss, config.sendBufferBytes),
     rcv: createReceive(Math.min(config.mss, seed.pathSegmentBytes - 20)),
     ts: { enabled: config.timestamps, recent: 0, recentAt: 0, lastAckSent: seq(0), offset: seed.timestampOffset },
     rtt: createRtt(config),
@@ -270,6 +284,7 @@ export function createTcb(seed: TcbSeed): Tcb {
     undo: createUndo(iss),
     tlp: createTailProbe(iss),
     delivery: createDelivery(seed.now),
+    usage: createUsage(iss, seed.now),
     timers: createTimers(),
     control: seed.control,
     cc: { cwnd: 0, ssthresh: NEVER, mss: 0, acked: 0, pacingRate: 0, data: null },
@@ -305,12 +320,13 @@ function createTimers(): TimerState {
     lossProbe: NEVER,
     pace: NEVER,
     keepAlive: NEVER,
+    cork: NEVER,
     linger: NEVER,
     upkeep: NEVER,
   }
 }
 
-function createSend(iss: Seq): SendState {
+function createSend(iss: Seq, bufferBytes: number): SendState {
   return {
     una: iss,
     nxt: iss,
@@ -329,6 +345,11 @@ function createSend(iss: Seq): SendState {
     isUrgent: false,
     isUrgentTold: false,
     wantsRoom: false,
+    bufferBytes,
+    hasMore: false,
+    isPushed: false,
+    smallEnd: iss,
+    pushedEnd: seqAdd(iss, 1),
   }
 }
 

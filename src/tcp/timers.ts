@@ -7,6 +7,7 @@ import { lowerPathMtu } from './icmp-errors.ts'
 import { armLinger, onLingerExpired } from './linger.ts'
 import { onReorderTimeout, onRetransmissionTimeout } from './loss.ts'
 import { armPathMtu, blackHoleSize, endProbe, noteBlackHole, onPathMtuAged } from './path-mtu.ts'
+import { pushTail } from './push.ts'
 import { owesAck } from './receive.ts'
 import { retune } from './retune.ts'
 import { backedOffRtoUs } from './rtt.ts'
@@ -20,8 +21,8 @@ const NEVER = Number.POSITIVE_INFINITY
 
 /** The earliest of a connection's deadlines. */
 export function nextDeadline(tcb: Tcb): Micros {
-  const { retransmit, persist, delayedAck, reorder, lossProbe, pace, keepAlive, linger, upkeep } = tcb.timers
-  return Math.min(retransmit, persist, delayedAck, reorder, lossProbe, pace, keepAlive, linger, upkeep)
+  const { retransmit, persist, delayedAck, reorder, lossProbe, pace, keepAlive, cork, linger, upkeep } = tcb.timers
+  return Math.min(retransmit, persist, delayedAck, reorder, lossProbe, pace, keepAlive, cork, linger, upkeep)
 }
 
 /**
@@ -67,6 +68,7 @@ export function handleTimers(tcb: Tcb, now: Micros): void {
     owesAck(tcb)
   }
   if (timers.pace <= now) timers.pace = NEVER // output goes on
+  if (timers.cork <= now) pushTail(tcb)
   if (timers.reorder <= now) onReorderTimeout(tcb, now)
   if (timers.lossProbe <= now) {
     timers.lossProbe = NEVER

@@ -4,15 +4,19 @@
 import { abortTcb, closeTcb } from './closing.ts'
 import { EVENT } from './events.ts'
 import { beginLinger } from './linger.ts'
+import { writeRoom } from './send-buffer.ts'
 import { canSend, setState } from './state.ts'
 import { type Tcb, unsentBytes } from './tcb.ts'
 
-/** SEND: queues as much of `bytes` as the send buffer takes; returns how much. When it is not all, EVENT.writable will follow. */
-export function queueText(tcb: Tcb, bytes: Uint8Array): number {
+/**
+ * SEND: queues as much of `bytes` as the send buffer takes; returns how much. When it is not all, EVENT.writable will follow. `more`: the
+ * call is without PUSH [MAY-15], another will follow.
+ */
+export function queueText(tcb: Tcb, bytes: Uint8Array, more: boolean): number {
   const { snd } = tcb
   if (!canSend(tcb.state) || snd.finQueued) return 0
-  const room = tcb.config.sendBufferBytes - snd.buffer.extent
-  const length = Math.min(bytes.length, Math.max(0, room))
+  const length = Math.min(bytes.length, writeRoom(tcb))
+  snd.hasMore = more
   if (length > 0) snd.buffer.put(snd.buffer.extent, bytes, 0, length)
   if (length < bytes.length) snd.wantsRoom = true
   return length

@@ -60,6 +60,18 @@ test('an unknown setting or a value of another type is a TypeError that says so'
   expect(() => tcpConfig({ mss: '1460' } as unknown as Partial<TcpConfig>)).toThrow('number')
 })
 
+test('a word that is none of those allowed is a RangeError that lists them', () => {
+  const words = Object.entries(KNOBS).filter(([, knob]) => 'oneOf' in knob)
+  expect(words.map(([name]) => name)).toEqual(expect.arrayContaining(['nagleVariant', 'windowValidation']))
+  for (const [name, knob] of words as [keyof TcpConfig, { default: string; oneOf: string[] }][]) {
+    expect(knob.oneOf).toContain(knob.default)
+    for (const word of knob.oneOf) expect(tcpConfig({ [name]: word })[name]).toBe(word)
+    for (const bad of ['', 'none of them']) expect(() => tcpConfig({ [name]: bad })).toThrow(RangeError)
+    expect(() => tcpConfig({ [name]: 'none of them' })).toThrow(`'${name}'`)
+    expect(() => tcpConfig({ [name]: 'none of them' })).toThrow(knob.oneOf.join(', '))
+  }
+})
+
 test('overrides go over a base; undefined leaves it, and nothing is shared', () => {
   const base = tcpConfig({ mss: 1000 })
   const config = tcpConfig({ nagle: false, mss: undefined }, base)

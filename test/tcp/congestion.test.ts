@@ -108,8 +108,8 @@ scenario('a shorter pause leaves the window (RFC 5681 §4.1)', () => {
   const c = established({ mss })
   c.write(30_000).outText(1, 10_001, 1, false)
   c.in('. ack 10001').outText(10_001, 30_001).in('. ack 30001')
-  expect(cwnd(c)).toBe(20_000)
-  c.advance(200).write(20_000).outText(30_001, 50_001)
+  expect(cwnd(c)).toBe(40_000)
+  c.advance(200).write(40_000).outText(30_001, 70_001)
 })
 
 scenario('a timeout sets cwnd to one segment and ssthresh to half of the flight (RFC 5681 §3.1, eq. 4)', () => {

@@ -129,8 +129,8 @@ scenario('a shrunk window: only what lies in it is sent again (RFC 9293 §3.8.6 
   c.write(5000).outText(1, 5001)
   c.in('. ack 1 win 1000')
   c.advance(300).out('. 1:1001 ack 1')
-  c.in('. ack 1001 win 2000').out('. 1001:2001 ack 1') // cwnd is one segment, and was not what held us
-  c.in('. ack 2001 win 2000').out('. 2001:3001 ack 1', '. 3001:4001 ack 1')
+  c.in('. ack 1001 win 2000').out('. 1001:2001 ack 1', '. 2001:3001 ack 1') // cwnd was one segment, and in use
+  c.in('. ack 2001 win 2000').out('. 3001:4001 ack 1')
 })
 
 scenario(

@@ -33,7 +33,7 @@ function anyLine(random: SeededRandom, c: Script): string {
 
 function anyCall(random: SeededRandom, c: Script): void {
   const { connection } = c
-  switch (below(random, 14)) {
+  switch (below(random, 16)) {
     case 0:
       if (below(random, 10) === 0) connection.close()
       break
@@ -57,8 +57,14 @@ function anyCall(random: SeededRandom, c: Script): void {
     case 8:
       connection.read(below(random, 5000))
       break
+    case 9:
+      connection.configure({ cork: below(random, 2) === 0, notSentLowWaterBytes: 1 + below(random, 9000) })
+      break
+    case 10:
+      if (below(random, 3) === 0) connection.configure({ sendBufferBytes: 1 + below(random, 20_000) })
+      break
     default:
-      c.offer(below(random, 4000))
+      c.offer(below(random, 4000), below(random, 3) === 0)
   }
   connection.info()
   c.drain()
@@ -72,7 +78,13 @@ function run(seed: number): void {
       sack: below(random, 2) === 0,
       ts: below(random, 2) === 0,
       ...(below(random, 2) === 0 && { wscale: 7 }),
-      tcp: { receiveBufferBytes: 2 ** (10 + below(random, 8)), sendBufferBytes: 2 ** (12 + below(random, 6)) },
+      tcp: {
+        receiveBufferBytes: 2 ** (10 + below(random, 8)),
+        sendBufferBytes: 2 ** (12 + below(random, 6)),
+        sendBufferAutotune: below(random, 2) === 0,
+        windowValidation: (['decay', 'keep', 'off'] as const)[below(random, 3)],
+        nagleVariant: (['minshall', 'rfc'] as const)[below(random, 2)],
+      },
       ...(below(random, 3) === 0 && { offload: { checksum: true, superSegmentBytes: 65535 } }),
     }
     const open = below(random, 4)

@@ -102,7 +102,7 @@ export class Script {
       mtu: (options.mtu ?? 1500) + (family === 4 ? 0 : 20),
       random: options.random ?? new SeededRandom(7),
       isn: () => this.origin.iss,
-      // The classic recovery (RFC 5681, RFC 6675), unless a scenario asks for more.
+      // The classic recovery (RFC 5681, RFC 6675) and Nagle's plain rule, unless a scenario asks for more.
       tcp: {
         congestion: 'reno',
         challengeIntervalUs: 0,
@@ -112,6 +112,8 @@ export class Script {
         prr: false,
         undo: false,
         pathMtuBlackHole: false,
+        nagleVariant: 'rfc',
+        forcedPush: false,
         ...options.tcp,
       },
       ...(options.offload === undefined ? {} : { offload: options.offload }),
@@ -262,22 +264,22 @@ export class Script {
   }
 
   /** Writes the next `length` octets of our stream; all must be taken. */
-  write(length: number): this {
-    expect(this.offer(length), 'octets taken by write').toBe(length)
+  write(length: number, more = false): this {
+    expect(this.offer(length, more), 'octets taken by write').toBe(length)
     return this
   }
 
   /** The same, urgent up to its end. */
   writeUrgent(length: number): this {
-    expect(this.offer(length, true), 'octets taken by writeUrgent').toBe(length)
+    expect(this.offer(length, false, true), 'octets taken by writeUrgent').toBe(length)
     return this
   }
 
   /** Writes as much as is taken of the next `length` octets of our stream; returns how much that was. */
-  offer(length: number, isUrgent = false): number {
+  offer(length: number, more = false, isUrgent = false): number {
     this.quiet()
     const bytes = text(ourByte, this.#written, this.#written + length)
-    const taken = isUrgent ? this.connection.writeUrgent(bytes) : this.connection.write(bytes)
+    const taken = isUrgent ? this.connection.writeUrgent(bytes) : this.connection.write(bytes, more)
     this.#written += taken
     this.#flush()
     return taken

@@ -159,7 +159,7 @@ scenario('a DSACK of the probe: both copies are there, nothing was lost (RFC 898
   const c = probed(8)
   c.advance(10).in('. ack 8001').in('. ack 8001 <sack 7001:8001>')
   c.write(1000).out('P. 8001:9001 ack 1').in('. ack 9001')
-  expect([...window(c), c.tcb.tlp.isOut]).toEqual([10_000, NEVER, false])
+  expect([...window(c), c.tcb.tlp.isOut]).toEqual([18_000, NEVER, false])
 })
 
 scenario('an ACK repeated without SACK tells the same of a peer that has no DSACK (RFC 8985 §7.4.2)', () => {
@@ -167,13 +167,13 @@ scenario('an ACK repeated without SACK tells the same of a peer that has no DSAC
   c.advance(10).in('. ack 8001').in('. ack 8001')
   expect(c.tcb.tlp.isOut).toBe(false)
   c.write(1000).out('P. 8001:9001 ack 1').in('. ack 9001')
-  expect(window(c)).toEqual([10_000, NEVER])
+  expect(window(c)).toEqual([18_000, NEVER])
 })
 
 scenario('the acknowledgement of the probe itself decides nothing yet (RFC 8985 §7.4.2)', () => {
   const c = probed(8)
   c.advance(100).in('. ack 8001')
-  expect([...window(c), c.tcb.tlp.isOut]).toEqual([10_000, NEVER, true])
+  expect([...window(c), c.tcb.tlp.isOut]).toEqual([18_000, NEVER, true])
 })
 
 scenario(

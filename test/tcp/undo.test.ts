@@ -217,7 +217,7 @@ scenario(
     c.advance(10).in(`. ack 4001 <TS ecr ${first}>`)
     expect(c.tcb.rack.isReorderingSeen).toBe(true)
     c.advance(40).in(`. ack 4001 <TS ecr ${first},sack 6001:9001>`).silent(20).in(`. ack 10001 <TS ecr ${first}>`)
-    expect([c.tcb.recovery.retransmits, ...window(c)]).toEqual([1, 10_000, NEVER])
+    expect([c.tcb.recovery.retransmits, ...window(c)]).toEqual([1, 16_000, NEVER])
   },
 )
 
