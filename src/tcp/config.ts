@@ -68,7 +68,14 @@ export interface TcpConfig {
   keepAliveCount: number
   /** IPv4 time to live, IPv6 hop limit (RFC 9293 §3.9.2 [MUST-49]). */
   hopLimit: number
-  /** The byte that carries the Diffserv code point and ECN (RFC 9293 §3.9.2). */
+  /**
+   * Explicit congestion notification (RFC 3168): 'off'; 'passive': accepted when the peer asks (as Linux's default); 'on': asked for too;
+   * 'accurate': AccECN (RFC 9768) is asked for and accepted, with RFC 3168 for peers that know no other. DCTCP asks unless 'off'.
+   */
+  ecn: string
+  /** A mark costs less of the window than a loss (RFC 8511), in congestion avoidance. */
+  abe: boolean
+  /** The byte with Diffserv code point and ECN (RFC 9293 §3.9.2). Its ECN bits count only with `ecn: 'off'`, else TCP sets them. */
   trafficClass: number
 }
 
@@ -76,12 +83,15 @@ interface Knob<T> {
   readonly default: T
   readonly least?: number
   readonly most?: number
+  /** All values that a text may have; left out: see whoever reads it. */
+  readonly oneOf?: readonly string[]
   /** It is agreed on, or used up, when the connection opens: later changes are refused. */
   readonly isFixed?: boolean
 }
 
 const number = (value: number, least: number, most: number): Knob<number> => ({ default: value, least, most })
 const flag = (value: boolean): Knob<boolean> => ({ default: value })
+const choice = (value: string, ...others: string[]): Knob<string> => ({ default: value, oneOf: [value, ...others] })
 const atOpen = <T>(knob: Knob<T>): Knob<T> => ({ ...knob, isFixed: true })
 
 /** Defaults and bounds of every setting. */
@@ -119,6 +129,8 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   keepAliveIntervalUs: number(75 * SECOND, MILLISECOND, Number.POSITIVE_INFINITY),
   keepAliveCount: number(9, 1, 1000),
   hopLimit: number(64, 1, 255),
+  ecn: atOpen(choice('passive', 'off', 'on', 'accurate')),
+  abe: flag(true),
   trafficClass: number(0, 0, 255),
 }
 
@@ -130,7 +142,7 @@ export const DEFAULT_CONFIG: TcpConfig = Object.freeze(
 /**
  * A complete configuration: `overrides` over `base`.
  * @throws {TypeError} for an unknown name or a value of the wrong type
- * @throws {RangeError} for a number outside its bounds
+ * @throws {RangeError} for a number outside its bounds, a word that is none of those allowed
  */
 export function tcpConfig(overrides: Partial<TcpConfig> = {}, base: TcpConfig = DEFAULT_CONFIG): TcpConfig {
   const result: Record<string, unknown> = { ...base }
@@ -141,6 +153,9 @@ export function tcpConfig(overrides: Partial<TcpConfig> = {}, base: TcpConfig = 
       throw new TypeError(`unknown TCP setting '${name}'; known: ${Object.keys(KNOBS).join(', ')}`)
     if (typeof value !== typeof knob.default)
       throw new TypeError(`TCP setting '${name}' must be a ${typeof knob.default}`)
+    if (knob.oneOf !== undefined && !knob.oneOf.includes(value as string)) {
+      throw new RangeError(`TCP setting '${name}' is '${value}'; it must be one of ${knob.oneOf.join(', ')}`)
+    }
     if (typeof value === 'number' && !(value >= (knob.least ?? 0) && value <= (knob.most ?? 0))) {
       throw new RangeError(`TCP setting '${name}' is ${value}; it must be from ${knob.least} to ${knob.most}`)
     }

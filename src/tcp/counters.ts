@@ -70,6 +70,8 @@ export interface TcpCounters {
   TcpExtTCPAbortOnClose: number
   /** Keep-alive probes sent. */
   TcpExtTCPKeepAlive: number
+  /** Segments of ours delivered that the peer says were marked (ECN). */
+  TcpExtTCPDeliveredCE: number
 }
 
 /** All at 0. */
@@ -108,5 +110,6 @@ export function createCounters(): TcpCounters {
     TcpExtTCPAbortOnData: 0,
     TcpExtTCPAbortOnClose: 0,
     TcpExtTCPKeepAlive: 0,
+    TcpExtTCPDeliveredCE: 0,
   }
 }

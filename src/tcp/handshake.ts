@@ -5,6 +5,7 @@ import type { Micros } from '../base/time.ts'
 import { takeTimestamp } from './acceptability.ts'
 import { measure, releaseAcked, restartRetransmitTimer } from './ack.ts'
 import { failTcb } from './closing.ts'
+import { agreeOnEcn } from './ecn.ts'
 import { EVENT } from './events.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
 import { seqAdd, seqGt, seqLe } from './seq.ts'
@@ -41,6 +42,7 @@ export function takeSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
     ts.lastAckSent = rcv.nxt
   }
   tcb.sackEnabled = config.sack && segment.sackPermitted
+  agreeOnEcn(tcb, segment)
   const defaultMss = tcb.remote.family === 4 ? DEFAULT_MSS_IPV4 : DEFAULT_MSS_IPV6
   const peerMss = segment.mss >= 0 ? Math.max(48, segment.mss) : defaultMss
   setSendMss(tcb, Math.min(peerMss, config.mss))

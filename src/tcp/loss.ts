@@ -4,6 +4,7 @@
 
 import type { Micros } from '../base/time.ts'
 import type { DeliverySample } from './delivery.ts'
+import { beginReduction, withdrawReduction } from './ecn.ts'
 import type { SegmentHeader } from './header.ts'
 import { applyPrr, beginPrr } from './prr.ts'
 import { detectLostByTime, isOverdue, onDsack, onRecoveryEnd, updateRack } from './rack.ts'
@@ -45,7 +46,8 @@ export function onAckOutcome(
   judgeFlight(tcb, outcome, sample, now)
   if (answersProbe(tcb, outcome.isRepeat && segment.sackCount === 0, outcome) && recovery.phase === 'open') {
     tcb.counters.TcpExtTCPLossProbeRecovery++
-    tcb.control.onLoss(tcb.cc, tcb.tlp.flight, now) // RFC 8985 §7.4.2: the probe mended what nobody saw being lost
+    // RFC 8985 §7.4.2: the probe mended what nobody saw being lost
+    if (beginReduction(tcb)) tcb.control.onLoss(tcb.cc, tcb.tlp.flight, now)
     tcb.control.onRecovered(tcb.cc, snd.flight.bytes, now)
   }
   if (recovery.phase === 'open') {
@@ -104,6 +106,7 @@ function takeBack(tcb: Tcb): void {
   // RFC 8985 §6.2 step 3 sees reordering only in what was sent once; here what was sent again has proved it.
   if (wasRecovering) tcb.rack.isReorderingSeen = true
   tcb.counters.TcpExtTCPFullUndo++
+  withdrawReduction(tcb)
   tcb.control.onSpuriousLoss?.(tcb.cc)
 }
 
@@ -137,7 +140,7 @@ function enterRecovery(tcb: Tcb, delivered: number, now: Micros): void {
   recovery.point = snd.nxt
   beginPrr(tcb, delivered)
   beginUndo(tcb)
-  tcb.control.onLoss(tcb.cc, flightSize(tcb), now)
+  if (beginReduction(tcb)) tcb.control.onLoss(tcb.cc, flightSize(tcb), now)
   recovery.forced = snd.flight.lostBytes > 0 || markHeadLost(tcb)
   forgetProbe(tcb)
 }
@@ -205,7 +208,7 @@ function markLostBySack(tcb: Tcb): void {
 export function onRetransmissionTimeout(tcb: Tcb, now: Micros): void {
   const { recovery, snd } = tcb
   const { flight } = snd
-  tcb.control.onTimeout(tcb.cc, flight.bytes, tcb.rtt.timeouts === 0, now)
+  tcb.control.onTimeout(tcb.cc, flight.bytes, beginReduction(tcb) && tcb.rtt.timeouts === 0, now)
   tcb.counters.TcpExtTCPTimeouts++
   tcb.rtt.timeouts++
   tcb.rtt.backoff++

@@ -2,6 +2,7 @@
 // Owns: what our SYN carries. Does not own: what the peer's SYN tells (handshake.ts).
 
 import type { Micros } from '../base/time.ts'
+import { stampSyn } from './ecn.ts'
 import { fill } from './fill.ts'
 import { FLAG, type SegmentPlan } from './header.ts'
 import { seqAdd } from './seq.ts'
@@ -16,6 +17,7 @@ export function nextSyn(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
   const first = snd.nxt === snd.iss
   if (!first && snd.flight.firstLost() < 0) return false
   fill(tcb, plan, snd.iss, tcb.state === 'SYN-SENT' ? FLAG.SYN : FLAG.SYN | FLAG.ACK, now)
+  stampSyn(tcb, plan, first ? 0 : snd.flight.at(0).transmissions)
   plan.mss = tcb.rcv.mss
   plan.sackPermitted = tcb.sackEnabled
   plan.windowScale = tcb.scaleEnabled ? windowScaleFor(tcb.config.receiveBufferBytes) : -1

@@ -22,6 +22,7 @@ import type { TcpConfig } from './config.ts'
 import type { CongestionControl, CongestionState } from './congestion/interface.ts'
 import type { TcpCounters } from './counters.ts'
 import { createDelivery } from './delivery.ts'
+import { createEcn, type EcnState } from './ecn-state.ts'
 import type { TcpError } from './errors.ts'
 import { type DeliveryCounts, Flight } from './flight.ts'
 import type { HoldReason } from './reasons.ts'
@@ -172,6 +173,7 @@ export interface Tcb {
   readonly prr: PrrState
   readonly undo: UndoState
   readonly tlp: TailProbeState
+  readonly ecn: EcnState
   readonly delivery: DeliveryCounts
   readonly timers: TimerState
   control: CongestionControl
@@ -250,6 +252,7 @@ export function createTcb(seed: TcbSeed): Tcb {
     prr: createPrr(),
     undo: createUndo(iss),
     tlp: createTailProbe(iss),
+    ecn: createEcn(iss),
     delivery: createDelivery(seed.now),
     timers: createTimers(),
     control: seed.control,

@@ -34,7 +34,9 @@ export class SegmentWriter {
     const at = HEADROOM + this.#ip.headerBytes(tcb.remote)
     const textAt = at + writeTcp(plan, packet.bytes, at)
     tcb.snd.buffer.copy(plan.textOffset, packet.bytes, textAt, plan.textLength)
-    this.#finish(packet, plan, tcb.local, tcb.remote, at, textAt, tcb.config.hopLimit, tcb.config.trafficClass)
+    const { hopLimit, trafficClass } = tcb.config
+    // [SHLD-22]: Diffserv is the application's, ECN is TCP's.
+    this.#finish(packet, plan, tcb.local, tcb.remote, at, textAt, hopLimit, (trafficClass & 0xfc) | plan.ecn)
   }
 
   /** Writes the reset that `resets.next` has just planned. */

@@ -317,7 +317,7 @@ export class Script {
     fillOptions(plan, parsed.options ?? this.#usualOptions(parsed.flags), origin)
     this.#peerNext = Math.max(this.#peerNext, start + length + finOrSyn(parsed))
     const bytes = segmentBytes(plan, content ?? text(peerByte, start - 1, start - 1 + length))
-    return wrapIp(this.remote, this.local, PROTOCOL.TCP, bytes)
+    return wrapIp(this.remote, this.local, PROTOCOL.TCP, bytes, 16, parsed.ecn ?? 0)
   }
 
   /** Bytes of IP header in the peer's packets. */
