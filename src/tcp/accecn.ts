@@ -47,13 +47,14 @@ export function judgeSynAck(flags: number): 'off' | 'classic' | 'accurate' {
   return code === 0b001 ? 'classic' : 'accurate' // 101 is kept for later use and stands for 010 until then (§3.1.2)
 }
 
-/** The other end tells what became of the ECN field of our SYN or SYN,ACK, which was Not-ECT. */
+/** The other end tells what became of the ECN field of our SYN or SYN,ACK: Not-ECT, but with DCTCP ECT(0). */
 export function takeHandshakeCode(tcb: Tcb, code: number): void {
   const { ecn } = tcb
-  // §3.2.2.3: a path that changes the field of a packet that was not ECN-capable would spoil any mark.
-  if (code === 0b011 || code === 0b100 || code === 0b110) ecn.isCapable = false
-  // §3.2.2.1 table 4, note 1: somebody on the path clears the bits, and so would clear the feedback.
-  if (code === 0b000) ecn.isCapable = false
+  const isEct = tcb.control.needsEcn === true
+  // §3.2.2.3: a path that changes the field, but to CE where that may be, would spoil any mark.
+  const isSpoilt = isEct ? code === 0b010 || code === 0b011 : code === 0b011 || code === 0b100 || code === 0b110
+  // §3.2.2.1 table 4, note 1: 000 says that somebody on the path clears the bits, and so would clear the feedback.
+  if (isSpoilt || code === 0b000) ecn.isCapable = false
 }
 
 /** Server: the acknowledgement of our SYN,ACK, while in SYN-RECEIVED (§3.2.2.1 table 4). */

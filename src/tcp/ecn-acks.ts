@@ -3,6 +3,7 @@
 
 import type { Micros } from '../base/time.ts'
 import { ACE_BITS } from './accecn.ts'
+import type { HeldAck } from './ecn-state.ts'
 import { fill } from './fill.ts'
 import { FLAG, type SegmentPlan } from './header.ts'
 import { seqDiff } from './seq.ts'
@@ -11,8 +12,8 @@ import type { Tcb } from './tcb.ts'
 /** The oldest of the acknowledgements held, as it would have gone then; false when there is none. What is owed besides stays owed. */
 export function nextHeldAck(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
   const { ecn, rcv, timers } = tcb
-  const held = ecn.heldAcks.shift()
-  if (held === undefined) return false
+  if (ecn.heldAcks.length === 0) return false
+  const held = ecn.heldAcks.shift() as HeldAck
   const { acksOwed, unacked } = rcv
   const { untoldCe } = ecn
   const { delayedAck } = timers

@@ -83,6 +83,22 @@ scenario(
   },
 )
 
+scenario(
+  'a SYN,ACK of DCTCP may be marked: that counts as the first mark (RFC 8257 §3.6, RFC 9768 §3.2.2.1 table 4)',
+  () => {
+    const open = (code: string): Script => {
+      const c = listening({ mss, tcp: { ...tcp, congestion: 'dctcp' } })
+        .in('[ect0] SeWE 0 <mss 1000>')
+        .out('[ect0] Se. 0 ack 1')
+      return c.in(`${code}. 1 ack 1`).accept().write(1000)
+    }
+    const c = open('eW').out('[ect0] PeE. 1:1001 ack 1').in('eW. ack 1001') // 6 is what it was
+    expect(c.tcb.ecn.deliveredCe).toBe(0)
+    open('e').out('[ect0] PeE. 1:1001 ack 1')
+    open('W').out('[-] PeE. 1:1001 ack 1') // the path has cleared it
+  },
+)
+
 scenario('each mark is counted, every second is told at once, bare ACKs wait (RFC 9768 §3.2.2.5.1)', () => {
   const c = accurate().in('[ce] PeE. 1:101 ack 1').silent(39).advance(1).out('eW. 1 ack 101')
   c.in('[ce] PeE. 101:201 ack 1').silent(1).in('[ce] PeE. 201:301 ack 1').out('. 1 ack 301') // 8: around

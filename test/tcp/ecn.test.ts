@@ -217,6 +217,11 @@ scenario('a mark on a window of one segment lets the retransmission timeout set 
   c.advance(200).out('[ect0] W. 1001:2001 ack 1')
 })
 
+scenario('ECE with nothing in flight is no mark on anything of ours', () => {
+  const c = marked().in('E. ack 1').in('[ect0] PE. 1:10 ack 1').advance(40).out('. 1 ack 10')
+  expect(window(c)).toEqual([10_000, Number.POSITIVE_INFINITY])
+})
+
 scenario('a segment with CWR is no super-segment', () => {
   const c = marked({ offload: { checksum: false, superSegmentBytes: 65535 } }).write(60_000)
   expect(c.drain().map((line) => line.end - line.seq)).toEqual([10_000])
