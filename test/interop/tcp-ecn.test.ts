@@ -156,7 +156,9 @@ afterEach(async () => {
   await bench?.host.close()
   bench = null
 })
-afterAll(() => [SYSCTL, CONTROL].forEach((path, i) => writeFileSync(path, before[i])))
+afterAll(() => {
+  for (const [i, path] of [SYSCTL, CONTROL].entries()) writeFileSync(path, before[i])
+})
 
 describe.each([4, 6] as const)('ECN with Linux over IPv%i', (family) => {
   const ip = (name: string): string => (family === 4 ? `IpExt${name}` : `Ip6${name}`)
