@@ -183,8 +183,8 @@ function withImpairment(
 }
 
 /** Whether chance has a part in what happens, so that a seed repeats it. */
-function isRandom({ lossRate, jitterUs, reorderRate, duplicateRate, corruptRate }: Impairment): boolean {
-  return [lossRate, jitterUs, reorderRate, duplicateRate, corruptRate].some((amount) => (amount ?? 0) > 0)
+function isRandom({ lossRate, jitterUs, reorderRate, duplicateRate, corruptRate, markRate }: Impairment): boolean {
+  return [lossRate, jitterUs, reorderRate, duplicateRate, corruptRate, markRate].some((amount) => (amount ?? 0) > 0)
 }
 
 function withObservers(device: PacketDevice, observers: readonly PacketObserver[], scheduler: Scheduler): PacketDevice {

@@ -4,7 +4,7 @@
 
 import { type Command, Option } from 'commander'
 import type { InterfaceAddress } from '../ip/address.ts'
-import { parsePercent, parseRate, parseSize } from '../link/impair-options.ts'
+import { parsePackets, parsePercent, parseRate, parseSize } from '../link/impair-options.ts'
 import { type Impairment, validateImpairment } from '../link/impairment.ts'
 import type { TcpConfig } from '../tcp/config.ts'
 import { congestionControl } from '../tcp/congestion/index.ts'
@@ -82,6 +82,8 @@ function impairmentOptions(): Option[] {
     valueOption('--reorder <percent>', 'let packets skip the delay, as 5%', parsePercent),
     valueOption('--duplicate <percent>', 'send packets twice, as 1%', parsePercent),
     valueOption('--corrupt <percent>', 'flip a bit of packets, as 0.1%', parsePercent),
+    valueOption('--mark <percent>', 'mark ECN-capable packets as a busy router does, drop others, as 1%', parsePercent),
+    valueOption('--mark-threshold <packets>', 'mark those that find a longer queue, as 20p', parsePackets),
     valueOption('--seed <number>', 'repeat the choices of an earlier run', (text) =>
       parseWhole(text, 0, Number.MAX_SAFE_INTEGER),
     ),
@@ -190,6 +192,8 @@ function impairmentOf(raw: RawOptions): Impairment | null {
     ...(given('reorder') === undefined ? {} : { reorderRate: given('reorder') }),
     ...(given('duplicate') === undefined ? {} : { duplicateRate: given('duplicate') }),
     ...(given('corrupt') === undefined ? {} : { corruptRate: given('corrupt') }),
+    ...(given('mark') === undefined ? {} : { markRate: given('mark') }),
+    ...(given('markThreshold') === undefined ? {} : { markThreshold: given('markThreshold') }),
     ...queue,
   }
   if (queue !== undefined && impairment.rateBps === undefined) {

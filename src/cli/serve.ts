@@ -191,14 +191,20 @@ function impairmentTotals(impaired: ImpairedDevice | null): ImpairmentTotals | n
     duplicated: a.duplicated + b.duplicated,
     corrupted: a.corrupted + b.corrupted,
     overflowed: a.overflowed + b.overflowed,
+    marked: a.marked + b.marked,
+    unmarkable: a.unmarkable + b.unmarkable,
   }
 }
 
 /** `the link lost 3 of 812 packets, reordered 5, duplicated 0`, and of what is rare only what has happened. */
 export function impairmentText(link: ImpairmentTotals): string {
-  const { offered, lost, reordered, duplicated, corrupted, overflowed } = link
-  const rare = `${corrupted > 0 ? `, damaged ${corrupted}` : ''}${overflowed > 0 ? `, had no room for ${overflowed}` : ''}`
-  return `the link lost ${lost} of ${offered} packets, reordered ${reordered}, duplicated ${duplicated}${rare}`
+  const { offered, lost, reordered, duplicated, corrupted, overflowed, marked, unmarkable } = link
+  const rare = [
+    corrupted > 0 ? `, damaged ${corrupted}` : '',
+    overflowed > 0 ? `, had no room for ${overflowed}` : '',
+    marked > 0 ? `, marked ${marked}` : '',
+  ].join('')
+  return `the link lost ${lost + unmarkable} of ${offered} packets, reordered ${reordered}, duplicated ${duplicated}${rare}`
 }
 
 /** `http://10.77.0.2/`, `http://[fd77::2]:8080/`. */

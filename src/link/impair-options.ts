@@ -53,6 +53,15 @@ export function parseSize(text: string): number {
   return Math.round(readUnit(text, SIZES, 'write a size in bytes, or with kb or mb, as 64kb'))
 }
 
+/**
+ * Reads a number of packets, as `20p`.
+ * @throws {TypeError} when the text is no such number
+ */
+export function parsePackets(text: string): number {
+  if (!/^[0-9]+p$/.test(text.trim())) throw new TypeError(`'${text}': write a number of packets with p, as 20p`)
+  return Number(text.trim().slice(0, -1))
+}
+
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
 const FIELDS: Readonly<Record<string, (value: string, into: Mutable<Impairment>) => void>> = {
@@ -77,18 +86,24 @@ const FIELDS: Readonly<Record<string, (value: string, into: Mutable<Impairment>)
   corrupt: (value, into) => {
     into.corruptRate = parsePercent(value)
   },
+  mark: (value, into) => {
+    into.markRate = parsePercent(value)
+  },
+  'mark-threshold': (value, into) => {
+    into.markThreshold = parsePackets(value)
+  },
   rate: (value, into) => {
     into.rateBps = parseRate(value)
   },
   queue: (value, into) => {
-    if (/^[0-9]+p$/.test(value)) into.queuePackets = Number(value.slice(0, -1))
+    if (/^[0-9]+p$/.test(value)) into.queuePackets = parsePackets(value)
     else into.queueBytes = parseSize(value)
   },
 }
 
 /**
- * Reads a whole impairment: `delay=20ms,jitter=2ms,loss=1%,duplicate=1%,reorder=1%,reorder-delay=5ms,corrupt=1%,rate=10mbit,queue=64kb`
- * (or `queue=100p` for packets), any of them in any order. The empty text is no impairment.
+ * Reads a whole impairment: `delay=20ms,jitter=2ms,loss=1%,duplicate=1%,reorder=1%,reorder-delay=5ms,corrupt=1%,mark=1%,rate=10mbit,
+ * queue=64kb,mark-threshold=20p` (or `queue=100p` for packets), any of them in any order. The empty text is no impairment.
  * @throws {TypeError} when a part cannot be read @throws {RangeError} when the parts do not fit together
  */
 export function parseImpairment(text: string): Impairment {

@@ -4,13 +4,14 @@
 // Invariant: every kind of event draws from its own stream, once per packet while it is switched on, whatever became of the packet.
 // So switching one kind on or off, or changing its rate, leaves the others' choices as they were.
 //
-//   arrives -> drop hook -> loss -> corruption -> queue (drop tail) + serialisation -> delay + jitter -> reordering, duplication -> leaves
+//   arrives -> drop hook -> loss -> queue (drop tail, marks) + serialisation -> corruption -> delay + jitter -> reordering, duplication
 
 import { type Random, SeededRandom } from '../base/random.ts'
 import type { Micros, Scheduler } from '../base/time.ts'
 import { completeChecksum } from './checksum-offload.ts'
 import { DelayLine } from './delay-line.ts'
 import { Packet } from './device.ts'
+import { ecnField, markCe } from './ecn-mark.ts'
 
 /** What happens to the packets of one direction. All rates are probabilities from 0 to 1; what is left out does not happen. */
 export interface Impairment {
@@ -27,6 +28,16 @@ export interface Impairment {
   readonly reorderDelayUs?: Micros
   /** How often one random bit of the packet, headers included, is flipped. */
   readonly corruptRate?: number
+  /**
+   * How often a router's queue signals congestion: an ECN-capable packet is marked CE, any other is dropped in its place (RFC 3168 §5).
+   * Whatever `lossRate` takes is lost all the same.
+   */
+  readonly markRate?: number
+  /**
+   * Marks every ECN-capable packet that finds more than this many packets at the bottleneck (the step of RFC 8257 §3.1); others just
+   * queue, so that a handshake comes through. Needs `rateBps`.
+   */
+  readonly markThreshold?: number
   /** Bits per second of the bottleneck, counting IP packets. */
   readonly rateBps?: number
   /** Bytes that may wait at the bottleneck, the packet being sent included; needs `rateBps`. */
@@ -46,6 +57,10 @@ export interface ImpairmentCounters {
   /** Dropped by the `drop` hook. */
   hooked: number
   lost: number
+  /** Of those marked CE, by `markRate` and `markThreshold`. */
+  marked: number
+  /** Dropped by `markRate` because they were not ECN-capable. */
+  unmarkable: number
   corrupted: number
   duplicated: number
   reordered: number
@@ -56,9 +71,9 @@ export interface ImpairmentCounters {
 /** Packets that the delay line of one direction holds at most. */
 export const MAX_HELD_PACKETS = 65536
 
-const RATES = ['lossRate', 'duplicateRate', 'reorderRate', 'corruptRate'] as const
+const RATES = ['lossRate', 'duplicateRate', 'reorderRate', 'corruptRate', 'markRate'] as const
 const AMOUNTS = ['delayUs', 'jitterUs', 'reorderDelayUs'] as const
-const POSITIVE = ['rateBps', 'queueBytes', 'queuePackets'] as const
+const POSITIVE = ['rateBps', 'queueBytes', 'queuePackets', 'markThreshold'] as const
 const KNOWN: ReadonlySet<string> = new Set([...RATES, ...AMOUNTS, ...POSITIVE, 'drop'])
 
 /**
@@ -82,8 +97,9 @@ export function validateImpairment(impairment: Impairment): void {
     const value = impairment[name] ?? 1
     if (!(value > 0)) throw new RangeError(`${name} is above 0, not ${value}`)
   }
-  if (impairment.rateBps === undefined && (impairment.queueBytes ?? impairment.queuePackets) !== undefined) {
-    throw new RangeError('queueBytes and queuePackets need rateBps: without a rate no packet waits')
+  const needy = impairment.queueBytes ?? impairment.queuePackets ?? impairment.markThreshold
+  if (impairment.rateBps === undefined && needy !== undefined) {
+    throw new RangeError('queueBytes, queuePackets and markThreshold need rateBps: without a rate no packet waits')
   }
   const moves = (impairment.delayUs ?? 0) + (impairment.reorderDelayUs ?? 0)
   if ((impairment.reorderRate ?? 0) > 0 && moves === 0) {
@@ -98,6 +114,8 @@ export class ImpairedPath {
     delivered: 0,
     hooked: 0,
     lost: 0,
+    marked: 0,
+    unmarkable: 0,
     corrupted: 0,
     duplicated: 0,
     reordered: 0,
@@ -115,11 +133,12 @@ export class ImpairedPath {
   readonly #corruptStream: Random
   readonly #bitStream: Random
   readonly #jitterStream: Random
+  readonly #markStream: Random
   #impairment: Impairment
   #lastAt: Micros = Number.NEGATIVE_INFINITY
 
   /**
-   * @param random the six streams are seeded from it here; it is not used afterwards
+   * @param random the seven streams are seeded from it here; it is not used afterwards
    * @param deliver takes each packet that leaves, borrowed; may be called from within `offer` when nothing delays the packet
    * @param delivered called after each group of packets that left later than `offer`
    */
@@ -137,6 +156,7 @@ export class ImpairedPath {
     this.#corruptStream = stream()
     this.#bitStream = stream()
     this.#jitterStream = stream()
+    this.#markStream = stream()
     this.#scheduler = scheduler
     this.#deliver = (packet) => {
       this.counters.delivered++
@@ -160,6 +180,7 @@ export class ImpairedPath {
   /** Takes a packet, borrowed. Returns false when a full queue dropped it; a packet lost on the way counts as taken. */
   offer(packet: Packet): boolean {
     const { lossRate = 0, duplicateRate = 0, reorderRate = 0, corruptRate = 0, jitterUs = 0, drop } = this.#impairment
+    const { markRate = 0, markThreshold = Number.POSITIVE_INFINITY } = this.#impairment
     const index = this.counters.offered++
     // All draws come before all decisions: see the invariant above.
     const lost = lossRate > 0 && this.#lossStream.fraction() < lossRate
@@ -168,12 +189,18 @@ export class ImpairedPath {
     const corrupt = corruptRate > 0 && this.#corruptStream.fraction() < corruptRate
     const jitter = jitterUs > 0 ? (2 * this.#jitterStream.fraction() - 1) * jitterUs : 0
     const bit = corrupt ? this.#bitStream.fraction() : 0
+    const signal = markRate > 0 && this.#markStream.fraction() < markRate
     if (drop?.(packet, index)) {
       this.counters.hooked++
       return true
     }
     if (lost) {
       this.counters.lost++
+      return true
+    }
+    const isCapable = ecnField(packet) !== 0
+    if (signal && !isCapable) {
+      this.counters.unmarkable++
       return true
     }
     const now = this.#scheduler.now()
@@ -183,7 +210,9 @@ export class ImpairedPath {
       return false
     }
     const at = this.#arrival(leavesQueueAt, jitter, reorder)
-    const sent = corrupt ? this.#corrupted(packet, bit) : packet
+    const isMarked = isCapable && (signal || this.#bottleneck.waiting > markThreshold)
+    const carried = isMarked ? this.#marked(packet) : packet
+    const sent = corrupt ? this.#corrupted(carried, bit) : carried
     this.#leave(sent, at, now)
     if (duplicate) {
       this.counters.duplicated++
@@ -218,6 +247,13 @@ export class ImpairedPath {
     else if (!this.#line.push(packet, at)) this.counters.overflowed++
   }
 
+  #marked(packet: Packet): Packet {
+    this.counters.marked++
+    this.#scratch.copyFrom(packet)
+    markCe(this.#scratch)
+    return this.#scratch
+  }
+
   #corrupted(packet: Packet, fraction: number): Packet {
     this.counters.corrupted++
     const copy = this.#scratch
@@ -237,6 +273,11 @@ class Bottleneck {
   /** When each packet that may still wait leaves, oldest first, from `#head` on. */
   readonly #departures: Micros[] = []
   #head = 0
+
+  /** Packets that waited when the last one was admitted, that one included. */
+  get waiting(): number {
+    return this.#departures.length - this.#head
+  }
 
   /** When a packet of `length` bytes that arrives `now` will have been sent; -1 when the queue is full. */
   admit(length: number, now: Micros, impairment: Impairment): Micros {

@@ -6,6 +6,7 @@
 import type { Micros } from '../base/time.ts'
 import type { AckSample } from './congestion/interface.ts'
 import { createDelivery, DeliverySample, takeSample } from './delivery.ts'
+import { endReduction, reactToMark, takeFeedback } from './ecn.ts'
 import { EVENT } from './events.ts'
 import type { DeliveryCounts, DeliveryVisitor, FlightEntry } from './flight.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
@@ -64,6 +65,7 @@ export function handleAck(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
   const wasRecovering = tcb.recovery.phase === 'recovery'
 
   ackSample.rttUs = takeNumbers(tcb, segment, now)
+  const marked = takeFeedback(tcb, segment, sample.delivered)
   updateSendWindow(tcb, segment)
   tcb.probes = 0
   outcome.isRepeat =
@@ -77,7 +79,7 @@ export function handleAck(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
   onAckOutcome(tcb, segment, outcome, sample, now)
   ackSample.lost = Math.max(0, snd.flight.lostBytes - priorLost)
   ackSample.isCwndLimited = mayGrow(tcb, sample, now)
-  tellControl(tcb, wasRecovering, now)
+  tellControl(tcb, wasRecovering, marked, now)
   if (outcome.acked > 0) restartRetransmitTimer(tcb, now)
   if (outcome.acked + outcome.sacked > 0) {
     armTailProbe(tcb, now)
@@ -117,7 +119,7 @@ function sentUntil(tcb: Tcb, segment: SegmentHeader, now: Micros): Micros {
 }
 
 /** Tells the congestion controller, in the order that congestion/interface.ts gives. */
-function tellControl(tcb: Tcb, wasRecovering: boolean, now: Micros): void {
+function tellControl(tcb: Tcb, wasRecovering: boolean, marked: number, now: Micros): void {
   const { control, cc, rtt } = tcb
   // After a timeout what SACK had told already opens the window no further (RFC 3465 §2.3).
   ackSample.bytes = tcb.recovery.phase === 'loss' ? Math.min(outcome.acked, sample.delivered) : outcome.acked
@@ -130,7 +132,12 @@ function tellControl(tcb: Tcb, wasRecovering: boolean, now: Micros): void {
   ackSample.totalDelivered = tcb.delivery.delivered
   ackSample.priorDelivered = sample.priorDelivered
   ackSample.phase = tcb.recovery.phase
+  ackSample.ecnBytes = Math.max(0, marked)
   control.onEveryAck?.(cc, ackSample)
+  endReduction(tcb)
+  if (marked !== 0) reactToMark(tcb, outcome.acked, now)
+  // RFC 3168 §6.1.2: what reports a mark does not open the window; RFC 8257 §3.4 grows as ever.
+  if (marked !== 0 && control.needsEcn !== true) return
   if (outcome.acked > 0 && !wasRecovering && tcb.recovery.phase !== 'recovery' && ackSample.isCwndLimited) {
     control.onAck(cc, ackSample)
   }

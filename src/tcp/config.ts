@@ -138,7 +138,14 @@ export interface TcpConfig {
   keepAliveGarbage: boolean
   /** IPv4 time to live, IPv6 hop limit (RFC 9293 §3.9.2 [MUST-49]). */
   hopLimit: number
-  /** The byte that carries the Diffserv code point and ECN (RFC 9293 §3.9.2). */
+  /**
+   * Explicit congestion notification (RFC 3168): 'off'; 'passive': accepted when the peer asks (as Linux's default); 'on': asked for too;
+   * 'accurate': AccECN (RFC 9768) is asked for and accepted, with RFC 3168 for peers that know no other. DCTCP asks unless 'off'.
+   */
+  ecn: string
+  /** A mark costs less of the window than a loss (RFC 8511), in congestion avoidance. */
+  abe: boolean
+  /** The byte with Diffserv code point and ECN (RFC 9293 §3.9.2). Its ECN bits count only with `ecn: 'off'`, else TCP sets them. */
   trafficClass: number
 }
 
@@ -220,6 +227,8 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   keepAliveCount: number(9, 1, 1000),
   keepAliveGarbage: flag(false),
   hopLimit: number(64, 1, 255),
+  ecn: atOpen(word('passive', 'off', 'on', 'accurate')),
+  abe: flag(true),
   trafficClass: number(0, 0, 255),
 }
 
@@ -242,14 +251,14 @@ export function tcpConfig(overrides: Partial<TcpConfig> = {}, base: TcpConfig = 
       throw new TypeError(`unknown TCP setting '${name}'; known: ${Object.keys(KNOBS).join(', ')}`)
     if (typeof value !== typeof knob.default)
       throw new TypeError(`TCP setting '${name}' must be a ${typeof knob.default}`)
+    if (knob.oneOf !== undefined && !knob.oneOf.includes(value as string)) {
+      throw new RangeError(`TCP setting '${name}' is '${value}'; it must be one of ${knob.oneOf.join(', ')}`)
+    }
     if (typeof value === 'number' && !(value >= (knob.least ?? 0) && value <= (knob.most ?? 0))) {
       throw new RangeError(`TCP setting '${name}' is ${value}; it must be from ${knob.least} to ${knob.most}`)
     }
     if (typeof value === 'number' && !name.endsWith('Us') && !Number.isInteger(value)) {
       throw new RangeError(`TCP setting '${name}' is ${value}; it must be a whole number`)
-    }
-    if (knob.oneOf !== undefined && !knob.oneOf.includes(value)) {
-      throw new RangeError(`TCP setting '${name}' is '${value}'; it must be one of: ${knob.oneOf.join(', ')}`)
     }
     result[name] = value
   }

@@ -100,6 +100,8 @@ export interface TcpCounters {
   TcpExtTCPMTUPSuccess: number
   /** Keep-alive probes sent. */
   TcpExtTCPKeepAlive: number
+  /** Segments of ours delivered that the peer says were marked (ECN). */
+  TcpExtTCPDeliveredCE: number
 }
 
 /** All at 0. */
@@ -152,6 +154,7 @@ export function createCounters(): TcpCounters {
     TcpExtTCPMTUPFail: 0,
     TcpExtTCPMTUPSuccess: 0,
     TcpExtTCPKeepAlive: 0,
+    TcpExtTCPDeliveredCE: 0,
   }
 }
 

@@ -3,6 +3,7 @@
 // when (output.ts), the bytes on the wire (header.ts, writer.ts).
 
 import type { Micros } from '../base/time.ts'
+import { stampEcn } from './ecn.ts'
 import { FLAG, type SegmentPlan } from './header.ts'
 import { notePaced } from './pacing.ts'
 import { takesPush } from './push.ts'
@@ -25,6 +26,7 @@ export function fill(tcb: Tcb, plan: SegmentPlan, sequence: Seq, flags: number, 
   plan.destinationPort = tcb.remotePort
   plan.seq = sequence
   plan.flags = flags
+  stampEcn(tcb, plan)
   plan.window = advertiseWindow(tcb, (flags & FLAG.SYN) !== 0)
   plan.hasTimestamps = ts.enabled
   if (ts.enabled) {

@@ -5,6 +5,7 @@ import type { Micros } from '../base/time.ts'
 import { takeTimestamp } from './acceptability.ts'
 import { measure, releaseAcked, restartRetransmitTimer } from './ack.ts'
 import { failTcb } from './closing.ts'
+import { agreeOnEcn } from './ecn.ts'
 import { EVENT } from './events.ts'
 import { afterSynAcked, takeCookie } from './fast-open.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
@@ -42,6 +43,7 @@ export function takeSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
     ts.lastAckSent = rcv.nxt
   }
   tcb.sackEnabled = config.sack && segment.sackPermitted
+  agreeOnEcn(tcb, segment)
   tcb.path.peerMss = peerMss(segment, tcb.remote.family)
   updateSendMss(tcb)
   takeUserTimeout(tcb, segment)

@@ -1,10 +1,11 @@
-// The TCP header and its options on the wire (RFC 9293 §3.1, §3.2; RFC 7323 §2.2, §3.2; RFC 2018 §2, §3).
+// The TCP header and its options on the wire (RFC 9293 §3.1, §3.2; RFC 7323 §2.2, §3.2; RFC 2018 §2, §3;
+// RFC 9768 §3.2.2 for AE).
 //
 //     0                   1                   2                   3
 //    |          Source Port          |       Destination Port        |
 //    |                        Sequence Number                        |
 //    |                    Acknowledgment Number                      |
-//    | Offset| Rsrvd |C|E|U|A|P|R|S|F|            Window             |
+//    | Offset|Rsrvd|E|C|E|U|A|P|R|S|F|            Window             |      AE CWR ECE URG ACK PSH RST SYN FIN
 //    |           Checksum            |         Urgent Pointer        |
 //    |                           [Options]                           |
 //
@@ -13,8 +14,8 @@
 import { get16, get32, put16, put32 } from '../base/bytes.ts'
 import { type Seq, seq } from './seq.ts'
 
-/** The control bits of RFC 9293 §3.1. */
-export const FLAG = { FIN: 1, SYN: 2, RST: 4, PSH: 8, ACK: 16, URG: 32, ECE: 64, CWR: 128 } as const
+/** The control bits of RFC 9293 §3.1, and AE of RFC 9768, which stands in the byte before them. */
+export const FLAG = { FIN: 1, SYN: 2, RST: 4, PSH: 8, ACK: 16, URG: 32, ECE: 64, CWR: 128, AE: 256 } as const
 
 /** Length of a TCP header without options. */
 export const TCP_HEADER_BYTES = 20
@@ -76,6 +77,9 @@ export class SegmentHeader {
   cookieStart = 0
   /** User timeout option (RFC 5482 §3): granularity bit and 15 bits, -1 when absent. */
   userTimeout = -1
+  /** The ECN field of the packet that brought it, and of how many packets it is made (a super-segment): whoever parses knows. */
+  ecn = 0
+  packets = 1
   sackCount = 0
   /** Left and right edges of the SACK blocks in the order sent, int32 pairs. */
   readonly sackEdges = new Int32Array(8)
@@ -98,7 +102,7 @@ export function parseTcp(bytes: Uint8Array, start: number, end: number, out: Seg
   out.destinationPort = get16(bytes, start + 2)
   out.seq = get32(bytes, start + 4) as Seq
   out.ack = get32(bytes, start + 8) as Seq
-  out.flags = bytes[start + 13]
+  out.flags = bytes[start + 13] | ((bytes[start + 12] & 1) << 8)
   out.window = get16(bytes, start + 14)
   out.urgent = get16(bytes, start + 18)
   out.headerBytes = headerBytes
@@ -193,6 +197,8 @@ export class SegmentPlan {
   textOffset = 0
   /** For a super-segment the text of each segment on the wire; 0 otherwise. */
   segmentBytes = 0
+  /** The ECN field of the packet. */
+  ecn = 0
   /** It has been sent before. */
   isResent = false
   /** Options to write: -1 or false when absent. */
@@ -217,6 +223,7 @@ export class SegmentPlan {
     this.textLength = 0
     this.textOffset = 0
     this.segmentBytes = 0
+    this.ecn = 0
     this.isResent = false
     this.mss = -1
     this.windowScale = -1
@@ -255,7 +262,7 @@ export function writeTcp(plan: SegmentPlan, out: Uint8Array, at: number): number
   put16(out, at + 16, 0)
   put16(out, at + 18, plan.urgent)
   const headerBytes = writeOptions(plan, out, at + TCP_HEADER_BYTES) - at
-  out[at + 12] = (headerBytes >> 2) << 4
+  out[at + 12] = ((headerBytes >> 2) << 4) | ((plan.flags >> 8) & 1)
   return headerBytes
 }
 
@@ -303,7 +310,7 @@ function writeCookie(cookie: Uint8Array, out: Uint8Array, start: number): number
   return at
 }
 
-/** Flags in tcpdump's letters: `S`, `S.`, `P.`, `F.`, `R`, `.`; `none` when no bit is set. */
+/** Flags in tcpdump's letters: `S`, `S.`, `P.`, `F.`, `R`, `.`, `e` for AE; `none` when no bit is set. */
 export function formatFlags(flags: number): string {
   let text = ''
   if (flags & FLAG.FIN) text += 'F'
@@ -313,6 +320,7 @@ export function formatFlags(flags: number): string {
   if (flags & FLAG.URG) text += 'U'
   if (flags & FLAG.ECE) text += 'E'
   if (flags & FLAG.CWR) text += 'W'
+  if (flags & FLAG.AE) text += 'e'
   if (flags & FLAG.ACK) text += '.'
   return text === '' ? 'none' : text
 }

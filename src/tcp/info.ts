@@ -37,7 +37,10 @@ export interface TcpInfo {
   sendBufferBytes: number
   tcpi_snd_wnd: number
   tcpi_rcv_wnd: number
+  /** Of 'timestamps', 'sack', 'wscale', 'ecn', 'ecnseen', 'accecn'. */
   tcpi_options: readonly string[]
+  /** Segments delivered that the peer says were marked. */
+  tcpi_delivered_ce: number
   /** Bytes estimated in the network (RFC 6675 pipe). */
   pipe: number
   /** cwnd and ssthresh in bytes. */
@@ -66,6 +69,9 @@ export function tcpInfo(tcb: Tcb): TcpInfo {
   if (tcb.ts.enabled) options.push('timestamps')
   if (tcb.sackEnabled) options.push('sack')
   if (tcb.scaleEnabled) options.push('wscale')
+  if (tcb.ecn.mode !== 'off') options.push('ecn')
+  if (tcb.ecn.isSeen) options.push('ecnseen')
+  if (tcb.ecn.mode === 'accurate') options.push('accecn')
   return {
     tcpi_state: tcb.state,
     tcpi_ca_state: tcb.recovery.phase,
@@ -91,6 +97,7 @@ export function tcpInfo(tcb: Tcb): TcpInfo {
     tcpi_snd_wnd: snd.wnd,
     tcpi_rcv_wnd: receiveWindow(tcb),
     tcpi_options: options,
+    tcpi_delivered_ce: tcb.ecn.deliveredCe,
     pipe: pipe(tcb),
     cwnd: cc.cwnd,
     ssthresh: cc.ssthresh,

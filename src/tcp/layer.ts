@@ -241,6 +241,8 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
     const parsed = parseTcp(packet.bytes, start, packet.end, segment)
     if (parsed !== 'ok') return parsed
     if (segment.sourcePort === 0 || segment.destinationPort === 0) return 'tcp-port-zero'
+    segment.ecn = header.trafficClass & 3
+    segment.packets = packet.segmentBytes > 0 ? Math.ceil(segment.textLength / packet.segmentBytes) : 1
     const connection = this.#demux.find(header.dst, segment.destinationPort, header.src, segment.sourcePort)
     if (connection === null) return this.#passive.handle(header, segment, now)
     connection.tcb.life.receivedTrafficClass = header.trafficClass & 0xfc

@@ -4,6 +4,7 @@
 
 import type { Micros } from '../base/time.ts'
 import type { DeliverySample } from './delivery.ts'
+import { beginReduction, withdrawReduction } from './ecn.ts'
 import type { SegmentHeader } from './header.ts'
 import { judgePathProbe, lostOfProbe } from './path-mtu.ts'
 import { applyPrr, beginPrr } from './prr.ts'
@@ -48,7 +49,8 @@ export function onAckOutcome(
   if (isProbingPath(tcb)) judgePathProbe(tcb, now)
   if (answersProbe(tcb, outcome.isRepeat && segment.sackCount === 0, outcome) && recovery.phase === 'open') {
     tcb.counters.TcpExtTCPLossProbeRecovery++
-    tcb.control.onLoss(tcb.cc, tcb.tlp.flight, now) // RFC 8985 §7.4.2: the probe mended what nobody saw being lost
+    // RFC 8985 §7.4.2: the probe mended what nobody saw being lost
+    if (beginReduction(tcb)) tcb.control.onLoss(tcb.cc, tcb.tlp.flight, now)
     tcb.control.onRecovered(tcb.cc, snd.flight.bytes, now)
   }
   if (recovery.phase === 'open') {
@@ -111,6 +113,7 @@ function takeBack(tcb: Tcb): void {
   // RFC 8985 §6.2 step 3 sees reordering only in what was sent once; here what was sent again has proved it.
   if (wasRecovering) tcb.rack.isReorderingSeen = true
   tcb.counters.TcpExtTCPFullUndo++
+  withdrawReduction(tcb)
   tcb.control.onSpuriousLoss?.(tcb.cc)
   settleUsage(tcb, false)
 }
@@ -147,7 +150,7 @@ function enterRecovery(tcb: Tcb, delivered: number, now: Micros): void {
   recovery.point = snd.nxt
   beginPrr(tcb, delivered)
   beginUndo(tcb)
-  tcb.control.onLoss(tcb.cc, flightSize(tcb), now)
+  if (beginReduction(tcb)) tcb.control.onLoss(tcb.cc, flightSize(tcb), now)
   recovery.forced = snd.flight.lostBytes > 0 || markHeadLost(tcb)
   forgetProbe(tcb)
 }
@@ -215,7 +218,7 @@ function markLostBySack(tcb: Tcb): void {
 export function onRetransmissionTimeout(tcb: Tcb, now: Micros): void {
   const { recovery, snd } = tcb
   const { flight } = snd
-  tcb.control.onTimeout(tcb.cc, flight.bytes, tcb.rtt.timeouts === 0, now)
+  tcb.control.onTimeout(tcb.cc, flight.bytes, beginReduction(tcb) && tcb.rtt.timeouts === 0, now)
   tcb.counters.TcpExtTCPTimeouts++
   tcb.rtt.timeouts++
   tcb.rtt.backoff++

@@ -4,6 +4,8 @@
 // (syn-output.ts), whether new text may go (send-decision.ts), what every segment carries (fill.ts), what is lost (loss.ts).
 
 import type { Micros } from '../base/time.ts'
+import { carriesCwr, isHeldByMark, stampNewText } from './ecn.ts'
+import { nextHeldAck } from './ecn-acks.ts'
 import { fill, fillText } from './fill.ts'
 import { FLAG, type SegmentPlan } from './header.ts'
 import { pipe, suspectNextHole } from './loss.ts'
@@ -38,11 +40,13 @@ export function nextSegment(tcb: Tcb, now: Micros, superSegment: number, plan: S
     return nextSyn(tcb, now, plan) || (tcb.state === 'SYN-RECEIVED' && nextAck(tcb, now, plan))
   }
   if (!isSynchronized(tcb.state)) return false
-  // A device that cuts super-segments would copy the urgent pointer into each of them.
-  const largest = isSendingUrgent(tcb) ? 0 : superSegment
-  const most = mostAtPace(tcb, Math.max(tcb.snd.mss, largest - (largest % tcb.snd.mss)))
+  // A device that cuts super-segments would copy the urgent pointer, or CWR, into each of them.
+  const isSingle = isSendingUrgent(tcb) || carriesCwr(tcb)
+  const largest = isSingle ? 0 : superSegment - (superSegment % tcb.snd.mss)
+  const most = mostAtPace(tcb, Math.max(tcb.snd.mss, largest))
+  if (nextHeldAck(tcb, now, plan)) return true
   // Duplicate acknowledgements go by themselves: text with the same number is not counted as one (RFC 5681 §2).
-  if (tcb.rcv.outOfOrder.size > 0 && nextAck(tcb, now, plan)) return true
+  if ((tcb.rcv.outOfOrder.size > 0 || tcb.ecn.isHandshakeAckDue) && nextAck(tcb, now, plan)) return true
   if (tcb.tlp.isDue && nextTailProbe(tcb, now, plan)) return true
   if (nextLost(tcb, now, most, plan)) return true
   if (tcb.path.isSearching && nextPathProbe(tcb, now, plan)) return true
@@ -165,6 +169,7 @@ function nextNew(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boolea
     tcb.hold = 'cwnd' // a probe of the path goes first
     return false
   }
+  if (isHeldByMark(tcb, now)) return false
   validateWindow(tcb, now)
   const usable = seqDiff(seqAdd(snd.una, snd.wnd), snd.nxt)
   const length = textToSend(tcb, unsent, usable, most, finDue)
@@ -198,6 +203,7 @@ function sendNew(tcb: Tcb, length: number, withFin: boolean, now: Micros, plan: 
   noteSmall(tcb, length)
   noteSent(tcb, now)
   fillText(tcb, plan, start, length, withFin, now)
+  stampNewText(tcb, plan)
 }
 
 /**

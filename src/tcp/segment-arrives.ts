@@ -4,9 +4,11 @@
 // without a connection (reset.ts). Nothing is sent here: the result is changed numbers, owed acknowledgements, events.
 
 import type { Micros } from '../base/time.ts'
+import { takeHandshakeAck } from './accecn.ts'
 import { isAcceptable, isAckInRange, isOldDuplicate, takeTimestamp } from './acceptability.ts'
 import { handleAck, measure, releaseAcked, restartRetransmitTimer } from './ack.ts'
 import { closeTcb, enterTimeWait, failTcb } from './closing.ts'
+import { confirmEcn, receiveMark, repeatHandshakeAck } from './ecn.ts'
 import { afterSynAcked } from './fast-open.ts'
 import { arrivesInSynSent, establish } from './handshake.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
@@ -61,8 +63,10 @@ export function segmentArrives(tcb: Tcb, segment: SegmentHeader, now: Micros): A
 /** Sixth to eighth: URG, text, FIN. */
 function receiveRest(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' {
   receiveUrgent(tcb, segment)
+  const isAckDue = receiveMark(tcb, segment)
   receiveText(tcb, segment, now)
   receiveFin(tcb, segment, now)
+  if (isAckDue) owesAck(tcb)
   return 'done'
 }
 
@@ -86,6 +90,7 @@ function answerUnacceptable(tcb: Tcb, segment: SegmentHeader, now: Micros): 'don
   }
   if (tcb.state === 'TIME-WAIT' && isFinAgain(tcb, segment)) enterTimeWait(tcb, now) // eighth check: restart 2MSL
   noteOldSegment(tcb, segment)
+  repeatHandshakeAck(tcb, segment)
   // Text is answered each time, as its sender counts on it; what carries none may be part of a war of acknowledgements.
   if (segment.textLength > 0) owesAck(tcb)
   else owesChallenge(tcb, now)
@@ -165,6 +170,8 @@ function ackOfSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): 'go on' | Arri
 function synIsAcked(tcb: Tcb, segment: SegmentHeader, resent: boolean, now: Micros): void {
   const { snd } = tcb
   const isSyn = (segment.flags & FLAG.SYN) !== 0 // whose window is never scaled (RFC 7323 §2.2)
+  if (isSyn) confirmEcn(tcb, segment)
+  else takeHandshakeAck(tcb, segment)
   snd.wnd = isSyn ? segment.window : segment.window * 2 ** snd.scale
   snd.maxWnd = Math.max(snd.maxWnd, snd.wnd)
   snd.wl1 = segment.seq

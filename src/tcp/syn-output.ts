@@ -2,6 +2,7 @@
 // Owns: what our SYN carries. Does not own: what the peer's SYN tells (handshake.ts).
 
 import type { Micros } from '../base/time.ts'
+import { stampSyn } from './ecn.ts'
 import { fillFastOpen, withdrawFastOpen } from './fast-open.ts'
 import { fill } from './fill.ts'
 import { FLAG, type SegmentPlan } from './header.ts'
@@ -19,6 +20,7 @@ export function nextSyn(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
   if (!first && (snd.flight.size === 0 || snd.flight.at(0).mark !== 'lost')) return false
   const isCrossing = tcb.life.isCrossed && !first && snd.flight.at(0).transmissions === 1
   fill(tcb, plan, snd.iss, tcb.state === 'SYN-SENT' ? FLAG.SYN : FLAG.SYN | FLAG.ACK, now)
+  stampSyn(tcb, plan, first ? 0 : snd.flight.at(0).transmissions)
   plan.mss = tcb.rcv.mss
   if (tcb.config.userTimeoutOption) fillUserTimeout(tcb, plan, 4)
   plan.sackPermitted = tcb.sackEnabled

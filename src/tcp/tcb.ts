@@ -23,6 +23,7 @@ import type { TcpConfig } from './config.ts'
 import type { CongestionControl, CongestionState } from './congestion/interface.ts'
 import type { TcpCounters } from './counters.ts'
 import { createDelivery } from './delivery.ts'
+import { createEcn, type EcnState } from './ecn-state.ts'
 import type { TcpError } from './errors.ts'
 import { createFastOpen, type FastOpenState } from './fast-open-state.ts'
 import { type DeliveryCounts, Flight } from './flight.ts'
@@ -199,6 +200,7 @@ export interface Tcb {
   prr: PrrState
   undo: UndoState
   tlp: TailProbeState
+  readonly ecn: EcnState
   delivery: DeliveryCounts
   readonly usage: UsageState
   readonly timers: TimerState
@@ -283,6 +285,7 @@ export function createTcb(seed: TcbSeed): Tcb {
     prr: createPrr(),
     undo: createUndo(iss),
     tlp: createTailProbe(iss),
+    ecn: createEcn(iss),
     delivery: createDelivery(seed.now),
     usage: createUsage(iss, seed.now),
     timers: createTimers(),

@@ -35,7 +35,9 @@ export class SegmentWriter {
     const textAt = at + writeTcp(plan, packet.bytes, at)
     if (plan.textOffset >= 0) tcb.snd.buffer.copy(plan.textOffset, packet.bytes, textAt, plan.textLength)
     else packet.bytes.fill(0, textAt, textAt + plan.textLength)
-    this.#finish(packet, plan, tcb.local, tcb.remote, at, textAt, tcb.config.hopLimit, tcb.config.trafficClass)
+    const { hopLimit, trafficClass } = tcb.config
+    // [SHLD-22]: Diffserv is the application's, ECN is TCP's.
+    this.#finish(packet, plan, tcb.local, tcb.remote, at, textAt, hopLimit, (trafficClass & 0xfc) | plan.ecn)
   }
 
   /** Writes a segment without a connection. */

@@ -183,9 +183,11 @@ describe('what failures are called (curl(1), EXIT CODES)', () => {
 
 describe('small texts', () => {
   test('the end of a bad link tells what it did', () => {
-    const link = { offered: 812, delivered: 800, lost: 3, reordered: 5, duplicated: 0, corrupted: 0, overflowed: 0 }
+    const none = { duplicated: 0, corrupted: 0, overflowed: 0, marked: 0, unmarkable: 0 }
+    const link = { ...none, offered: 812, delivered: 800, lost: 3, reordered: 5 }
     expect(impairmentText(link)).toBe('the link lost 3 of 812 packets, reordered 5, duplicated 0')
     expect(impairmentText({ ...link, corrupted: 1, overflowed: 9 })).toMatch(/, damaged 1, had no room for 9$/)
+    expect(impairmentText({ ...link, marked: 7, unmarkable: 2 })).toMatch(/^the link lost 5 of .*, marked 7$/)
   })
 
   test('the demonstration warns of a line that loses a lot, and only then', () => {

@@ -46,6 +46,11 @@ describe('reading impairments from the command line', () => {
       queueBytes: 65536,
     })
     expect(parseImpairment('rate=1mbit,queue=100p')).toEqual({ rateBps: 1e6, queuePackets: 100 })
+    expect(parseImpairment('rate=1mbit,mark=5%,mark-threshold=20p')).toEqual({
+      rateBps: 1e6,
+      markRate: 0.05,
+      markThreshold: 20,
+    })
     expect(parseImpairment('')).toEqual({})
   })
 
@@ -54,5 +59,7 @@ describe('reading impairments from the command line', () => {
     expect(() => parseImpairment('loss')).toThrow(TypeError)
     expect(() => parseImpairment('loss=1%=2%')).toThrow(TypeError)
     expect(() => parseImpairment('queue=64kb')).toThrow(RangeError)
+    expect(() => parseImpairment('mark-threshold=20p')).toThrow(RangeError)
+    expect(() => parseImpairment('rate=1mbit,mark-threshold=20')).toThrow(TypeError)
   })
 })

@@ -2,13 +2,16 @@
 //
 //   P. 1:1461 ack 1 win 65535 <mss 1460,sackOK,TS val 7 ecr 0,wscale 7,sack 1461:2921 4381:5841>
 //
-// Numbers of the sender count from its initial sequence number (SYN is 0, the first octet of text is 1); `win` is the 16-bit field as it
+// Before it may stand the ECN field of the IP header: `[ect0] `, `[ect1] `, `[ce] `, or `[-] ` for none; a line of ours without it leaves it
+// open. Numbers of the sender count from its initial sequence number (SYN is 0, the first octet of text is 1); `win` is the 16-bit field as it
 // stands in the header. Owns: text to line and back, the comparison. Does not own: bytes, time, the stack (script.ts).
 
 import { FLAG } from '../../src/tcp/header.ts'
 
 /** One segment of a script; null: not written. */
 export interface Line {
+  /** ECN field of the IP header (RFC 3168 §5). */
+  ecn: number | null
   flags: number
   seq: number | null
   end: number | null
@@ -26,11 +29,15 @@ const LETTERS: Readonly<Record<string, number>> = {
   U: FLAG.URG,
   E: FLAG.ECE,
   W: FLAG.CWR,
+  e: FLAG.AE,
   '.': FLAG.ACK,
 }
 
+/** ECN fields by their numbers. */
+const FIELDS = ['-', 'ect1', 'ect0', 'ce']
+
 const LINE =
-  /^([FSRPUEW.]+|none)(?: (-?\d+)(?::(-?\d+))?)?(?: ack (-?\d+))?(?: win (\d+))?(?: urg (\d+))?(?: <([^>]*)>)?$/
+  /^(?:\[([-a-z0-9]+)\] )?([FSRPUEWe.]+|none)(?: (-?\d+)(?::(-?\d+))?)?(?: ack (-?\d+))?(?: win (\d+))?(?: urg (\d+))?(?: <([^>]*)>)?$/
 
 /** Reads a line of a script. @throws when it is not one */
 export function parseLine(text: string): Line {
@@ -38,16 +45,19 @@ export function parseLine(text: string): Line {
   if (match === null) throw new Error(`not a line of a script: '${text}'`)
   const number = (group: string | undefined): number | null => (group === undefined ? null : Number(group))
   let flags = 0
-  if (match[1] !== 'none') for (const letter of match[1]) flags |= LETTERS[letter]
-  const seq = number(match[2])
-  const options = match[7] === undefined ? null : match[7].split(',').filter((option) => option !== '')
+  if (match[2] !== 'none') for (const letter of match[2]) flags |= LETTERS[letter]
+  const ecn = match[1] === undefined ? null : FIELDS.indexOf(match[1])
+  if (ecn === -1) throw new Error(`not an ECN field: '${match[1]}'`)
+  const seq = number(match[3])
+  const options = match[8] === undefined ? null : match[8].split(',').filter((option) => option !== '')
   return {
+    ecn,
     flags,
     seq,
-    end: number(match[3]) ?? seq,
-    ack: number(match[4]),
-    win: number(match[5]),
-    urg: number(match[6]),
+    end: number(match[4]) ?? seq,
+    ack: number(match[5]),
+    win: number(match[6]),
+    urg: number(match[7]),
     options,
   }
 }
@@ -61,7 +71,7 @@ export function flagText(flags: number): string {
 
 /** Writes a line; what is null is left out. */
 export function formatLine(line: Line): string {
-  let text = flagText(line.flags)
+  let text = (line.ecn === null || line.ecn === 0 ? '' : `[${FIELDS[line.ecn]}] `) + flagText(line.flags)
   if (line.seq !== null) text += line.end === line.seq ? ` ${line.seq}` : ` ${line.seq}:${line.end}`
   if (line.ack !== null) text += ` ack ${line.ack}`
   if (line.win !== null) text += ` win ${line.win}`
@@ -74,6 +84,7 @@ export function formatLine(line: Line): string {
 export function matches(expected: Line, actual: Line): boolean {
   if (expected.flags !== actual.flags || expected.ack !== actual.ack) return false
   if (expected.seq !== actual.seq || expected.end !== actual.end) return false
+  if (expected.ecn !== null && expected.ecn !== actual.ecn) return false
   if (expected.win !== null && expected.win !== actual.win) return false
   if (expected.urg !== null && expected.urg !== actual.urg) return false
   return expected.options === null || sameOptions(expected.options, actual.options ?? [])

@@ -111,7 +111,9 @@ const ALL = Object.entries(KNOBS) as [
 
 /** The extremes of a setting: a number's bounds, both values of a flag. Memory and probability set limits to a test. */
 function extremes(name: keyof TcpConfig): unknown[] {
-  const { default: value, least = 0, most = 0 } = KNOBS[name] as { default: unknown; least?: number; most?: number }
+  const knob = KNOBS[name] as { default: unknown; least?: number; most?: number; oneOf?: readonly string[] }
+  const { default: value, least = 0, most = 0, oneOf } = knob
+  if (oneOf !== undefined) return [oneOf[oneOf.length - 1], oneOf[0]]
   if (typeof value === 'boolean') return [!value, value]
   if (typeof value === 'string') return [...NAMES]
   return [least, most]

@@ -331,7 +331,7 @@ export class Script {
     this.#peerNext = Math.max(this.#peerNext, start + length + finOrSyn(parsed))
     const first = start - 1 + (parsed.flags & FLAG.SYN ? 1 : 0)
     const bytes = segmentBytes(plan, content ?? text(peerByte, first, first + length))
-    return wrapIp(this.remote, this.local, PROTOCOL.TCP, bytes)
+    return wrapIp(this.remote, this.local, PROTOCOL.TCP, bytes, 16, parsed.ecn ?? 0)
   }
 
   /** Bytes of IP header in the peer's packets. */

@@ -223,7 +223,7 @@ scenario(
 
 for (const congestion of ['cubic', 'dctcp', 'newreno']) {
   scenario(`${congestion} gets its window back as well (RFC 4015 §3, RFC 9438 §4.9)`, () => {
-    const c = inFlight({ ts: true, tcp: { congestion } })
+    const c = inFlight({ ts: true, tcp: { congestion, ecn: 'off' } })
     const first = clock(c)
     c.advance(50).in(`. ack 1 <TS ecr ${first},sack 1001:4001>`).out('. 1:1001 ack 1')
     expect(c.tcb.cc.cwnd).toBeLessThan(10_000)

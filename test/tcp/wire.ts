@@ -47,12 +47,20 @@ export function transportSum(packet: Packet, protocol: number, headerBytes: numb
 }
 
 /** An IP packet around a transport's bytes; `checksumAt` is where their checksum goes, -1 for a protocol whose bytes are complete. */
-export function wrapIp(src: IpAddress, dst: IpAddress, protocol: number, payload: Uint8Array, checksumAt = 16): Packet {
+export function wrapIp(
+  src: IpAddress,
+  dst: IpAddress,
+  protocol: number,
+  payload: Uint8Array,
+  checksumAt = 16,
+  ecn = 0,
+): Packet {
   const ip = new IpHeader()
   ip.family = dst.family
   ip.src.assign(src)
   ip.dst.assign(dst)
   ip.protocol = protocol
+  ip.trafficClass = ecn
   const headerBytes = ip.family === 4 ? 20 : 40
   ip.totalBytes = headerBytes + payload.length
   const packet = new Packet(new Uint8Array(HEADROOM + ip.totalBytes))
@@ -133,6 +141,7 @@ export function readSent(packet: Packet, ends: string, origin: Origin, atMs: num
   expect(same, `the octets of ${start}:${start + tcp.textLength}`).toBe(0)
   if (tcp.hasTimestamps) origin.tsEcr = tcp.tsVal
   return {
+    ecn: ip.trafficClass & 3,
     flags: tcp.flags,
     seq: start,
     end: start + tcp.textLength,

@@ -183,11 +183,11 @@ const rules: Omit<CongestionControl, 'name' | 'init'> = {
     reduce(state, flight, CUBIC.beta, 2)
   },
 
-  onEcn(state, flight) {
+  onEcn(state, flight, _now, isAbe = true) {
     const data = dataOf(state)
     if (data !== null) forgetWindow(data.undo)
     // RFC 8511 §3: the smaller step back is for congestion avoidance.
-    const beta = state.cwnd >= state.ssthresh ? CUBIC.betaEcn : CUBIC.beta
+    const beta = isAbe && state.cwnd >= state.ssthresh ? CUBIC.betaEcn : CUBIC.beta
     reduce(state, flight, beta, 1)
   },
 

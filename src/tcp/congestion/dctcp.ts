@@ -23,6 +23,7 @@ export interface DctcpData extends RenoData {
 export const dctcp: CongestionControl = {
   ...reno,
   name: 'dctcp',
+  needsEcn: true,
 
   init(state, initialWindow, now) {
     reno.init(state, initialWindow, now)
@@ -47,7 +48,7 @@ export const dctcp: CongestionControl = {
     const data = dataOf(state)
     if (data !== null) forgetWindow(data.undo)
     const alpha = data?.alpha ?? 1
-    state.cwnd = Math.max(Math.floor(state.cwnd * (1 - alpha / 2)), 2 * state.mss)
+    state.cwnd = Math.min(state.cwnd, Math.max(Math.floor(state.cwnd * (1 - alpha / 2)), 2 * state.mss))
     state.ssthresh = state.cwnd
     state.acked = 0
   },

@@ -82,6 +82,11 @@ export interface CongestionControl {
    */
   readonly ownsRecovery?: boolean
   /**
+   * It lives on marks and has to know how much was marked (DCTCP): the core asks for ECN, tells the peer of marks as RFC 8257 §3.2 says,
+   * and sends everything ECN-capable.
+   */
+  readonly needsEcn?: boolean
+  /**
    * Called once when the connection is established and SMSS is known. `initialWindow` in bytes. Only `onTimeout` may come earlier, for a
    * SYN that was lost.
    */
@@ -97,9 +102,10 @@ export interface CongestionControl {
   onLoss(state: CongestionState, flight: number, now: Micros): void
   /**
    * Congestion was signalled by ECN (ECE, RFC 3168 §6.1.2): at most once for a window of data, and not in recovery. Absent: the core
-   * calls onLoss. No recovery follows. `flight` as for onLoss.
+   * calls onLoss. No recovery follows. `flight` as for onLoss, what is just acknowledged included. `isAbe` (default true): a mark costs
+   * less than a loss (RFC 8511).
    */
-  onEcn?(state: CongestionState, flight: number, now: Micros): void
+  onEcn?(state: CongestionState, flight: number, now: Micros, isAbe?: boolean): void
   /** Recovery is over: everything that was outstanding when it began is acknowledged. */
   onRecovered(state: CongestionState, flight: number, now: Micros): void
   /** The retransmission timer expired (RFC 5681 §3.1, equation 4). `first` unless the same segment has timed out before. */

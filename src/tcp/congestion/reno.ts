@@ -2,12 +2,22 @@
 // inflating cwnd, increase counted in bytes (RFC 3465). NewReno (RFC 6582) differs in recovery only, which is loss.ts's: same window.
 
 import type { CongestionControl, CongestionState } from './interface.ts'
-import { createWindowUndo, rememberLoss, rememberTimeout, restoreWindow, type WindowUndo } from './window-undo.ts'
+import {
+  createWindowUndo,
+  forgetWindow,
+  rememberLoss,
+  rememberTimeout,
+  restoreWindow,
+  type WindowUndo,
+} from './window-undo.ts'
 
 /** What Reno keeps in CongestionState.data. */
 export interface RenoData {
   undo: WindowUndo
 }
+
+/** RFC 8511 §3: what a mark leaves of the flight in congestion avoidance. */
+export const RENO_BETA_ECN = 0.8
 
 const dataOf = (state: CongestionState): RenoData | null => state.data as RenoData | null
 
@@ -53,6 +63,18 @@ export const reno: CongestionControl = {
     if (data !== null) rememberLoss(data.undo, state)
     state.ssthresh = halfOfFlight(flight, state.mss)
     state.cwnd = state.ssthresh
+    state.acked = 0
+  },
+
+  onEcn(state, flight, _now, isAbe = true) {
+    const data = dataOf(state)
+    if (data !== null) forgetWindow(data.undo)
+    // RFC 8511 §3: in congestion avoidance only; what overshoots in slow start overshoots by a factor of two.
+    const isSmaller = isAbe && state.cwnd >= state.ssthresh
+    state.ssthresh = isSmaller
+      ? Math.max(Math.floor(flight * RENO_BETA_ECN), 2 * state.mss)
+      : halfOfFlight(flight, state.mss)
+    state.cwnd = Math.min(state.cwnd, state.ssthresh)
     state.acked = 0
   },
 
