@@ -54,7 +54,7 @@ describe('for await (const socket of server)', () => {
     expect(fourth.connecting).toBe(true)
     const texts: string[] = []
     clients[2].write('third')
-    server.on('connection', (socket: TunSocket) => socket.on('data', (chunk: Buffer) => texts.push(String(chunk))))
+    server.on('connection', (socket) => socket.on('data', (chunk: Buffer) => texts.push(String(chunk))))
     await time.run(5_000)
     expect([fourth.connecting, texts]).toEqual([false, ['third']])
   })

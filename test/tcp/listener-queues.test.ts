@@ -57,6 +57,24 @@ scenario('a peer that the backlog never lets in is given up like one that is sil
   expect([c.connection.state, c.listener?.halfOpen]).toEqual(['CLOSED', 0])
 })
 
+scenario(
+  'nor does it help such a peer to answer every SYN,ACK, when no round trip can be measured (RFC 6298 §3)',
+  () => {
+    const c = listening({ backlog: 1, tcp: { synAckRetries: 2 } })
+    opens(c, 40001)
+    opens(c, 40000).in('. 1 ack 1')
+    c.remotePort = 40001
+    c.connection = byPort(c, 40001)
+    for (const at of [1, 3])
+      c.advance(at * 1000 - c.ms)
+        .out('S. 0 ack 1')
+        .in('. 1 ack 1')
+        .quiet()
+    c.silent(7000 - c.ms)
+    expect(c.connection.state).toBe('CLOSED')
+  },
+)
+
 scenario('with abortOnOverflow the peer is reset instead, and may know (Linux’s tcp_abort_on_overflow)', () => {
   const c = listening({ backlog: 1, tcp: { abortOnOverflow: true } })
   opens(c, 40001)

@@ -7,6 +7,7 @@ import { seq, seqAdd } from '../../src/tcp/seq.ts'
 import { COOKIE_MSS, cookieTimestamp, SynCookies } from '../../src/tcp/syn-cookies.ts'
 import { listening, type Script, type ScriptOptions, scenario } from './script.ts'
 import type { Sent } from './wire.ts'
+import { currentWorld } from './world.ts'
 
 const local = IpAddress.parse('10.0.0.2')
 const remote = IpAddress.parse('10.0.0.1')
@@ -142,10 +143,19 @@ scenario('window scale, SACK and timestamps come through when the peer has times
   expect([c.tcb.ts.recent, c.tcb.snd.mss, c.tcb.cc.cwnd]).toEqual([1020, 1448, 14_480])
 })
 
+scenario('the window of the SYN,ACK is what the buffer takes, and is kept to (RFC 9293 §3.8.6 [SHLD-14])', () => {
+  const { c, synAck } = cookie({ tcp: { receiveBufferBytes: 5000 } })
+  expect(synAck.win).toBe(5000)
+  c.in('. 1 ack 1').accept()
+  expect((c.tcb.rcv.edge - c.tcb.rcv.nxt) | 0).toBe(5000)
+})
+
 scenario('each of them only when both sides have it', () => {
   const agreed = (options: ScriptOptions): boolean[] => {
-    const { c } = cookie(options)
+    const { c, synAck } = cookie(options)
     c.in('. 1 ack 1').accept()
+    const offered = ['TS', 'sackOK', 'wscale'].map((name) => synAck.options?.some((option) => option.startsWith(name)))
+    expect(offered).toEqual([c.tcb.ts.enabled, c.tcb.sackEnabled, c.tcb.scaleEnabled])
     return [c.tcb.ts.enabled, c.tcb.sackEnabled, c.tcb.scaleEnabled]
   }
   expect(agreed({ ts: true })).toEqual([true, false, false])
@@ -203,18 +213,22 @@ scenario('under pressure only: as long as there is room SYNs are kept, and again
 
 scenario('a cookie that comes back to a full backlog is passed over, and good later', () => {
   const { c } = cookie({ backlog: 1 })
-  c.in('. 1 ack 1')
+  const first = c.origin.iss
+  c.origin.iss = currentWorld().iss
   c.remotePort = 40001
-  c.in('S 0 <mss 1460>').quiet() // the backlog is full
-  c.listener?.accept()
   c.in('S 0 <mss 1460>')
   adopt(c)
-  c.remotePort = 40002
-  c.in('S 0 <mss 1460>').drain()
-  expect(c.stack.tcp.counters.TcpExtSyncookiesSent).toBe(3)
+  const second = c.origin.iss
+  c.origin.iss = first
+  c.remotePort = 40000
+  c.in('. 1 ack 1').quiet()
+  c.origin.iss = second
   c.remotePort = 40001
   c.in('. 1 ack 1').quiet()
-  expect([c.listener?.pending, c.listener?.overflows]).toEqual([1, 1])
+  expect([c.listener?.pending, c.listener?.overflows, c.stack.tcp.connectionCount]).toEqual([1, 1, 1])
+  c.listener?.accept()
+  c.in('. 1 ack 1').quiet()
+  expect([c.listener?.pending, c.listener?.overflows, c.stack.tcp.connectionCount]).toEqual([1, 1, 2])
 })
 
 scenario(

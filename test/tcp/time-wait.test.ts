@@ -191,6 +191,14 @@ scenario(
   },
 )
 
+scenario('who has left TIME-WAIT in time counts no more', () => {
+  const c = listening({ stack: { timeWaitMax: 2 }, tcp: { mslUs: 1_000_000 } })
+  for (const port of [40000, 40001]) closesFirst(c, port)
+  c.silent(2000)
+  for (const port of [40002, 40003]) closesFirst(c, port)
+  expect([c.stack.tcp.connectionCount, c.stack.tcp.counters.TcpExtTCPTimeWaitOverflow]).toEqual([2, 0])
+})
+
 scenario('with a bound of 0 there is no TIME-WAIT, without one there is no end to it', () => {
   const none = listening({ stack: { timeWaitMax: 0 } })
   closesFirst(none, 40000)
