@@ -61,7 +61,7 @@ export function settingsHelp(): string {
 
 /** As --set reads it back: whole milliseconds or seconds where they are, else the plain number. */
 function settingText(name: string, value: unknown): string {
-  if (typeof value !== 'number' || !name.endsWith('Us') || value === 0) return String(value)
+  if (typeof value !== 'number' || !name.endsWith('Us') || value <= 0) return String(value)
   if (value % SECOND === 0) return `${value / SECOND}s`
   return value % MILLISECOND === 0 ? `${value / MILLISECOND}ms` : `${value}us`
 }

@@ -180,6 +180,17 @@ scenario(
   },
 )
 
+scenario('a router that speaks of less than was known to arrive lowers that too, probe or not (RFC 8201 §4)', () => {
+  const c = afterBlackHole()
+  const probe = untilProbe(c)
+  icmp(c, 'too-big', probe.seq, { mtu: is4() ? 500 : 1250 })
+  // Below IPv6's least MTU of 1280 (here 1270) nothing is believed.
+  expect(mssOf(c)).toBe(is4() ? 460 : 1220)
+  expect([c.tcb.pathSegmentBytes, c.tcb.path.probeBytes > 0]).toEqual(is4() ? [480, false] : [1240, true])
+  c.drain()
+  c.call((connection) => connection.abort()).drain()
+})
+
 scenario(
   'without the setting, or without SACK, nothing is probed; what is old is tried again (RFC 4821 §7, RFC 1191 §6.3)',
   () => {

@@ -63,7 +63,7 @@ test.each(PAIRS)(
   (from, to) => {
     const recovering = (tcb: Tcb): boolean => tcb.recovery.phase === 'recovery'
     whileBusy({ tcp: { congestion: from }, loss: 0.05 }, recovering, (pair, tcb) => {
-      const { cwnd } = tcb.cc
+      const { cwnd, ssthresh } = tcb.cc
       expect(tcb.recovery.phase).toBe('recovery')
       pair.hosts[0].connection?.configure({ congestion: to })
       pair.hosts[0].run()
@@ -71,6 +71,7 @@ test.each(PAIRS)(
       if (to === 'fixed' || to === 'none') return
       expect(tcb.cc.cwnd).toBeLessThanOrEqual(Math.max(cwnd, 10 * tcb.snd.mss))
       if (to !== 'bbr') expect(tcb.cc.ssthresh).toBeLessThan(Number.POSITIVE_INFINITY)
+      if (to !== 'bbr' && ssthresh < UNLIMITED_WINDOW) expect(tcb.cc.ssthresh).toBe(ssthresh) // it went down once
     })
   },
 )
