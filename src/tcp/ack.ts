@@ -9,7 +9,7 @@ import { createDelivery, DeliverySample, takeSample } from './delivery.ts'
 import { EVENT } from './events.ts'
 import type { DeliveryCounts, DeliveryVisitor, FlightEntry } from './flight.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
-import { type AckOutcome, onAckOutcome, pipe } from './loss.ts'
+import { type AckOutcome, isImpatient, onAckOutcome, pipe } from './loss.ts'
 import { backedOffRtoUs, sampleRtt } from './rtt.ts'
 import { takeSack } from './sack.ts'
 import { type Seq, seq, seqAdd, seqDiff, seqGt, seqLt } from './seq.ts'
@@ -59,7 +59,7 @@ export function handleAck(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
   const priorWindow = snd.wnd
   ackSample.priorFlight = pipe(tcb)
   // A window held back by the pace is in use too.
-  ackSample.isCwndLimited = tcb.hold === 'cwnd' || tcb.hold === 'pacing'
+  ackSample.isCwndLimited = tcb.hold === 'cwnd' || tcb.hold === 'pacing' || tcb.hold === 'frto'
   const wasRecovering = tcb.recovery.phase === 'recovery'
 
   ackSample.rttUs = takeNumbers(tcb, segment, now)
@@ -76,7 +76,7 @@ export function handleAck(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
   onAckOutcome(tcb, segment, outcome, sample, now)
   ackSample.lost = Math.max(0, snd.flight.lostBytes - priorLost)
   tellControl(tcb, wasRecovering, now)
-  if (outcome.acked > 0) restartRetransmitTimer(tcb, now)
+  if (outcome.acked > 0 && !isImpatient(tcb)) restartRetransmitTimer(tcb, now)
   if (outcome.acked + outcome.sacked > 0) {
     armTailProbe(tcb, now)
     announceRoom(tcb)
@@ -151,6 +151,9 @@ export function releaseAcked(tcb: Tcb, ack: Seq, told: DeliveryVisitor = ignore)
  * A round-trip sample (RFC 6298 §3, Karn's rule): from the newest segment acknowledged if all that is acknowledged was sent once; else
  * from the timestamp echoed, which tells which copy was answered (RFC 7323 §4). Of any copy but the last (`isLastCopy` false) the echo
  * tells how long acknowledgements were lost, not how long a trip takes.
+ * DEVIATION: Karn's algorithm, and the note after RFC 6298 §5.7, keep a doubled timeout until the next sample. Without timestamps a bad
+ * link may bring none for a long time, while the doubling goes on from one loss to the next: with each step forward it begins anew. A
+ * timeout that turns out to have been needless keeps one doubling (loss.ts), so that a path that has become slower is waited for.
  */
 export function measure(
   tcb: Tcb,
@@ -161,6 +164,7 @@ export function measure(
 ): number {
   tcb.progressAt = now
   tcb.rtt.timeouts = 0
+  tcb.rtt.backoff = 0
   let sampleUs = -1
   if (newest !== null && newest.mark !== 'sacked') {
     sampleUs = now - newest.sentAt

@@ -29,6 +29,10 @@ export interface TcpConfig {
   prr: boolean
   /** Take back the reaction to a loss that was none (RFC 3522, RFC 3708, RFC 4015). */
   undo: boolean
+  /** After a timeout send new text to find out whether it was needless (RFC 5682), and take it back if so. */
+  frto: boolean
+  /** Join neighbours that were lost into segments of full size when they go again (RFC 9293 §3.8, repacketization). */
+  retransmitCollapse: boolean
   /** Hold back small segments while data is unacknowledged (RFC 9293 §3.7.4). TCP_NODELAY turns it off. */
   nagle: boolean
   /** How long an acknowledgement waits for company (RFC 9293 §3.8.6.3: under 0.5 s). 0 acknowledges every segment at once. */
@@ -99,6 +103,8 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   tailLossProbe: flag(true),
   prr: flag(true),
   undo: flag(true),
+  frto: flag(true),
+  retransmitCollapse: flag(true),
   nagle: flag(true),
   delayedAckUs: number(40 * MILLISECOND, 0, 499 * MILLISECOND),
   ackEverySegments: number(2, 1, 1000),

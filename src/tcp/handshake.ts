@@ -92,7 +92,7 @@ export function arrivesInSynSent(tcb: Tcb, segment: SegmentHeader, now: Micros):
   if (!hasAck) {
     // Simultaneous open [MUST-10]: our SYN goes again, now with an ACK.
     setState(tcb, 'SYN-RECEIVED')
-    if (snd.flight.size > 0) snd.flight.mark(0, 'lost') // else it has not even been sent
+    if (snd.flight.size > 0) snd.flight.lose(snd.flight.at(0), 'syn') // else it has not even been sent
     return 'done'
   }
   const resent = snd.flight.at(0).transmissions > 1

@@ -109,6 +109,8 @@ export class Script {
         tailLossProbe: false,
         prr: false,
         undo: false,
+        frto: false,
+        retransmitCollapse: false,
         ...options.tcp,
       },
       ...(options.offload === undefined ? {} : { offload: options.offload }),
