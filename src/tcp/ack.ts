@@ -48,6 +48,7 @@ const ackSample: AckSample = {
   priorDelivered: -1,
   ecnBytes: 0,
   isCwndLimited: false,
+  isReordered: false,
   phase: 'open',
 }
 
@@ -125,6 +126,7 @@ function tellControl(tcb: Tcb, wasRecovering: boolean, now: Micros): void {
   ackSample.isAppLimited = sample.isAppLimited
   ackSample.totalDelivered = tcb.delivery.delivered
   ackSample.priorDelivered = sample.priorDelivered
+  ackSample.isReordered = tcb.rack.isReorderingSeen
   ackSample.phase = tcb.recovery.phase
   control.onEveryAck?.(cc, ackSample)
   if (outcome.acked > 0 && !wasRecovering && tcb.recovery.phase !== 'recovery' && ackSample.isCwndLimited) {
