@@ -76,6 +76,24 @@ scenario(
   },
 )
 
+scenario('when the timeout was real the window is three segments at most (RFC 5682 §2.1 step 3a)', () => {
+  for (const sack of [true, false]) {
+    const c = timedOut({ sack })
+    c.in('. ack 6001').out('. 10001:11001 ack 1', '. 11001:12001 ack 1')
+    expect(c.tcb.cc.cwnd).toBeGreaterThan(3000)
+    c.in(`. ack 6001 ${sack ? '<sack 10001:11001>' : ''}`).drain()
+    expect([phase(c), c.tcb.cc.cwnd]).toEqual(['loss', 3000])
+  }
+})
+
+scenario('a peer that threw away what it had SACKed: the timeout was real (RFC 2018 §8, RFC 5682 §3.1)', () => {
+  const c = established({ mss, sack: true, tcp: { frto: true } })
+  c.write(15_000).outText(1, 10_001, 1, false).in('. ack 1 <sack 1001:3001>').drain()
+  c.in('. ack 1001').drain()
+  c.advance(400).drain()
+  expect([phase(c), c.tcb.frto.step]).toEqual(['loss', 'off'])
+})
+
 scenario('with SACK old text that is SACKed proves it as well as old text acknowledged (RFC 5682 §3.1 step 3b)', () => {
   const c = timedOut({ sack: true })
   c.in('. ack 1001').drain()

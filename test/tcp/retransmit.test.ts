@@ -216,6 +216,16 @@ scenario('without SACK only the first partial acknowledgement restarts the timer
   expect(at(c)).toBe(100)
   c.advance(100).out('. 6001:7001 ack 1') // slow start mends the rest sooner than a hole for each round trip
   expect(phase(c)).toBe('loss')
+  const e = inFlight(10) // the next recovery has a first one again
+  e.times(3, '. ack 1').drain()
+  for (const ack of [2001, 4001, 10_001]) e.in(`. ack ${ack}`).drain()
+  e.write(9000).drain()
+  e.in('. ack 11001').drain()
+  for (let i = 0; i < 3; i++) e.in('. ack 11001').drain()
+  expect(phase(e)).toBe('recovery')
+  e.advance(100).in('. ack 13001').drain()
+  expect(at(e)).toBeGreaterThanOrEqual(200)
+  expect(e.tcb.recovery.partialAcks).toBe(1)
   const d = inFlight(10, { sack: true })
   d.in('. ack 1 <sack 1001:4001>').drain()
   for (const ack of [4001, 5001, 6001]) {
