@@ -10,7 +10,7 @@ import { endReduction, reactToMark, takeFeedback } from './ecn.ts'
 import { EVENT } from './events.ts'
 import type { DeliveryCounts, DeliveryVisitor, FlightEntry } from './flight.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
-import { type AckOutcome, onAckOutcome, pipe } from './loss.ts'
+import { type AckOutcome, isImpatient, onAckOutcome, pipe } from './loss.ts'
 import { backedOffRtoUs, sampleRtt } from './rtt.ts'
 import { takeSack } from './sack.ts'
 import { retuneSendBuffer, tellRoom } from './send-buffer.ts'
@@ -52,6 +52,7 @@ const ackSample: AckSample = {
   priorDelivered: -1,
   ecnBytes: 0,
   isCwndLimited: false,
+  isReordered: false,
   phase: 'open',
 }
 
@@ -80,7 +81,7 @@ export function handleAck(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
   ackSample.lost = Math.max(0, snd.flight.lostBytes - priorLost)
   ackSample.isCwndLimited = mayGrow(tcb, sample, now)
   tellControl(tcb, wasRecovering, marked, now)
-  if (outcome.acked > 0) restartRetransmitTimer(tcb, now)
+  if (outcome.acked > 0 && !isImpatient(tcb)) restartRetransmitTimer(tcb, now)
   if (outcome.acked + outcome.sacked > 0) {
     armTailProbe(tcb, now)
     retuneSendBuffer(tcb)
@@ -131,6 +132,7 @@ function tellControl(tcb: Tcb, wasRecovering: boolean, marked: number, now: Micr
   ackSample.isAppLimited = sample.isAppLimited
   ackSample.totalDelivered = tcb.delivery.delivered
   ackSample.priorDelivered = sample.priorDelivered
+  ackSample.isReordered = tcb.rack.isReorderingSeen
   ackSample.phase = tcb.recovery.phase
   ackSample.ecnBytes = Math.max(0, marked)
   control.onEveryAck?.(cc, ackSample)
@@ -162,6 +164,9 @@ export function releaseAcked(tcb: Tcb, ack: Seq, told: DeliveryVisitor = ignore)
  * A round-trip sample (RFC 6298 §3, Karn's rule): from the newest segment acknowledged if all that is acknowledged was sent once; else
  * from the timestamp echoed, which tells which copy was answered (RFC 7323 §4). Of any copy but the last (`isLastCopy` false) the echo
  * tells how long acknowledgements were lost, not how long a trip takes.
+ * DEVIATION: Karn's algorithm, and the note after RFC 6298 §5.7, keep a doubled timeout until the next sample. Without timestamps a bad
+ * link may bring none for a long time, while the doubling goes on from one loss to the next: with each step forward it begins anew. A
+ * timeout that turns out to have been needless keeps one doubling (loss.ts), so that a path that has become slower is waited for.
  */
 export function measure(
   tcb: Tcb,
@@ -173,6 +178,7 @@ export function measure(
   tcb.progressAt = now
   tcb.rtt.timeouts = 0
   noteProgress(tcb)
+  tcb.rtt.backoff = 0
   let sampleUs = -1
   if (newest !== null && newest.mark !== 'sacked') {
     sampleUs = now - newest.sentAt

@@ -38,6 +38,10 @@ export interface TcpConfig {
   prr: boolean
   /** Take back the reaction to a loss that was none (RFC 3522, RFC 3708, RFC 4015). */
   undo: boolean
+  /** After a timeout send new text to find out whether it was needless (RFC 5682), and take it back if so. */
+  frto: boolean
+  /** Join neighbours that were lost into segments of full size when they go again (RFC 9293 §3.8, repacketization). */
+  retransmitCollapse: boolean
   /** Hold back small segments while data is unacknowledged (RFC 9293 §3.7.4). TCP_NODELAY turns it off. */
   nagle: boolean
   /**
@@ -183,6 +187,8 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   tailLossProbe: flag(true),
   prr: flag(true),
   undo: flag(true),
+  frto: flag(true),
+  retransmitCollapse: flag(true),
   nagle: flag(true),
   nagleVariant: word('minshall', 'rfc'),
   cork: flag(false),

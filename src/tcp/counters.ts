@@ -46,22 +46,46 @@ export interface TcpCounters {
   TcpExtDelayedACKs: number
   /** Segments refused for an old timestamp (RFC 7323 §5). */
   TcpExtPAWSEstab: number
+  /** Fast recoveries begun without SACK. */
+  TcpExtTCPRenoRecovery: number
+  /** Fast recoveries begun with SACK. */
+  TcpExtTCPSackRecovery: number
+  /** Peers that threw away what they had SACKed. */
+  TcpExtTCPSACKReneging: number
+  /** Segments, sent once, that SACK shows to have been overtaken. */
+  TcpExtTCPSACKReorder: number
+  /** The same, shown by timestamps: in a fast recovery that was a mistake. */
+  TcpExtTCPTSReorder: number
+  /** Windows put back when fast recovery was over, because an echoed timestamp showed that it was a mistake. */
+  TcpExtTCPFullUndo: number
+  /** Windows put back, for the same reason, in the midst of fast recovery. */
+  TcpExtTCPPartialUndo: number
+  /** Windows put back because DSACKs reported all that was sent again. */
+  TcpExtTCPDSACKUndo: number
+  /** Windows put back after a timeout that was a mistake, whatever showed it. */
+  TcpExtTCPLossUndo: number
+  /** Segments sent again that were lost again. */
+  TcpExtTCPLostRetransmit: number
+  /** Timeouts without SACK after duplicate acknowledgements too few for fast retransmit. */
+  TcpExtTCPRenoFailures: number
+  /** Timeouts while something was SACKed, but too little for fast retransmit. */
+  TcpExtTCPSackFailures: number
+  /** Timeouts while an earlier timeout was being recovered from. */
+  TcpExtTCPLossFailures: number
+  /** Segments sent again in fast recovery. */
+  TcpExtTCPFastRetrans: number
+  /** Segments sent again after a timeout. */
+  TcpExtTCPSlowStartRetrans: number
   /** Retransmission timeouts. */
   TcpExtTCPTimeouts: number
   /** Tail loss probes sent (RFC 8985 §7). */
   TcpExtTCPLossProbes: number
   /** Losses that only a tail loss probe mended. */
   TcpExtTCPLossProbeRecovery: number
-  /** Segments sent again in fast recovery. */
-  TcpExtTCPFastRetrans: number
-  /** Segments sent again after a timeout. */
-  TcpExtTCPSlowStartRetrans: number
-  /** Fast recoveries begun without SACK. */
-  TcpExtTCPRenoRecovery: number
-  /** Fast recoveries begun with SACK. */
-  TcpExtTCPSackRecovery: number
-  /** Congestion windows put back because a recovery was a mistake. */
-  TcpExtTCPFullUndo: number
+  /** Timeouts in fast recovery without SACK. */
+  TcpExtTCPRenoRecoveryFail: number
+  /** Timeouts in fast recovery with SACK. */
+  TcpExtTCPSackRecoveryFail: number
   /** Segments put into the out-of-order queue. */
   TcpExtTCPOFOQueue: number
   /** Duplicates reported by DSACK for text in order. */
@@ -76,6 +100,8 @@ export interface TcpCounters {
   TcpExtTCPReqQFullDrop: number
   /** Bare ACKs that ended a handshake and were passed over because text is waited for. */
   TcpExtTCPDeferAcceptDrop: number
+  /** Timeouts that F-RTO has shown to be needless (RFC 5682). */
+  TcpExtTCPSpuriousRTOs: number
   /** Challenge acknowledgements sent (RFC 5961 §7). */
   TcpExtTCPChallengeACK: number
   /** SYNs on an open connection, each challenged (RFC 5961 §4). */
@@ -127,14 +153,26 @@ export function createCounters(): TcpCounters {
     TcpExtTW: 0,
     TcpExtDelayedACKs: 0,
     TcpExtPAWSEstab: 0,
+    TcpExtTCPRenoRecovery: 0,
+    TcpExtTCPSackRecovery: 0,
+    TcpExtTCPSACKReneging: 0,
+    TcpExtTCPSACKReorder: 0,
+    TcpExtTCPTSReorder: 0,
+    TcpExtTCPFullUndo: 0,
+    TcpExtTCPPartialUndo: 0,
+    TcpExtTCPDSACKUndo: 0,
+    TcpExtTCPLossUndo: 0,
+    TcpExtTCPLostRetransmit: 0,
+    TcpExtTCPRenoFailures: 0,
+    TcpExtTCPSackFailures: 0,
+    TcpExtTCPLossFailures: 0,
+    TcpExtTCPFastRetrans: 0,
+    TcpExtTCPSlowStartRetrans: 0,
     TcpExtTCPTimeouts: 0,
     TcpExtTCPLossProbes: 0,
     TcpExtTCPLossProbeRecovery: 0,
-    TcpExtTCPFastRetrans: 0,
-    TcpExtTCPSlowStartRetrans: 0,
-    TcpExtTCPRenoRecovery: 0,
-    TcpExtTCPSackRecovery: 0,
-    TcpExtTCPFullUndo: 0,
+    TcpExtTCPRenoRecoveryFail: 0,
+    TcpExtTCPSackRecoveryFail: 0,
     TcpExtTCPOFOQueue: 0,
     TcpExtTCPDSACKOldSent: 0,
     TcpExtTCPDSACKRecv: 0,
@@ -142,6 +180,7 @@ export function createCounters(): TcpCounters {
     TcpExtTCPReqQFullDoCookies: 0,
     TcpExtTCPReqQFullDrop: 0,
     TcpExtTCPDeferAcceptDrop: 0,
+    TcpExtTCPSpuriousRTOs: 0,
     TcpExtTCPChallengeACK: 0,
     TcpExtTCPSYNChallenge: 0,
     TcpExtOutOfWindowIcmps: 0,

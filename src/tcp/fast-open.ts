@@ -73,7 +73,7 @@ export function afterSynAcked(tcb: Tcb): void {
     tcb.counters.TcpExtTCPFastOpenActiveFail++
   }
   for (let i = 0; i < snd.flight.size; i++) {
-    snd.flight.mark(i, 'lost')
+    snd.flight.lose(snd.flight.at(i), 'fast-open')
     recovery.forced = true
   }
 }

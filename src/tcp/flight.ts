@@ -8,11 +8,15 @@
 //   lost     judged lost, not yet sent again                  no
 //   resent   judged lost and sent again                       yes
 //
+// Two orders are kept, so that nobody has to look through the whole flight when an acknowledgement comes: by sequence (an array), and, of
+// what is in the network, by when it was sent (a list: `oldest`, then `newer`), which RACK reads. SACKed neighbours become one entry, so
+// that a block which grows is not walked through again and again.
 // SYN and FIN take their place here as the octets of sequence space that they are. Owns: the entries, their counts. Does not own: who
 // judges loss (loss.ts), what may be sent (output.ts).
 
 import { assert } from '../base/assert.ts'
 import type { Micros } from '../base/time.ts'
+import type { RetransmitCause } from './reasons.ts'
 import { type Seq, seq, seqDiff, seqGt, seqLe, seqLt } from './seq.ts'
 
 /** What is known of a sent piece of sequence space. */
@@ -27,12 +31,24 @@ export interface FlightEntry {
   /** How often it was sent. */
   transmissions: number
   mark: FlightMark
+  /** Why it was last judged lost, or sent again; 'none' while neither happened. */
+  cause: RetransmitCause | 'none'
+  /** When SACKed: how many segments it stands for. */
+  segments: number
+  /** Neighbours in the order of sending, among what is in the network (`sent`, `resent`); null at the ends. */
+  older: FlightEntry | null
+  newer: FlightEntry | null
   /** For the delivery rate (delivery.ts): the connection's counts when it was last sent. */
   delivered: number
   deliveredAt: Micros
   firstSentAt: Micros
   isAppLimited: boolean
 }
+
+const isInNetwork = (mark: FlightMark): boolean => mark === 'sent' || mark === 'resent'
+
+const wasSentBefore = (a: FlightEntry, b: FlightEntry): boolean =>
+  a.sentAt < b.sentAt || (a.sentAt === b.sentAt && seqLt(a.end, b.end))
 
 /** What a connection keeps of its deliveries; see delivery.ts. */
 export interface DeliveryCounts {
@@ -57,6 +73,10 @@ export class Flight {
   #bytes = 0
   #sackedBytes = 0
   #lostBytes = 0
+  #sackedSegments = 0
+  // The ends of the list in the order of sending.
+  #oldest: FlightEntry | null = null
+  #newest: FlightEntry | null = null
   // No entry below this is lost: where the search for the next one to send again begins.
   #lostFrom: Seq = seq(0)
 
@@ -68,6 +88,11 @@ export class Flight {
   /** Bytes that the peer has by its SACK blocks. */
   get sackedBytes(): number {
     return this.#sackedBytes
+  }
+
+  /** Segments that the peer has by its SACK blocks (RFC 8985 §6.2, RACK.segs_sacked). */
+  get sackedSegments(): number {
+    return this.#sackedSegments
   }
 
   /** Bytes judged lost and not sent again yet. */
@@ -85,7 +110,12 @@ export class Flight {
     return this.#entries.length - this.#first
   }
 
-  /** Entry `i`, counted from SND.UNA. Change its mark only through `mark`. */
+  /** Of what is in the network the entry that was sent first; `newer` leads on to those sent later. Null when there is none. */
+  get oldest(): Readonly<FlightEntry> | null {
+    return this.#oldest
+  }
+
+  /** Entry `i`, counted from SND.UNA. Change its mark only through the methods below. */
   at(i: number): Readonly<FlightEntry> {
     return this.#entries[this.#first + i]
   }
@@ -93,35 +123,67 @@ export class Flight {
   /** Records a first transmission; `start` is the end of what was sent before. */
   push(start: Seq, end: Seq, now: Micros, counts: DeliveryCounts): void {
     assert(seqLt(start, end), 'flight: empty segment')
-    this.#entries.push({
+    const entry: FlightEntry = {
       start,
       end,
       sentAt: now,
       transmissions: 1,
       mark: 'sent',
+      cause: 'none',
+      segments: 0,
+      older: null,
+      newer: null,
       delivered: counts.delivered,
       deliveredAt: counts.deliveredAt,
       firstSentAt: counts.firstSentAt,
       isAppLimited: counts.appLimitedUntil > 0,
-    })
+    }
+    this.#entries.push(entry)
+    this.#link(entry, this.#newest)
     this.#bytes += seqDiff(end, start)
   }
 
   /** Changes what is known of entry `i`. */
   mark(i: number, mark: FlightMark): void {
+    this.#change(this.#entries[this.#first + i], mark)
+  }
+
+  /** An entry is judged lost. */
+  lose(entry: Readonly<FlightEntry>, cause: RetransmitCause): void {
+    const own: FlightEntry = entry
+    own.cause = cause
+    this.#change(own, 'lost')
+  }
+
+  /** The peer has entry `i`, which stands for so many segments. It becomes one with SACKed neighbours; returns the index of the whole. */
+  sack(i: number, segments: number): number {
     const entry = this.#entries[this.#first + i]
-    const length = seqDiff(entry.end, entry.start)
-    this.#count(entry.mark, -length)
-    this.#count(mark, length)
-    if (mark === 'lost' && (this.#lostBytes === length || seqLt(entry.start, this.#lostFrom)))
-      this.#lostFrom = entry.start
-    entry.mark = mark
+    this.#change(entry, 'sacked')
+    entry.segments = segments
+    this.#sackedSegments += segments
+    let at = i
+    if (at > 0 && this.at(at - 1).mark === 'sacked') this.join(--at)
+    if (at + 1 < this.size && this.at(at + 1).mark === 'sacked') this.join(at)
+    return at
+  }
+
+  /** Nothing of what is judged lost is: it is in the network, as before. */
+  unlose(): void {
+    let near = this.#oldest
+    for (let i = this.firstLost(); i >= 0; i = this.firstLost()) {
+      const entry = this.#entries[this.#first + i]
+      while (near !== null && near.newer !== null && wasSentBefore(near.newer, entry)) near = near.newer
+      this.#change(entry, 'sent', near)
+      near = entry
+    }
   }
 
   /** Records that entry `i` was sent again. */
   resend(i: number, now: Micros, counts: DeliveryCounts): void {
     const entry = this.#entries[this.#first + i]
-    this.mark(i, 'resent')
+    this.#change(entry, 'resent')
+    this.#unlink(entry)
+    this.#link(entry, this.#newest)
     entry.delivered = counts.delivered
     entry.deliveredAt = counts.deliveredAt
     entry.firstSentAt = counts.firstSentAt
@@ -134,8 +196,22 @@ export class Flight {
   split(i: number, at: Seq): void {
     const entry = this.#entries[this.#first + i]
     assert(seqLt(entry.start, at) && seqLt(at, entry.end), 'flight: split outside the entry')
-    this.#entries.splice(this.#first + i + 1, 0, { ...entry, start: at })
+    const rest: FlightEntry = { ...entry, start: at, older: null, newer: null }
     entry.end = at
+    if (isInNetwork(entry.mark)) this.#link(rest, entry)
+    this.#sackedSegments += rest.segments
+    this.#insert(i + 1, rest)
+  }
+
+  /** Makes one entry of entries `i` and `i + 1`, both SACKed or both lost; it counts as sent as often as either. */
+  join(i: number): void {
+    const entry = this.#entries[this.#first + i]
+    const next = this.#entries[this.#first + i + 1]
+    assert(entry.mark === next.mark && !isInNetwork(entry.mark), 'flight: join of entries that differ')
+    entry.end = next.end
+    entry.segments += next.segments
+    entry.transmissions = Math.max(entry.transmissions, next.transmissions)
+    this.#remove(i + 1)
   }
 
   /**
@@ -155,6 +231,8 @@ export class Flight {
       this.#forget(entry, covered)
       if (seqLe(entry.end, una)) {
         last = entry
+        if (isInNetwork(entry.mark)) this.#unlink(entry)
+        this.#sackedSegments -= entry.segments
         this.#first++
       } else {
         entry.start = una
@@ -194,6 +272,74 @@ export class Flight {
     this.#bytes = 0
     this.#sackedBytes = 0
     this.#lostBytes = 0
+    this.#sackedSegments = 0
+    this.#oldest = null
+    this.#newest = null
+  }
+
+  /** `near`: where in the order of sending the search for its place begins, when it comes back into the network. */
+  #change(entry: FlightEntry, mark: FlightMark, near: FlightEntry | null = this.#newest): void {
+    const length = seqDiff(entry.end, entry.start)
+    this.#count(entry.mark, -length)
+    this.#count(mark, length)
+    if (mark === 'lost' && (this.#lostBytes === length || seqLt(entry.start, this.#lostFrom)))
+      this.#lostFrom = entry.start
+    const was = isInNetwork(entry.mark)
+    const is = isInNetwork(mark)
+    if (was && !is) this.#unlink(entry)
+    if (is && !was) this.#linkInOrder(entry, near)
+    this.#sackedSegments -= entry.segments
+    entry.segments = 0
+    entry.mark = mark
+  }
+
+  #linkInOrder(entry: FlightEntry, near: FlightEntry | null): void {
+    let after = near
+    while (after !== null && !wasSentBefore(after, entry)) after = after.older
+    this.#link(entry, after)
+  }
+
+  #link(entry: FlightEntry, after: FlightEntry | null): void {
+    const before = after === null ? this.#oldest : after.newer
+    entry.older = after
+    entry.newer = before
+    if (after === null) this.#oldest = entry
+    else after.newer = entry
+    if (before === null) this.#newest = entry
+    else before.older = entry
+  }
+
+  #unlink(entry: FlightEntry): void {
+    const { older, newer } = entry
+    if (older === null) this.#oldest = newer
+    else older.newer = newer
+    if (newer === null) this.#newest = older
+    else newer.older = older
+    entry.older = null
+    entry.newer = null
+  }
+
+  // Entries move on the side where there are fewer.
+  #insert(i: number, entry: FlightEntry): void {
+    const entries = this.#entries
+    if (this.#first === 0 || i > this.size / 2) {
+      entries.splice(this.#first + i, 0, entry)
+      return
+    }
+    this.#first--
+    for (let k = 0; k < i; k++) entries[this.#first + k] = entries[this.#first + k + 1]
+    entries[this.#first + i] = entry
+  }
+
+  #remove(i: number): void {
+    const entries = this.#entries
+    if (i > this.size / 2) {
+      entries.splice(this.#first + i, 1)
+      return
+    }
+    for (let k = this.#first + i; k > this.#first; k--) entries[k] = entries[k - 1]
+    this.#first++
+    this.#compact()
   }
 
   #count(mark: FlightMark, length: number): void {

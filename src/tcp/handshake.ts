@@ -97,7 +97,7 @@ export function arrivesInSynSent(tcb: Tcb, segment: SegmentHeader, now: Micros):
     setState(tcb, 'SYN-RECEIVED')
     if (snd.flight.size === 0) return 'done' // it has not even been sent
     tcb.life.isCrossed = snd.flight.at(0).transmissions === 1
-    snd.flight.mark(0, 'lost')
+    snd.flight.lose(snd.flight.at(0), 'syn')
     return 'done'
   }
   const resent = snd.flight.at(0).transmissions > 1

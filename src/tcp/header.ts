@@ -12,6 +12,7 @@
 // Owns: parsing into a reused record, writing. Does not own: the pseudo-header (src/ip/checksum.ts), what a segment means.
 
 import { get16, get32, put16, put32 } from '../base/bytes.ts'
+import type { RetransmitCause } from './reasons.ts'
 import { type Seq, seq } from './seq.ts'
 
 /** The control bits of RFC 9293 §3.1, and AE of RFC 9768, which stands in the byte before them. */
@@ -201,6 +202,8 @@ export class SegmentPlan {
   ecn = 0
   /** It has been sent before. */
   isResent = false
+  /** Why it is sent again; 'tlp' also for new text that goes as a tail loss probe, 'none' for everything else that is new. */
+  cause: RetransmitCause | 'none' = 'none'
   /** Options to write: -1 or false when absent. */
   mss = -1
   windowScale = -1
@@ -225,6 +228,7 @@ export class SegmentPlan {
     this.segmentBytes = 0
     this.ecn = 0
     this.isResent = false
+    this.cause = 'none'
     this.mss = -1
     this.windowScale = -1
     this.sackPermitted = false

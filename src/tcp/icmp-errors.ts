@@ -4,6 +4,7 @@
 import type { TransportError } from '../ip/control.ts'
 import { closeTcb, failTcb } from './closing.ts'
 import type { TcpErrorCode } from './errors.ts'
+import { onPathMtuLowered } from './loss.ts'
 import { notePathMtuTold, plateauBelow, probeWasTooBig } from './path-mtu.ts'
 import { type Seq, seqGe, seqLt } from './seq.ts'
 import type { Tcb } from './tcb.ts'
@@ -84,8 +85,5 @@ export function lowerPathMtu(tcb: Tcb, segmentBytes: number): void {
   if (tcb.snd.mss <= most) return
   tcb.snd.mss = most
   tcb.cc.mss = most
-  // What was too big is gone; it goes again in pieces (RFC 1191 §6.5).
-  const { flight } = tcb.snd
-  for (let i = 0; i < flight.size; i++) if (flight.at(i).mark !== 'sacked') flight.mark(i, 'lost')
-  tcb.recovery.forced = true
+  onPathMtuLowered(tcb)
 }

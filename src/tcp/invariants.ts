@@ -49,8 +49,25 @@ function checkFlight(tcb: Tcb): void {
     if (entry.mark === 'lost') lost += length
     at = entry.end
   }
+  checkSendingOrder(tcb)
   assert(sacked === flight.sackedBytes && lost === flight.lostBytes, 'the counts of the flight are wrong')
   assert(flight.pipe >= 0, 'pipe is negative')
+}
+
+/** All that is in the network stands in the flight's second order, by when it was sent. */
+function checkSendingOrder({ snd: { flight } }: Tcb): void {
+  let inNetwork = 0
+  let sentAt = Number.NEGATIVE_INFINITY
+  for (let entry = flight.oldest; entry !== null; entry = entry.newer) {
+    assert(
+      entry.mark === 'sent' || entry.mark === 'resent',
+      'what is not in the network stands in the order of sending',
+    )
+    assert(entry.sentAt >= sentAt, 'the order of sending is wrong')
+    sentAt = entry.sentAt
+    inNetwork += seqDiff(entry.end, entry.start)
+  }
+  assert(inNetwork === flight.pipe, 'something is in the network, but not in the order of sending')
 }
 
 function checkReceive(tcb: Tcb): void {

@@ -1,19 +1,23 @@
 // What is lost, and the phases of recovering it: fast retransmit and fast recovery (RFC 5681 §3.2, RFC 6675 with SACK, RFC 6582
-// without), and the retransmission timeout (RFC 6298 §5).
+// without), the retransmission timeout (RFC 6298 §5), and what a smaller path MTU does (RFC 1191 §6.5).
 // Owns: marking entries of the flight lost, the phase. Does not own: sending them again (output.ts), the window (congestion/).
 
 import type { Micros } from '../base/time.ts'
 import type { DeliverySample } from './delivery.ts'
 import { beginReduction, withdrawReduction } from './ecn.ts'
+import { beginFrto, judgeFrto } from './frto.ts'
 import type { SegmentHeader } from './header.ts'
+import { markLost, markSegmentLost } from './mark-lost.ts'
 import { judgePathProbe, lostOfProbe } from './path-mtu.ts'
 import { applyPrr, beginPrr } from './prr.ts'
 import { detectLostByTime, isOverdue, onDsack, onRecoveryEnd, updateRack } from './rack.ts'
+import type { RetransmitCause } from './reasons.ts'
 import type { SackOutcome } from './sack.ts'
 import { seqAdd, seqDiff, seqGe, seqGt, seqLt, seqMax } from './seq.ts'
+import { isSynchronized } from './state.ts'
 import type { Tcb } from './tcb.ts'
 import { answersProbe, forgetProbe } from './tlp.ts'
-import { beginUndo, isSpurious } from './undo.ts'
+import { beginUndo, judgeUndo, type UndoEvidence } from './undo.ts'
 import { provenFlight, settleUsage } from './window-validation.ts'
 
 /** What an acknowledgement brought, for the judgement of loss. */
@@ -28,8 +32,18 @@ export interface AckOutcome extends SackOutcome {
 
 /** Bytes estimated in the network: RFC 6675's pipe; without SACK each duplicate acknowledgement tells of one segment that left it. */
 export function pipe(tcb: Tcb): number {
-  const { flight } = tcb.snd
-  return tcb.sackEnabled ? flight.pipe : Math.max(0, flight.pipe - tcb.recovery.dupAcks * tcb.snd.mss)
+  const { flight, mss } = tcb.snd
+  return tcb.sackEnabled ? flight.pipe : Math.max(0, flight.pipe - countLeft(tcb) * mss)
+}
+
+/** Segments that duplicates tell of as having left the network. */
+function countLeft(tcb: Tcb): number {
+  const { recovery, snd, config } = tcb
+  // RFC 3042 §2: outside of recovery no more than two segments go beyond cwnd, however many duplicates come.
+  if (recovery.phase === 'open') return Math.min(recovery.dupAcks, Math.max(2, config.dupThresh - 1))
+  // After a timeout duplicates are of what counts as lost already, unless new text has gone since.
+  if (recovery.phase === 'loss' && snd.nxt === recovery.point) return 0
+  return recovery.dupAcks
 }
 
 /** Judges an acknowledgement that arrived on a synchronized connection; may begin, end or take back a recovery. */
@@ -42,7 +56,9 @@ export function onAckOutcome(
 ): void {
   const { recovery, snd, config } = tcb
   countDuplicates(tcb, outcome)
-  if (config.undo && isSpurious(tcb, segment, outcome.acked, outcome)) takeBack(tcb)
+  const evidence = config.undo ? judgeUndo(tcb, segment, outcome.acked, outcome) : 'none'
+  if (evidence !== 'none') takeBack(tcb, evidence)
+  else if (judgeFrto(tcb, outcome, sample) && tcb.undo.isPossible) takeBack(tcb, 'frto')
   if (recovery.phase !== 'open' && outcome.acked > 0 && seqGe(snd.una, recovery.point)) endRecovery(tcb, now)
   const lostBefore = snd.flight.lostBytes
   judgeFlight(tcb, outcome, sample, now)
@@ -55,9 +71,10 @@ export function onAckOutcome(
   }
   if (recovery.phase === 'open') {
     if (isLossSeen(tcb)) enterRecovery(tcb, sample.delivered, now)
-  } else if (outcome.acked > 0 && !tcb.sackEnabled) {
+  } else if (outcome.acked > 0 && !tcb.sackEnabled && recovery.phase === 'recovery') {
     // RFC 6582 §3.2 step 3: a partial acknowledgement tells of the next hole, which is sent again at once.
-    if (markHeadLost(tcb) && recovery.phase === 'recovery') recovery.forced = true
+    recovery.partialAcks++
+    if (markHeadLost(tcb, 'reno-partial')) recovery.forced = true
   }
   if (isPrrInUse(tcb)) {
     applyPrr(tcb, sample.delivered, pipe(tcb), outcome.acked > 0 && snd.flight.lostBytes <= lostBefore)
@@ -65,6 +82,11 @@ export function onAckOutcome(
 }
 
 const isProbingPath = ({ path }: Tcb): boolean => path.probeBytes > 0 || path.isRepairing
+/** RFC 6582 §3.2 step 3: only the first partial acknowledgement restarts the retransmission timer (§4, the impatient variant). */
+export function isImpatient(tcb: Tcb): boolean {
+  const { recovery } = tcb
+  return recovery.phase === 'recovery' && !tcb.sackEnabled && recovery.partialAcks > 1
+}
 
 function isPrrInUse(tcb: Tcb): boolean {
   return tcb.recovery.phase === 'recovery' && tcb.config.prr && tcb.sackEnabled && tcb.control.ownsRecovery !== true
@@ -102,20 +124,41 @@ function endRecovery(tcb: Tcb, now: Micros): void {
 }
 
 /** RFC 4015 §3: nothing was lost. What waits to be sent again is in the network after all. */
-function takeBack(tcb: Tcb): void {
+function takeBack(tcb: Tcb, evidence: UndoEvidence): void {
   const { recovery, snd } = tcb
-  const { flight } = snd
-  const wasRecovering = recovery.phase !== 'loss'
-  for (let i = flight.firstLost(); i >= 0; i = flight.firstLost()) flight.mark(i, 'sent')
+  countUndo(tcb, evidence)
+  snd.flight.unlose()
+  if (recovery.phase === 'loss') {
+    // The timeout was too short: without timestamps it stays doubled until a sample says by how much (RFC 6298 §5, Karn).
+    if (!tcb.ts.enabled) tcb.rtt.backoff = Math.max(1, tcb.rtt.backoff)
+  } else {
+    // RFC 8985 §6.2 step 3 sees reordering only in what was sent once; here what was sent again has proved it.
+    tcb.rack.isReorderingSeen = true
+  }
+  if (recovery.phase !== 'open') onRecoveryEnd(tcb) // it ends, if otherwise than it was begun (RFC 8985 §6.2 step 4)
   recovery.phase = 'open'
   recovery.dupAcks = 0
   recovery.forced = false
-  // RFC 8985 §6.2 step 3 sees reordering only in what was sent once; here what was sent again has proved it.
-  if (wasRecovering) tcb.rack.isReorderingSeen = true
-  tcb.counters.TcpExtTCPFullUndo++
+  tcb.undo.isPossible = false
+  tcb.frto.step = 'off'
   withdrawReduction(tcb)
   tcb.control.onSpuriousLoss?.(tcb.cc)
   settleUsage(tcb, false)
+}
+
+/** As Linux tells them apart. */
+function countUndo({ counters, recovery, snd }: Tcb, evidence: UndoEvidence): void {
+  if (evidence === 'frto') counters.TcpExtTCPSpuriousRTOs++
+  if (recovery.phase === 'loss') {
+    counters.TcpExtTCPLossUndo++
+  } else if (evidence === 'dsack') {
+    counters.TcpExtTCPDSACKUndo++
+  } else if (seqGe(snd.una, recovery.point)) {
+    counters.TcpExtTCPFullUndo++
+  } else {
+    counters.TcpExtTCPPartialUndo++
+    counters.TcpExtTCPTSReorder++
+  }
 }
 
 function countDuplicates(tcb: Tcb, { acked, sacked, duplicate }: AckOutcome): void {
@@ -148,10 +191,11 @@ function enterRecovery(tcb: Tcb, delivered: number, now: Micros): void {
   if (tcb.sackEnabled) tcb.counters.TcpExtTCPSackRecovery++
   else tcb.counters.TcpExtTCPRenoRecovery++
   recovery.point = snd.nxt
+  recovery.partialAcks = 0
   beginPrr(tcb, delivered)
   beginUndo(tcb)
   if (beginReduction(tcb)) tcb.control.onLoss(tcb.cc, flightSize(tcb), now)
-  recovery.forced = snd.flight.lostBytes > 0 || markHeadLost(tcb)
+  recovery.forced = snd.flight.lostBytes > 0 || markHeadLost(tcb, 'fast')
   forgetProbe(tcb)
 }
 
@@ -161,18 +205,11 @@ function flightSize(tcb: Tcb): number {
 }
 
 /** The first segment of the flight is lost; of a super-segment, its first segment. Returns false when that is known already. */
-function markHeadLost(tcb: Tcb): boolean {
+function markHeadLost(tcb: Tcb, cause: RetransmitCause): boolean {
   const { flight } = tcb.snd
   if (flight.size === 0 || flight.at(0).mark !== 'sent') return false
-  markSegmentLost(tcb, 0)
+  markSegmentLost(tcb, 0, cause)
   return true
-}
-
-function markSegmentLost(tcb: Tcb, i: number): void {
-  const { flight, mss } = tcb.snd
-  const { start, end } = flight.at(i)
-  if (seqDiff(end, start) > mss + 1) flight.split(i, seqAdd(start, mss))
-  flight.mark(i, 'lost')
 }
 
 /**
@@ -186,7 +223,7 @@ export function suspectNextHole(tcb: Tcb): boolean {
   if (tcb.cc.cwnd - flight.pipe < snd.mss) return false
   for (let i = 0; i < flight.size && seqLt(flight.at(i).start, recovery.highestSacked); i++) {
     if (flight.at(i).mark !== 'sent') continue
-    markSegmentLost(tcb, i)
+    markSegmentLost(tcb, i, 'suspect')
     return true
   }
   return false
@@ -196,8 +233,8 @@ export function suspectNextHole(tcb: Tcb): boolean {
 function markLostBySack(tcb: Tcb): void {
   const { recovery, snd } = tcb
   const { flight } = snd
-  if (flight.sackedBytes === 0) return
   const enough = (tcb.config.dupThresh - 1) * snd.mss
+  if (flight.sackedBytes <= enough && flight.sackedSegments < tcb.config.dupThresh) return
   let bytesAbove = 0
   let blocksAbove = 0
   let i = Math.min(flight.size - 1, flight.indexOf(seqAdd(recovery.highestSacked, -1)))
@@ -209,7 +246,7 @@ function markLostBySack(tcb: Tcb): void {
     if (bytesAbove > enough || blocksAbove >= tcb.config.dupThresh) break
   }
   for (let j = flight.indexOf(seqMax(recovery.judged, snd.una)); j < i; j++) {
-    if (flight.at(j).mark === 'sent') flight.mark(j, 'lost')
+    if (flight.at(j).mark === 'sent') markLost(tcb, flight.at(j), 'fast')
   }
   if (i > 0) recovery.judged = seqMax(recovery.judged, flight.at(i).start)
 }
@@ -219,18 +256,20 @@ export function onRetransmissionTimeout(tcb: Tcb, now: Micros): void {
   const { recovery, snd } = tcb
   const { flight } = snd
   tcb.control.onTimeout(tcb.cc, flight.bytes, beginReduction(tcb) && tcb.rtt.timeouts === 0, now)
-  tcb.counters.TcpExtTCPTimeouts++
+  countTimeout(tcb)
   tcb.rtt.timeouts++
   tcb.rtt.backoff++
   // RFC 2018 §8: the peer may have thrown away what it SACKed but never acknowledged; a head that is SACKed says that it did.
   const reneged = flight.at(0).mark === 'sacked'
   const isByTime = tcb.sackEnabled && tcb.config.rack
   for (let i = 0; i < flight.size; i++) {
-    const { mark, sentAt } = flight.at(i)
+    const entry = flight.at(i)
     // RFC 8985 §6.3: the first has been out for that long; what was sent lately may still be on its way.
-    if (i > 0 && isByTime && !reneged && !isOverdue(tcb, sentAt, now)) continue
-    if (mark !== 'lost' && (mark !== 'sacked' || reneged)) flight.mark(i, 'lost')
+    if (i > 0 && isByTime && !reneged && !isOverdue(tcb, entry.sentAt, now)) continue
+    if (entry.mark !== 'lost' && (entry.mark !== 'sacked' || reneged)) markLost(tcb, entry, 'rto')
   }
+  if (reneged) tcb.counters.TcpExtTCPSACKReneging++
+  beginFrto(tcb, !reneged && isSynchronized(tcb.state) && (recovery.phase === 'open' || tcb.rtt.timeouts > 1))
   // A timeout in fast recovery is of the same episode: what began with a true loss is not taken back for a false timeout.
   if (tcb.rtt.timeouts === 1 && recovery.phase !== 'recovery') beginUndo(tcb)
   recovery.phase = 'loss'
@@ -240,4 +279,45 @@ export function onRetransmissionTimeout(tcb: Tcb, now: Micros): void {
   recovery.forced = true
   forgetProbe(tcb)
   tcb.timers.reorder = Number.POSITIVE_INFINITY
+}
+
+/** Linux's counters of a timeout: what was going on when the first one came. */
+function countTimeout({ counters, recovery, rtt, snd, sackEnabled }: Tcb): void {
+  counters.TcpExtTCPTimeouts++
+  if (rtt.timeouts > 0) return
+  if (recovery.phase === 'recovery') {
+    if (sackEnabled) counters.TcpExtTCPSackRecoveryFail++
+    else counters.TcpExtTCPRenoRecoveryFail++
+  } else if (recovery.phase === 'loss') {
+    counters.TcpExtTCPLossFailures++
+  } else if (sackEnabled && snd.flight.sackedBytes > 0) {
+    counters.TcpExtTCPSackFailures++
+  } else if (!sackEnabled && recovery.dupAcks > 0) {
+    counters.TcpExtTCPRenoFailures++
+  }
+}
+
+/**
+ * The path takes only segments of SND.MSS now: what is larger is gone, and goes again in pieces (RFC 1191 §6.5). That is no sign of
+ * congestion: cwnd stays (RFC 8201 §4). As in Linux it is recovered from as after a timeout, and cannot turn out to have been a mistake.
+ */
+export function onPathMtuLowered(tcb: Tcb): void {
+  const { recovery, snd } = tcb
+  const { flight, mss } = snd
+  const lostBefore = flight.lostBytes
+  for (let i = 0; i < flight.size; i++) {
+    const entry = flight.at(i)
+    const octets = snd.finSent && entry.end === snd.nxt ? mss + 1 : mss
+    const isTooBig = seqDiff(entry.end, entry.start) > octets
+    if (isTooBig && (entry.mark === 'sent' || entry.mark === 'resent')) markLost(tcb, entry, 'pmtu')
+  }
+  if (flight.lostBytes === lostBefore) return
+  tcb.undo.isPossible = false
+  tcb.frto.step = 'off'
+  recovery.forced = true
+  if (recovery.phase !== 'open') return
+  recovery.phase = 'loss'
+  recovery.point = snd.nxt
+  recovery.dupAcks = 0
+  forgetProbe(tcb)
 }

@@ -7,6 +7,7 @@ import type { Micros } from '../base/time.ts'
 import { carriesCwr, isHeldByMark, stampNewText } from './ecn.ts'
 import { nextHeldAck } from './ecn-acks.ts'
 import { fill, fillText } from './fill.ts'
+import { endFrtoUnsent, isProbingTimeout, probeBytes } from './frto.ts'
 import { FLAG, type SegmentPlan } from './header.ts'
 import { pipe, suspectNextHole } from './loss.ts'
 import { isPaceReached, mostAtPace } from './pacing.ts'
@@ -14,7 +15,7 @@ import { notePathProbe, noteResentOnPath, pathProbeText } from './path-mtu.ts'
 import { noteSmall } from './push.ts'
 import { backedOffRtoUs } from './rtt.ts'
 import { noteAppLimited, noteHold, textToSend } from './send-decision.ts'
-import { seqAdd, seqDiff, seqGe } from './seq.ts'
+import { type Seq, seqAdd, seqDiff } from './seq.ts'
 import { isSynchronized } from './state.ts'
 import { nextSyn } from './syn-output.ts'
 import { type Tcb, unsentBytes } from './tcb.ts'
@@ -48,9 +49,7 @@ export function nextSegment(tcb: Tcb, now: Micros, superSegment: number, plan: S
   // Duplicate acknowledgements go by themselves: text with the same number is not counted as one (RFC 5681 §2).
   if ((tcb.rcv.outOfOrder.size > 0 || tcb.ecn.isHandshakeAckDue) && nextAck(tcb, now, plan)) return true
   if (tcb.tlp.isDue && nextTailProbe(tcb, now, plan)) return true
-  if (nextLost(tcb, now, most, plan)) return true
-  if (tcb.path.isSearching && nextPathProbe(tcb, now, plan)) return true
-  if (nextNew(tcb, now, most, plan)) return true
+  if (nextText(tcb, now, most, plan)) return true
   noteHold(tcb, now)
   if (suspectNextHole(tcb) && nextLost(tcb, now, most, plan)) return true
   if (tcb.probePending || isUrgentDue(tcb)) return probe(tcb, now, plan)
@@ -67,40 +66,72 @@ function nextAck(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
   return true
 }
 
+/** What was lost, then new text; the other way around while a timeout is in doubt (RFC 5682 §2.1 step 2b). */
+function nextText(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boolean {
+  if (!isProbingTimeout(tcb)) {
+    if (nextLost(tcb, now, most, plan)) return true
+    if (tcb.path.isSearching && nextPathProbe(tcb, now, plan)) return true
+    return nextNew(tcb, now, most, plan)
+  }
+  const length = Math.min(most, probeBytes(tcb))
+  if (length > 0 && nextNew(tcb, now, length, plan)) return true
+  return endFrtoUnsent(tcb) && nextLost(tcb, now, most, plan)
+}
+
 /** The first piece that was lost, if the window lets it go (RFC 6675 §5 step C). */
 function nextLost(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boolean {
   const { snd, recovery } = tcb
   const { flight } = snd
   const i = flight.firstLost()
   if (i < 0) return false
-  const entry = flight.at(i)
+  const { start, end } = flight.at(i)
   // What lies beyond a window that has shrunk waits [SHLD-16]; the first octet is always retried, which also probes the window.
-  if (i > 0 && seqGe(entry.start, seqAdd(snd.una, snd.wnd))) {
+  const inWindow = seqDiff(seqAdd(snd.una, snd.wnd), start)
+  if (i > 0 && inWindow <= 0) {
     tcb.hold = 'window'
     return false
   }
   const inNetwork = pipe(tcb)
   const room = tcb.cc.cwnd - inNetwork
-  let length = seqDiff(entry.end, entry.start)
-  const hasFin = snd.finSent && entry.end === snd.nxt
-  const text = length - (hasFin ? 1 : 0)
-  if (room < Math.min(length, snd.mss) && inNetwork > 0 && !recovery.forced) {
+  const isFree = recovery.forced || inNetwork === 0
+  if (room < Math.min(seqDiff(end, start), snd.mss) && !isFree) {
     tcb.hold = 'cwnd'
     return false
   }
   if (!recovery.forced && !isPaceReached(tcb, now)) return false
   const allowed = recovery.forced || room < snd.mss ? snd.mss : Math.min(most, room - (room % snd.mss))
-  if (text > allowed) {
-    flight.split(i, seqAdd(entry.start, allowed))
-    length = allowed
-  }
-  const withFin = hasFin && length > Math.min(text, allowed)
+  const withFin = fitLost(tcb, i, isFree ? allowed : Math.min(allowed, room), inWindow > 0 ? inWindow : allowed + 1)
   recovery.forced = false
   if (recovery.phase === 'loss') tcb.counters.TcpExtTCPSlowStartRetrans++
   else tcb.counters.TcpExtTCPFastRetrans++
   resend(tcb, i, withFin, now, plan)
   armRetransmit(tcb, now)
   return true
+}
+
+/**
+ * Makes of entry `i` and lost neighbours after it what goes in one packet: at most `most` of text, and `inWindow` with the FIN, so that
+ * nothing beyond the edge of a window that has shrunk goes [SHLD-16] (RFC 9293 §3.8.6). Returns whether FIN is in it.
+ */
+function fitLost(tcb: Tcb, i: number, most: number, inWindow: number): boolean {
+  const { snd } = tcb
+  const { flight } = snd
+  const { start } = flight.at(i)
+  const finOctet = (end: Seq): number => (snd.finSent && end === snd.nxt ? 1 : 0)
+  const fits = (end: Seq): boolean => {
+    const length = seqDiff(end, start)
+    return length <= inWindow && length - finOctet(end) <= most
+  }
+  while (tcb.config.retransmitCollapse && i + 1 < flight.size) {
+    const next = flight.at(i + 1)
+    if (next.mark !== 'lost' || !fits(next.end)) break
+    flight.join(i)
+  }
+  const { end } = flight.at(i)
+  if (fits(end)) return finOctet(end) === 1
+  const text = seqDiff(end, start) - finOctet(end)
+  flight.split(i, seqAdd(start, Math.min(text, most, inWindow)))
+  return false
 }
 
 /** Entry `i` of the flight goes again. */
@@ -114,6 +145,7 @@ function resend(tcb: Tcb, i: number, withFin: boolean, now: Micros, plan: Segmen
   fillText(tcb, plan, start, seqDiff(end, start) - (withFin ? 1 : 0), withFin, now)
   plan.isResent = true
   tcb.usage.resentBytes += plan.textLength
+  plan.cause = flight.at(i).cause
   noteResend(tcb, start, plan.textLength, plan.tsVal)
 }
 
@@ -127,11 +159,13 @@ function nextTailProbe(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
   const fresh = Math.min(unsentBytes(tcb), usable, snd.mss)
   if (fresh > 0) {
     sendNew(tcb, fresh, false, now, plan)
+    plan.cause = 'tlp'
   } else {
     let i = flight.size - 1
     const { start, end } = flight.at(i)
-    if (seqDiff(end, start) > snd.mss + 1) flight.split(i++, seqAdd(end, -snd.mss))
     if (flight.at(i).mark === 'sacked') return false
+    if (seqDiff(end, start) > snd.mss + 1) flight.split(i++, seqAdd(end, -snd.mss))
+    flight.lose(flight.at(i), 'tlp')
     resend(tcb, i, snd.finSent, now, plan)
   }
   noteProbe(tcb, fresh <= 0)
@@ -156,7 +190,7 @@ function nextPathProbe(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
 /** New text, and FIN after the last of it. */
 function nextNew(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boolean {
   const { snd } = tcb
-  if (snd.flight.lostBytes > 0) return false // it goes first, and nextLost has said why it cannot
+  if (snd.flight.lostBytes > 0 && !isProbingTimeout(tcb)) return false // it goes first, and nextLost has said why it cannot
   const unsent = unsentBytes(tcb)
   const finDue = snd.finQueued && !snd.finSent
   if (unsent === 0 && !finDue) {

@@ -245,7 +245,7 @@ export function probeWasTooBig(tcb: Tcb, sequence: Seq, segmentBytes: number): b
   giveUpSize(tcb, segmentBytes)
   path.isHighTried = false // this one is said to fit
   const i = snd.flight.indexOf(path.probeStart)
-  if (i < snd.flight.size && snd.flight.at(i).mark === 'sent') snd.flight.mark(i, 'lost')
+  if (i < snd.flight.size && snd.flight.at(i).mark === 'sent') snd.flight.lose(snd.flight.at(i), 'pmtu')
   repair(tcb)
   return true
 }

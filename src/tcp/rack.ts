@@ -4,7 +4,9 @@
 
 import type { Micros } from '../base/time.ts'
 import type { DeliverySample } from './delivery.ts'
-import { seqDiff, seqGe, seqGt, seqLt } from './seq.ts'
+import type { FlightEntry } from './flight.ts'
+import { markLost } from './mark-lost.ts'
+import { seqGe, seqGt, seqLt } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 
 /** RFC 8985 §6.2 step 4: how many recoveries a widened window lasts. */
@@ -15,7 +17,10 @@ export function updateRack(tcb: Tcb, sample: DeliverySample, now: Micros): void 
   const { rack } = tcb
   if (rack.isDsackRound && seqGe(tcb.snd.una, rack.dsackRound)) rack.isDsackRound = false
   if (sample.delivered === 0) return
-  if (sample.hasFresh && rack.sentAt >= 0 && seqLt(sample.lowestFresh, rack.fack)) rack.isReorderingSeen = true
+  if (sample.hasFresh && rack.sentAt >= 0 && seqLt(sample.lowestFresh, rack.fack)) {
+    rack.isReorderingSeen = true
+    tcb.counters.TcpExtTCPSACKReorder++
+  }
   if (seqGt(sample.highestEnd, rack.fack)) rack.fack = sample.highestEnd
   if (sample.sentAt < 0) return
   const isNewer = sample.sentAt > rack.sentAt || (sample.sentAt === rack.sentAt && seqGt(sample.end, rack.end))
@@ -46,23 +51,9 @@ function reorderingWindowUs(tcb: Tcb): Micros {
   const { rack, rtt, recovery } = tcb
   if (!rack.isReorderingSeen) {
     if (recovery.phase !== 'open') return 0
-    if (countSacked(tcb) >= tcb.config.dupThresh) return 0
+    if (tcb.snd.flight.sackedSegments >= tcb.config.dupThresh) return 0
   }
   return Math.min((rack.windowMultiplier * rtt.minUs) / 4, rtt.srttUs)
-}
-
-/** Segments that the peer has by its SACK blocks (RACK.segs_sacked); counted no further than DupThresh. */
-function countSacked(tcb: Tcb): number {
-  const { flight, mss } = tcb.snd
-  if (flight.sackedBytes === 0) return 0
-  let count = Math.floor(flight.sackedBytes / mss)
-  if (count >= tcb.config.dupThresh) return count
-  count = 0
-  for (let i = flight.size - 1; i >= 0 && count < tcb.config.dupThresh; i--) {
-    const entry = flight.at(i)
-    if (entry.mark === 'sacked') count += Math.ceil(seqDiff(entry.end, entry.start) / mss)
-  }
-  return count
 }
 
 /** RFC 8985 §6.3: whether a piece of the flight was sent so long ago that a retransmission timeout speaks of it too. */
@@ -72,24 +63,25 @@ export function isOverdue(tcb: Tcb, sentAt: Micros, now: Micros): boolean {
 
 /**
  * RFC 8985 §6.2 step 5: marks lost what was sent long enough before the newest delivery; arms the reordering timer for what may be lost
- * soon. Looks only at pieces sent before that delivery: the first transmissions after it in sequence were also sent after it.
+ * soon. Looks, in the order of sending, only at what is in the network and was sent before that delivery: each time a piece is looked at
+ * again it is one in doubt, for no longer than the reordering window.
  */
 export function detectLostByTime(tcb: Tcb, now: Micros): void {
   const { rack, snd, timers } = tcb
-  const { flight } = snd
   timers.reorder = Number.POSITIVE_INFINITY
-  if (rack.sentAt < 0 || flight.bytes === flight.sackedBytes) return
+  if (rack.sentAt < 0) return
   const patience = rack.rttUs + reorderingWindowUs(tcb)
-  for (let i = 0; i < flight.size; i++) {
-    const entry = flight.at(i)
-    if (entry.mark === 'sacked' || entry.mark === 'lost') continue
-    const isAfter = entry.sentAt > rack.sentAt || (entry.sentAt === rack.sentAt && seqGe(entry.end, rack.end))
-    if (isAfter) {
-      if (entry.transmissions === 1) break
-      continue
-    }
+  let entry = snd.flight.oldest
+  while (entry !== null && !wasSentAfter(tcb, entry)) {
+    const { newer } = entry
     const lostAt = entry.sentAt + patience
-    if (lostAt <= now) flight.mark(i, 'lost')
-    else if (timers.reorder === Number.POSITIVE_INFINITY || lostAt > timers.reorder) timers.reorder = lostAt
+    if (lostAt <= now) markLost(tcb, entry, 'rack')
+    else timers.reorder = lostAt
+    entry = newer
   }
+}
+
+/** RFC 8985 §6.2, RACK_sent_after(): whether the piece was sent after the newest that was delivered. */
+function wasSentAfter({ rack }: Tcb, { sentAt, end }: Readonly<FlightEntry>): boolean {
+  return sentAt > rack.sentAt || (sentAt === rack.sentAt && seqGe(end, rack.end))
 }

@@ -1,5 +1,6 @@
-// Why nothing is sent, or acknowledged, yet: each decision to wait has a name, what it means in words, and the clause it rests on, so that
-// `why` can be asked of a connection at any time. Owns: the names. Does not own: the decisions (output.ts, receive.ts).
+// Why nothing is sent, or acknowledged, yet, and why something is sent again: each such decision has a name, what it means in words, and
+// the clause it rests on, so that `why` can be asked of a connection at any time.
+// Owns: the names. Does not own: the decisions (output.ts, receive.ts, loss.ts, rack.ts, tlp.ts).
 
 /** A reason and where it comes from. */
 export interface Reason {
@@ -23,8 +24,34 @@ export const HOLD_REASONS = {
     clause: 'RFC 9293 §3.8.6.2.1',
   },
   cwnd: { text: 'the congestion window is full', clause: 'RFC 5681 §3.1' },
+  frto: {
+    text: 'new text was sent to find out whether the timeout was needless; what it took for lost waits for the answer',
+    clause: 'RFC 5682 §2.1',
+  },
   pacing: { text: 'the pace lets the next packet go later', clause: 'RFC 9002 §7.7' },
 } as const satisfies Record<string, Reason>
 
 /** Name of a reason not to send. */
 export type HoldReason = keyof typeof HOLD_REASONS
+
+/** Why something was judged lost, or sent again. */
+export const RETRANSMIT_CAUSES = {
+  rto: { text: 'the retransmission timer expired', clause: 'RFC 6298 §5.4' },
+  fast: { text: 'enough duplicate acknowledgements, or enough SACKed above it', clause: 'RFC 5681 §3.2, RFC 6675 §5' },
+  rack: { text: 'something sent later was delivered, and reordering has been waited for', clause: 'RFC 8985 §6.2' },
+  'reno-partial': {
+    text: 'a partial acknowledgement in fast recovery tells of the next hole',
+    clause: 'RFC 6582 §3.2',
+  },
+  suspect: {
+    text: 'nothing is surely lost, nothing new can go: the first hole below what was SACKed',
+    clause: 'RFC 6675 §4 NextSeg (3)',
+  },
+  tlp: { text: 'the end of the flight went unanswered: a tail loss probe', clause: 'RFC 8985 §7.3' },
+  pmtu: { text: 'it was too big for the path', clause: 'RFC 1191 §6.5, RFC 8201 §4' },
+  'fast-open': { text: 'the server did not take the text of our SYN', clause: 'RFC 7413 §4.2.1' },
+  syn: { text: "the peer's SYN crossed ours, or came again", clause: 'RFC 9293 §3.5, §3.10.7.4' },
+} as const satisfies Record<string, Reason>
+
+/** Name of a reason to send something again. */
+export type RetransmitCause = keyof typeof RETRANSMIT_CAUSES

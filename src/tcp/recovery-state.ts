@@ -1,5 +1,5 @@
-// What loss recovery keeps of a connection, besides its phase: RACK, PRR, tail probes, undo. Plain records; the rules are in the files of
-// those names. Owns: shapes and first values.
+// What loss recovery keeps of a connection, besides its phase: RACK, PRR, tail probes, undo, F-RTO. Plain records; the rules are in the
+// files of those names. Owns: shapes and first values.
 
 import { Ranges } from '../base/ranges.ts'
 import type { Micros } from '../base/time.ts'
@@ -99,4 +99,17 @@ export function createUndo(iss: Seq): UndoState {
     isJudged: false,
     unexplained: 0,
   }
+}
+
+/** F-RTO's variables (RFC 5682 §2.1, §3.1). */
+export interface FrtoState {
+  /** 'wait': the first segment went again (step 2). 'probe': it was answered, new text goes (step 3). */
+  step: 'off' | 'wait' | 'probe'
+  /** SND.NXT when it was answered (RecoveryPoint): what lies beyond is the new text. */
+  point: Seq
+}
+
+/** No timeout yet. */
+export function createFrto(iss: Seq): FrtoState {
+  return { step: 'off', point: iss }
 }

@@ -17,7 +17,7 @@ export interface RttState {
   latestUs: number
   /** How many there have been. */
   samples: number
-  /** How often the timeout has been doubled (RFC 6298 §5.5); kept until there is a new sample, as Karn's rule asks (§5, last note). */
+  /** How often the timeout has been doubled (RFC 6298 §5.5); until new data is acknowledged, see measure() in ack.ts. */
   backoff: number
   /** Consecutive timeouts without progress. */
   timeouts: number

@@ -66,7 +66,7 @@ function markSacked(tcb: Tcb, left: Seq, right: Seq, visit: DeliveryVisitor): nu
     const length = seqDiff(entry.end, entry.start)
     sacked += length
     visit(entry, length)
-    flight.mark(i, 'sacked')
+    i = flight.sack(i, Math.ceil(length / tcb.snd.mss))
   }
   return sacked
 }

@@ -85,7 +85,7 @@ function answerUnacceptable(tcb: Tcb, segment: SegmentHeader, now: Micros): 'don
   const isSyn = (segment.flags & (FLAG.SYN | FLAG.ACK)) === FLAG.SYN
   if (tcb.state === 'SYN-RECEIVED' && isSyn && segment.seq === tcb.rcv.irs) {
     // The peer's SYN again: our SYN,ACK was lost. As Linux does, it goes again at once rather than after its timeout.
-    if (tcb.snd.flight.size > 0) tcb.snd.flight.mark(0, 'lost')
+    if (tcb.snd.flight.size > 0) tcb.snd.flight.lose(tcb.snd.flight.at(0), 'syn')
     return 'done'
   }
   if (tcb.state === 'TIME-WAIT' && isFinAgain(tcb, segment)) enterTimeWait(tcb, now) // eighth check: restart 2MSL

@@ -59,6 +59,6 @@ export function noteAppLimited(tcb: Tcb): void {
 export function noteHold(tcb: Tcb, now: Micros): void {
   armCork(tcb, now)
   // A window held back by the pace is in use too.
-  if (tcb.hold === 'cwnd' || tcb.hold === 'pacing') noteUsage(tcb, true, now)
+  if (tcb.hold === 'cwnd' || tcb.hold === 'pacing' || tcb.hold === 'frto') noteUsage(tcb, true, now)
   tellRoom(tcb)
 }

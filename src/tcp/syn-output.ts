@@ -40,6 +40,7 @@ export function nextSyn(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
     snd.flight.resend(0, now, tcb.delivery)
     if (!isCrossing) tcb.recovery.retransmits++
     plan.isResent = !isCrossing
+    plan.cause = snd.flight.at(0).cause
     tcb.recovery.forced = false
   }
   armRetransmit(tcb, now)

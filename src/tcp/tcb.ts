@@ -30,10 +30,12 @@ import { type DeliveryCounts, Flight } from './flight.ts'
 import { createLife, createPath, type LifeState, type PathState } from './life.ts'
 import type { HoldReason } from './reasons.ts'
 import {
+  createFrto,
   createPrr,
   createRack,
   createTailProbe,
   createUndo,
+  type FrtoState,
   type PrrState,
   type RackState,
   type TailProbeState,
@@ -146,6 +148,8 @@ export interface RecoveryState {
   /** Ends when this is acknowledged: SND.NXT when it began. */
   point: Seq
   dupAcks: number
+  /** Partial acknowledgements in this fast recovery (RFC 6582 §3.2 step 3). */
+  partialAcks: number
   /** Right edge of the highest SACK block. */
   highestSacked: Seq
   /** Everything below has been judged by the SACK rule already. */
@@ -199,6 +203,7 @@ export interface Tcb {
   rack: RackState
   prr: PrrState
   undo: UndoState
+  readonly frto: FrtoState
   tlp: TailProbeState
   readonly ecn: EcnState
   delivery: DeliveryCounts
@@ -280,10 +285,11 @@ export function createTcb(seed: TcbSeed): Tcb {
     rcv: createReceive(Math.min(config.mss, seed.pathSegmentBytes - 20)),
     ts: { enabled: config.timestamps, recent: 0, recentAt: 0, lastAckSent: seq(0), offset: seed.timestampOffset },
     rtt: createRtt(config),
-    recovery: { phase: 'open', point: iss, dupAcks: 0, highestSacked: iss, judged: iss, forced: false, retransmits: 0 },
+    recovery: createRecovery(iss),
     rack: createRack(iss),
     prr: createPrr(),
     undo: createUndo(iss),
+    frto: createFrto(iss),
     tlp: createTailProbe(iss),
     ecn: createEcn(iss),
     delivery: createDelivery(seed.now),
@@ -311,6 +317,19 @@ export function createTcb(seed: TcbSeed): Tcb {
     error: null,
     events: 0,
     onState: null,
+  }
+}
+
+function createRecovery(iss: Seq): RecoveryState {
+  return {
+    phase: 'open',
+    point: iss,
+    dupAcks: 0,
+    partialAcks: 0,
+    highestSacked: iss,
+    judged: iss,
+    forced: false,
+    retransmits: 0,
   }
 }
 

@@ -1,5 +1,5 @@
 // Taking back a reaction to a loss that was none: the Eifel detection by timestamps (RFC 3522), and DSACKs for everything that was sent
-// again (RFC 3708 §2). What was taken away is put back by the controller (RFC 4015 §3).
+// again (RFC 3708 §2); F-RTO, for timeouts, is in frto.ts. What was taken away is put back by the controller (RFC 4015 §3).
 // Owns: the judgement. Does not own: beginning a recovery (loss.ts).
 
 import type { SegmentHeader } from './header.ts'
@@ -32,13 +32,16 @@ export function noteResend(tcb: Tcb, start: Seq, length: number, tsVal: number):
 
 const segments = (tcb: Tcb, length: number): number => Math.max(1, Math.ceil(length / tcb.snd.mss))
 
+/** What has shown a recovery to be a mistake: an older timestamp echoed, DSACKs of all that went again, F-RTO. */
+export type UndoEvidence = 'eifel' | 'dsack' | 'frto'
+
 /**
- * Judges an acknowledgement: whether the recovery under way, or the one just over, was a mistake. Returns true once; the caller then ends
+ * Judges an acknowledgement: whether the recovery under way, or the one just over, was a mistake. Says so once; the caller then ends
  * the recovery and tells the controller.
  */
-export function isSpurious(tcb: Tcb, segment: SegmentHeader, acked: number, sack: SackOutcome): boolean {
+export function judgeUndo(tcb: Tcb, segment: SegmentHeader, acked: number, sack: SackOutcome): UndoEvidence | 'none' {
   const { undo, ts, snd } = tcb
-  if (!undo.isPossible || !undo.isResent) return false
+  if (!undo.isPossible || !undo.isResent) return 'none'
   // RFC 3708 §2: what the network itself has doubled, and we have not sent again, tells nothing.
   const isOurs = sack.isDsack && undo.resent.covers(sack.dsackStart, sack.dsackEnd)
   if (isOurs) undo.unexplained -= segments(tcb, seqDiff(sack.dsackEnd, sack.dsackStart))
@@ -48,7 +51,6 @@ export function isSpurious(tcb: Tcb, segment: SegmentHeader, acked: number, sack
   const isEifel = canTell && ((segment.tsEcr - undo.resendTsVal) | 0) < 0
   const isAllDuplicate = isOurs && undo.unexplained <= 0
   if (covers) undo.isJudged = true
-  if (!isEifel && !isAllDuplicate) return false
-  undo.isPossible = false
-  return true
+  if (!isEifel && !isAllDuplicate) return 'none'
+  return isEifel ? 'eifel' : 'dsack'
 }

@@ -8,7 +8,7 @@
 import type { Micros } from '../base/time.ts'
 import type { SegmentPlan } from './header.ts'
 import { pipe } from './loss.ts'
-import { HOLD_REASONS, type HoldReason } from './reasons.ts'
+import { HOLD_REASONS, type HoldReason, RETRANSMIT_CAUSES, type RetransmitCause } from './reasons.ts'
 import { backedOffRtoUs } from './rtt.ts'
 import { seqDiff } from './seq.ts'
 import type { State } from './state.ts'
@@ -58,6 +58,10 @@ export interface RetransmitEvent {
   readonly seq: number
   /** Bytes of text. */
   readonly length: number
+  /** Why, what that means, and the clause it rests on. */
+  readonly cause: RetransmitCause
+  readonly text: string
+  readonly clause: string
 }
 
 /** Output stopped, for another reason than before. */
@@ -99,9 +103,10 @@ export class ConnectionWatch {
 
   /** A segment goes out. */
   sent(plan: SegmentPlan, now: Micros): void {
-    if (!plan.isResent) return
+    if (!plan.isResent || plan.cause === 'none') return
+    const { cause, textLength: length } = plan
     const seq = seqDiff(plan.seq, this.#tcb.snd.iss)
-    this.#tell({ kind: 'retransmit', at: now, seq, length: plan.textLength })
+    this.#tell({ kind: 'retransmit', at: now, seq, length, cause, ...RETRANSMIT_CAUSES[cause] })
   }
 
   /** After a step: tells what is not as it was. */

@@ -28,6 +28,8 @@ export interface PairOptions {
   /** Up to so much is added to the delay: packets overtake one another. */
   jitterUs?: number
   delayUs?: number
+  /** Probability that a packet skips the delay. */
+  skip?: number
   family?: 4 | 6
   mtu?: number
   /** Super-segments of 64 KiB; `split` cuts them on the way, otherwise they arrive whole. */
@@ -172,13 +174,14 @@ export class Pair {
   }
 
   #carry(from: 0 | 1, packet: Packet): void {
-    const { loss = 0, duplicate = 0, jitterUs = 0, delayUs = 10_000 } = this.options
+    const { loss = 0, duplicate = 0, jitterUs = 0, delayUs = 10_000, skip = 0 } = this.options
     this.#note(from, packet)
     const copies = this.#random.fraction() < loss ? 0 : this.#random.fraction() < duplicate ? 2 : 1
     for (let i = 0; i < copies; i++) {
       const copy = packet.clone()
-      let at = this.time.now() + delayUs + Math.floor(this.#random.fraction() * jitterUs)
-      if (jitterUs === 0) at = this.#last[from] = Math.max(at, this.#last[from])
+      const waitUs = skip > 0 && this.#random.fraction() < skip ? 100 : delayUs
+      let at = this.time.now() + waitUs + Math.floor(this.#random.fraction() * jitterUs)
+      if (jitterUs === 0 && skip === 0) at = this.#last[from] = Math.max(at, this.#last[from])
       this.time.schedule(at, () => this.hosts[from === 0 ? 1 : 0].arrive(copy))
     }
   }

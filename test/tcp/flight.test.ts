@@ -16,7 +16,18 @@ const nothing = (): void => undefined
 
 const part = fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true })
 const step = fc.record({
-  kind: fc.constantFrom('push', 'push', 'push', 'lost', 'sacked', 'resend', 'split', 'release' as const),
+  kind: fc.constantFrom(
+    'push',
+    'push',
+    'push',
+    'lost',
+    'sacked',
+    'sack',
+    'unlose',
+    'resend',
+    'split',
+    'release' as const,
+  ),
   part,
   within: part,
   length: fc.integer({ min: 1, max: 20 }),
@@ -28,7 +39,9 @@ function check(flight: Flight, model: readonly Octet[], una: Seq): void {
     const { start, end, mark, transmissions } = flight.at(i)
     expect(seqDiff(start, una)).toBe(at)
     const length = seqDiff(end, start)
-    for (let k = 0; k < length; k++) expect(model[at + k]).toEqual({ mark, transmissions })
+    const octets = model.slice(at, at + length)
+    expect(octets.every((octet) => octet.mark === mark)).toBe(true)
+    expect(Math.max(...octets.map((octet) => octet.transmissions))).toBe(transmissions) // SACKed neighbours are one entry
     expect(flight.indexOf(start)).toBe(i)
     expect(flight.indexOf(seqAdd(end, -1))).toBe(i)
     at += length
@@ -38,6 +51,14 @@ function check(flight: Flight, model: readonly Octet[], una: Seq): void {
   const count = (mark: FlightMark): number => model.filter((octet) => octet.mark === mark).length
   expect([flight.sackedBytes, flight.lostBytes]).toEqual([count('sacked'), count('lost')])
   expect(flight.pipe).toBe(count('sent') + count('resent'))
+  let inNetwork = 0
+  let latest = Number.NEGATIVE_INFINITY
+  for (let entry = flight.oldest; entry !== null; entry = entry.newer) {
+    expect(entry.sentAt).toBeGreaterThanOrEqual(latest)
+    latest = entry.sentAt
+    inNetwork += seqDiff(entry.end, entry.start)
+  }
+  expect(inNetwork).toBe(flight.pipe)
   const first = flight.firstLost()
   const expected = model.findIndex((octet) => octet.mark === 'lost')
   expect(first < 0 ? -1 : seqDiff(flight.at(first).start, una)).toBe(expected)
@@ -48,6 +69,7 @@ for (const start of [0, 2 ** 31 - 50, 2 ** 32 - 50]) {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 50 }), (steps) => {
         const flight = new Flight()
+        let clock = 0
         let una = seq(start)
         let nxt = una
         let model: Octet[] = []
@@ -56,7 +78,7 @@ for (const start of [0, 2 ** 31 - 50, 2 ** 32 - 50]) {
           const from = flight.size > 0 ? seqDiff(flight.at(i).start, una) : 0
           const to = flight.size > 0 ? seqDiff(flight.at(i).end, una) : 0
           if (kind === 'push') {
-            flight.push(nxt, seqAdd(nxt, length), 5, counts)
+            flight.push(nxt, seqAdd(nxt, length), ++clock, counts)
             nxt = seqAdd(nxt, length)
             model.push(...Array.from({ length }, (): Octet => ({ mark: 'sent', transmissions: 1 })))
           } else if (flight.size === 0) {
@@ -64,10 +86,19 @@ for (const start of [0, 2 ** 31 - 50, 2 ** 32 - 50]) {
           } else if (kind === 'lost' || kind === 'sacked') {
             flight.mark(i, kind)
             for (let k = from; k < to; k++) model[k].mark = kind
+          } else if (kind === 'sack') {
+            const whole = flight.sack(i, 1)
+            for (let k = from; k < to; k++) model[k].mark = 'sacked'
+            expect(seqDiff(flight.at(whole).start, una)).toBeLessThanOrEqual(from)
+            expect(seqDiff(flight.at(whole).end, una)).toBeGreaterThanOrEqual(to)
+          } else if (kind === 'unlose') {
+            flight.unlose()
+            for (const octet of model) if (octet.mark === 'lost') octet.mark = 'sent'
           } else if (kind === 'resend') {
-            flight.resend(i, 9, counts)
-            for (let k = from; k < to; k++) model[k] = { mark: 'resent', transmissions: model[k].transmissions + 1 }
-            expect(flight.at(i).sentAt).toBe(9)
+            flight.resend(i, ++clock, counts)
+            const { transmissions } = flight.at(i)
+            for (let k = from; k < to; k++) model[k] = { mark: 'resent', transmissions }
+            expect(flight.at(i).sentAt).toBe(clock)
           } else if (kind === 'split') {
             const at = from + Math.floor(within * (to - from))
             if (at > from) flight.split(i, seqAdd(una, at))
@@ -105,4 +136,31 @@ test('misuse is a defect of ours: an assertion', () => {
   flight.push(seq(5), seq(9), 0, counts)
   expect(() => flight.split(0, seq(5))).toThrow('outside')
   expect(() => flight.split(0, seq(9))).toThrow('outside')
+})
+
+test('SACKed neighbours become one entry that knows how many segments it is; the rest keeps its order (RFC 6675 §3, RFC 8985 §6.2)', () => {
+  const flight = new Flight()
+  for (let i = 0; i < 9; i++) flight.push(seq(i * 10), seq(i * 10 + 10), i, counts)
+  expect([flight.sack(3, 1), flight.sack(5, 2), flight.sack(4, 1)]).toEqual([3, 5, 3])
+  expect([flight.size, flight.sackedBytes, flight.sackedSegments]).toEqual([7, 30, 4])
+  flight.lose(flight.at(0), 'rack')
+  flight.lose(flight.at(1), 'rack')
+  flight.resend(1, 9, counts)
+  flight.unlose()
+  const order: number[] = []
+  for (let entry = flight.oldest; entry !== null; entry = entry.newer) order.push(entry.start)
+  expect(order).toEqual([0, 20, 60, 70, 80, 10])
+  flight.release(seq(60), nothing)
+  expect([flight.size, flight.sackedSegments]).toEqual([3, 0])
+})
+
+test('pieces that went back into the network stand where they were sent, though others of their time are there (RFC 8985 §6.2)', () => {
+  const flight = new Flight()
+  for (let i = 0; i < 6; i++) flight.push(seq(i * 10), seq(i * 10 + 10), Math.floor(i / 2), counts)
+  for (const i of [0, 1, 3, 4]) flight.lose(flight.at(i), 'rto')
+  expect(flight.at(3).cause).toBe('rto')
+  flight.unlose()
+  const order: number[] = []
+  for (let entry = flight.oldest; entry !== null; entry = entry.newer) order.push(entry.start)
+  expect(order).toEqual([0, 10, 20, 30, 40, 50])
 })

@@ -99,16 +99,31 @@ scenario('it is off when everything is acknowledged (RFC 6298 §5.2)', () => {
 })
 
 scenario(
-  'text that was sent twice gives no sample, and the timeout stays doubled (RFC 6298 §3 §5 Karn [MUST-18])',
+  'text that was sent twice gives no sample; the doubling ends with the step forward (RFC 6298 §3 [MUST-18], §5 DEVIATION)',
   () => {
     const c = established()
     c.write(100).out('P. 1:101 ack 1').advance(300).out('P. 1:101 ack 1')
     c.advance(500).in('. ack 101')
-    expect([c.tcb.rtt.srttUs, rtoMs(c)]).toEqual([100_000, 600])
+    expect([c.tcb.rtt.srttUs, rtoMs(c)]).toEqual([100_000, 300])
     c.write(100).out('P. 101:201 ack 1')
-    c.silent(599.999).advance(0.001).out('P. 101:201 ack 1') // and doubles from there
-    c.silent(1199.999).advance(0.001).out('P. 101:201 ack 1').in('. ack 201')
-    expect(sample(c, 201, 100)).toBe(300) // a sample ends it
+    c.silent(299.999).advance(0.001).out('P. 101:201 ack 1') // and doubles from there
+    c.silent(599.999).advance(0.001).out('P. 101:201 ack 1').in('. ack 201')
+    expect(sample(c, 201, 100)).toBe(300)
+  },
+)
+
+scenario(
+  'losses one after the other, each mended by a timeout, do not add up to an ever longer one (RFC 6298 §5)',
+  () => {
+    const c = established({ mss: 1000 })
+    c.write(5000).outText(1, 5001)
+    c.advance(300).out('. 1:1001 ack 1')
+    for (let una = 1001; una < 5001; una += 1000) {
+      c.advance(100).in(`. ack ${una}`)
+      c.drain() // what follows is lost as well
+      expect(c.tcb.timers.retransmit - c.now).toBe(300_000)
+      c.advance(300).drain()
+    }
   },
 )
 

@@ -114,6 +114,8 @@ export class Script {
         pathMtuBlackHole: false,
         nagleVariant: 'rfc',
         forcedPush: false,
+        frto: false,
+        retransmitCollapse: false,
         ...options.tcp,
       },
       ...(options.offload === undefined ? {} : { offload: options.offload }),

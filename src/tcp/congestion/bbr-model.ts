@@ -11,6 +11,15 @@ export const BANDWIDTH_ROUNDS = 10
 /** Microseconds for which a round trip is believed to be the least (RTpropFilterLen). */
 export const MIN_RTT_WINDOW_US: Micros = 10_000_000
 
+/** Rounds that each half of the memory of aggregation lasts (Linux's bbr_extra_acked_win_rtts). */
+export const AGGREGATION_ROUNDS = 5
+/** The most that aggregation is believed to hold back, as time at BtlBw (Linux's bbr_extra_acked_max_us). */
+export const MAX_AGGREGATION_US: Micros = 100_000
+/** An epoch of so many bytes is old enough to be begun anew. */
+const LONGEST_EPOCH_BYTES = 2 ** 30
+/** Below this part of SRTT a round trip is not believed on a path that reorders. */
+const LEAST_OF_SRTT = 0.75
+
 /** The model. Plain data; bytes, bytes per second, microseconds; -1 where nothing is known. */
 export interface BbrModel {
   /** BtlBw; 0 before the first sample. */
@@ -33,6 +42,15 @@ export interface BbrModel {
   fullBandwidth: number
   /** Rounds in which the bandwidth did not grow by a quarter. */
   fullBandwidthRounds: number
+  /** Most that acknowledgements brought beyond BtlBw, in the rounds now and in those before; bytes. */
+  extraAcked: number
+  priorExtraAcked: number
+  extraAckedRounds: number
+  /** Since when it is counted what acknowledgements bring, and how much that was. */
+  epochAt: Micros
+  epochAcked: number
+  /** RTprop has been measured anew since the path was seen to reorder. */
+  knowsReordering: boolean
 }
 
 /** A path of which nothing is known. */
@@ -51,6 +69,12 @@ export function createBbrModel(now: Micros): BbrModel {
     isPipeFull: false,
     fullBandwidth: 0,
     fullBandwidthRounds: 0,
+    extraAcked: 0,
+    priorExtraAcked: 0,
+    extraAckedRounds: 0,
+    epochAt: now,
+    epochAcked: 0,
+    knowsReordering: false,
   }
 }
 
@@ -88,13 +112,49 @@ export function restartFullPipe(model: BbrModel): void {
   model.fullBandwidthRounds = 0
 }
 
-/** §4.1.2, BBRUpdateRTprop(). */
+/**
+ * How much more acknowledgements bring at once than BtlBw explains: links that hold packets or acknowledgements back and let them go in
+ * bunches (Wi-Fi, offloads). Linux's bbr_update_ack_aggregation(); the draft has it since -01 (§4.2.3.2, extra_acked).
+ */
+export function updateAggregation(model: BbrModel, ack: AckSample, cwnd: number): void {
+  if (ack.delivered <= 0 || ack.rateBytesPerSecond < 0) return
+  if (model.isRoundStart && ++model.extraAckedRounds >= AGGREGATION_ROUNDS) {
+    model.extraAckedRounds = 0
+    model.priorExtraAcked = model.extraAcked
+    model.extraAcked = 0
+  }
+  let expected = (model.bandwidth * (ack.now - model.epochAt)) / 1e6
+  if (model.epochAcked <= expected || model.epochAcked + ack.delivered >= LONGEST_EPOCH_BYTES) {
+    model.epochAt = ack.now
+    model.epochAcked = 0
+    expected = 0
+  }
+  model.epochAcked += ack.delivered
+  model.extraAcked = Math.max(model.extraAcked, Math.min(model.epochAcked - expected, cwnd))
+}
+
+/** Room in cwnd for what is held back (Linux's bbr_ack_aggregation_cwnd()): while a bunch is on its way the sender goes on. Bytes. */
+export function aggregationBytes(model: BbrModel): number {
+  if (!model.isPipeFull) return 0
+  const extra = Math.max(model.extraAcked, model.priorExtraAcked)
+  return Math.min(extra, (model.bandwidth * MAX_AGGREGATION_US) / 1e6)
+}
+
+/**
+ * §4.1.2, BBRUpdateRTprop().
+ * DEVIATION: where some packets overtake the rest, for they skip a delay that most have to wait through, the least round trip is none that
+ * a window could be measured by: the window would collapse to a few segments, for as long as that goes on. On a path that was seen to
+ * reorder a sample counts as no less than three quarters of SRTT.
+ */
 export function updateMinRtt(model: BbrModel, ack: AckSample): void {
   model.isMinRttExpired = ack.now > model.minRttAt + MIN_RTT_WINDOW_US
   if (ack.rttUs < 0) return
-  if (model.minRttUs < 0 || ack.rttUs <= model.minRttUs || model.isMinRttExpired) {
-    model.minRttUs = Math.max(1, ack.rttUs)
+  const rttUs = ack.isReordered ? Math.max(ack.rttUs, LEAST_OF_SRTT * ack.srttUs) : ack.rttUs
+  const isNews = ack.isReordered && !model.knowsReordering // what was measured before may have been such a packet
+  if (model.minRttUs < 0 || rttUs <= model.minRttUs || model.isMinRttExpired || isNews) {
+    model.minRttUs = Math.max(1, rttUs)
     model.minRttAt = ack.now
+    model.knowsReordering = ack.isReordered
   }
 }
 

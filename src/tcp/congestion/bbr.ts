@@ -9,11 +9,13 @@
 
 import type { Micros } from '../../base/time.ts'
 import {
+  aggregationBytes,
   type BbrModel,
   bdpBytes,
   checkFullPipe,
   createBbrModel,
   restartFullPipe,
+  updateAggregation,
   updateBandwidth,
   updateMinRtt,
 } from './bbr-model.ts'
@@ -197,7 +199,7 @@ function followPhase(state: CongestionState, data: BbrData, ack: AckSample): voi
 /** §4.2.3.6, BBRSetCwnd(). */
 function setCwnd(state: CongestionState, data: BbrData, ack: AckSample): void {
   const { mss } = state
-  const target = inflight(data, data.cwndGain)
+  const target = inflight(data, data.cwndGain) + aggregationBytes(data.model)
   let { cwnd } = state
   if (ack.lost > 0) cwnd = Math.max(cwnd - ack.lost, mss)
   if (data.isConserving) {
@@ -250,6 +252,7 @@ export const bbr: CongestionControl = {
     if (data.lastFlight === 0 && ack.isAppLimited) data.isIdleRestart = true
     data.lastFlight = ack.flight
     const isLimited = updateBandwidth(data.model, ack)
+    updateAggregation(data.model, ack, state.cwnd)
     if (data.mode === 'probe-bw' && isNextCyclePhase(data, ack)) advanceCycle(data, ack.now)
     checkFullPipe(data.model, isLimited)
     checkDrain(data, ack)

@@ -66,6 +66,8 @@ export interface AckSample {
   ecnBytes: number
   /** The window held the sender back when the acknowledgement arrived (RFC 7661 §4): only then may it grow. */
   isCwndLimited: boolean
+  /** The path has been seen to reorder (RFC 8985 §6.2 step 3): a packet may be far faster than those before it. */
+  isReordered: boolean
   /** After the acknowledgement was judged: 'open' when it ended the recovery. */
   phase: AckPhase
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type BbrData, bbr, CYCLE_GAINS, HIGH_GAIN, PROBE_RTT_US } from '../../../src/tcp/congestion/bbr.ts'
+import { aggregationBytes, bdpBytes, createBbrModel, updateAggregation } from '../../../src/tcp/congestion/bbr-model.ts'
 import type { CongestionState } from '../../../src/tcp/congestion/interface.ts'
 import { reno } from '../../../src/tcp/congestion/reno.ts'
 import { createWindowedMax, pushWindowedMax, windowedMax } from '../../../src/tcp/congestion/windowed-max.ts'
@@ -150,6 +151,81 @@ describe('BBR on a link', () => {
   })
 })
 
+describe('BBR and acknowledgements that come in bunches, or out of order', () => {
+  /** Part of the link that is used; `isOn` false: the term for aggregation is taken away after each acknowledgement. */
+  function used(bunchUs: number, isOn: boolean): number {
+    const link = new ModelLink(bbr, { rate: 12.5e6, buffer: 1e6, rttUs: 5000, bunchUs })
+    const off = ({ state }: ModelLink): void => {
+      Object.assign(dataOf(state).model, { extraAcked: 0, priorExtraAcked: 0, epochAcked: -1e9 })
+    }
+    link.run(2e6, isOn ? undefined : off)
+    const { delivered } = link
+    link.run(6e6, isOn ? undefined : off)
+    return (link.delivered - delivered) / 4 / 12.5e6
+  }
+
+  test('acknowledgements in bunches four round trips apart leave the link full, thanks to extra_acked (§4.2.3.2)', () => {
+    expect(used(20_000, true)).toBeGreaterThan(0.95)
+    expect(used(20_000, false)).toBeLessThan(0.3)
+    expect(used(0, true)).toBeGreaterThan(0.99)
+  })
+
+  test('a smooth path gives no room to aggregation, and a bunch is forgotten after ten rounds', () => {
+    const model = { ...createBbrModel(0), bandwidth: 1e6, isPipeFull: true }
+    let now = 0
+    const smooth = (ms: number): void => {
+      for (let i = 0; i < ms; i++) {
+        now += 1000
+        model.isRoundStart = i % 50 === 0
+        updateAggregation(model, ackOf(1000, { now, rateBytesPerSecond: 1e6 }), 200_000)
+      }
+    }
+    smooth(600)
+    expect(aggregationBytes(model)).toBeLessThanOrEqual(1000)
+    now += 1000
+    updateAggregation(model, ackOf(40_000, { now, rateBytesPerSecond: 1e6 }), 30_000)
+    expect(aggregationBytes(model)).toBe(30_000) // no more than cwnd
+    updateAggregation(model, ackOf(9000, { now }), 200_000) // without a rate it tells nothing
+    expect(aggregationBytes(model)).toBe(30_000)
+    smooth(200)
+    expect(aggregationBytes(model)).toBeGreaterThanOrEqual(30_000)
+    now += 1e6 // an epoch that is behind BtlBw begins anew
+    smooth(600)
+    expect(aggregationBytes(model)).toBeLessThanOrEqual(1000)
+  })
+
+  test('aggregation counts for no more than 100 ms, and only once the pipe is full', () => {
+    const model = { ...dataOf(filled().state).model, extraAcked: 1e9 }
+    expect(aggregationBytes(model)).toBe(100_000)
+    expect(aggregationBytes({ ...model, isPipeFull: false })).toBe(0)
+  })
+
+  test.each([true, false])(
+    'a packet that skips the delay does not shrink the window on a path that reorders: seen %s',
+    (isReordered) => {
+      const rounds = filled()
+      const { model } = dataOf(rounds.state)
+      const fields = { rateBytesPerSecond: 1e6, flight: 40_000, priorFlight: 60_000, srttUs: 45_000, isReordered }
+      rounds.round(50_000, fields, (i) => (i === 20 ? 200 : 50_000))
+      rounds.round(50_000, fields)
+      expect(model.minRttUs).toBe(isReordered ? 33_750 : 200)
+      expect(bdpBytes(model)).toBe(isReordered ? 33_750 : 200)
+    },
+  )
+
+  test('what was the least round trip before the first sign of reordering is measured anew', () => {
+    const rounds = filled()
+    const { model } = dataOf(rounds.state)
+    const at = { srttUs: 45_000, rateBytesPerSecond: 1e6, now: rounds.now }
+    bbr.onEveryAck?.(rounds.state, ackOf(1000, { ...at, rttUs: 100 }))
+    expect(model.minRttUs).toBe(100)
+    bbr.onEveryAck?.(rounds.state, ackOf(1000, { ...at, rttUs: 50_000, isReordered: true }))
+    expect(model.minRttUs).toBe(50_000)
+    bbr.onEveryAck?.(rounds.state, ackOf(1000, { ...at, rttUs: 60_000, isReordered: true }))
+    expect(model.minRttUs).toBe(50_000)
+  })
+})
+
 describe('BBR’s parts', () => {
   test('paces the first window as if the round trip were 1 ms, then by the round trip measured (§4.2.1)', () => {
     const state = begun(bbr)
@@ -282,6 +358,7 @@ describe('BBR’s parts', () => {
   test('the window is twice what the path holds, and three bursts (§4.2.3.2)', () => {
     const { state } = filled()
     // 1 MB/s is below 24 Mbit/s: a burst is two segments.
-    expect(state.cwnd).toBe(2 * 50_000 + 3 * 2000)
+    // The rounds of this test bring more than the rate that they tell: that counts as aggregation.
+    expect(state.cwnd).toBe(2 * 50_000 + 3 * 2000 + aggregationBytes(dataOf(state).model))
   })
 })

@@ -32,6 +32,7 @@ export function ackOf(bytes: number, fields: Partial<AckSample> = {}): AckSample
     priorDelivered: 0,
     ecnBytes: 0,
     isCwndLimited: true,
+    isReordered: false,
     phase: 'open',
     ...fields,
   }

@@ -22,6 +22,8 @@ export interface LinkOptions {
   mss?: number
   segments?: number
   dropEvery?: number
+  /** Acknowledgements come in bunches, one every so often. */
+  bunchUs?: number
 }
 
 /** One sender on one bottleneck. */
@@ -91,13 +93,15 @@ export class ModelLink {
 
   #send(): void {
     const { mss, pacingRate = 0 } = this.state
-    const { rate, buffer, rttUs, dropEvery = 0 } = this.options
+    const { rate, buffer, rttUs, dropEvery = 0, bunchUs = 0 } = this.options
     const id = this.#next++
     if (this.flight === 0) this.#firstSentAt = this.#deliveredAt = this.now
     const isDropped = this.queue + mss > buffer || (dropEvery > 0 && id % dropEvery === dropEvery - 1)
     if (isDropped) this.drops++
     else this.#linkFreeAt = Math.max(this.#linkFreeAt, this.now) + (mss / rate) * 1e6
-    const ackAt = isDropped ? Number.POSITIVE_INFINITY : this.#linkFreeAt + rttUs
+    const due = this.#linkFreeAt + rttUs
+    const bunched = bunchUs > 0 ? Math.ceil(due / bunchUs) * bunchUs : due
+    const ackAt = isDropped ? Number.POSITIVE_INFINITY : bunched
     const { delivered } = this
     const [deliveredAt, firstSentAt] = [this.#deliveredAt, this.#firstSentAt]
     this.#sent.push({ id, at: this.now, ackAt, delivered, deliveredAt, firstSentAt })
