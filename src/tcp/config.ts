@@ -12,7 +12,12 @@ export interface TcpConfig {
   /** Congestion controller by name (src/tcp/congestion). */
   congestion: string
   sendBufferBytes: number
+  /** What the receive buffer holds at first, or for good without `receiveBufferAutotune`; the window is told by it. */
   receiveBufferBytes: number
+  /** The most that it may grow to. The window scale is chosen for it (RFC 7323 §2.3: windows are below 1 GiB). */
+  receiveBufferMaxBytes: number
+  /** Let the buffer grow with what the application reads in a round trip, as Linux does. It never shrinks. */
+  receiveBufferAutotune: boolean
   /** Offer and accept window scaling (RFC 7323 §2). */
   windowScale: boolean
   /** Offer and accept timestamps (RFC 7323 §3). */
@@ -31,8 +36,19 @@ export interface TcpConfig {
   undo: boolean
   /** Hold back small segments while data is unacknowledged (RFC 9293 §3.7.4). TCP_NODELAY turns it off. */
   nagle: boolean
-  /** How long an acknowledgement waits for company (RFC 9293 §3.8.6.3: under 0.5 s). 0 acknowledges every segment at once. */
+  /**
+   * How to delay acknowledgements (RFC 9293 §3.8.6.3, RFC 5681 §4.2): by count and a fixed time, or as Linux does: quick ones at first
+   * and after losses, then by the pauses between segments, and waiting for an answer where answers are usual.
+   */
+  delayedAck: 'adaptive' | 'fixed'
+  /** How long one waits for company, at least when adaptive (RFC 9293 §3.8.6.3: under 0.5 s). 0 acknowledges every segment at once. */
   delayedAckUs: number
+  /** How long it waits at most, when adaptive (RFC 9293 §3.8.6.3 [MUST-40]: under 0.5 s). */
+  delayedAckMaxUs: number
+  /** Acknowledgements without delay at the beginning, after a pause and after losses, when adaptive; the window bounds them too. */
+  quickAcks: number
+  /** Answers that make a connection interactive, when adaptive: its acknowledgements wait for the next answer. 0: none does. */
+  interactiveReplies: number
   /** Acknowledge at the latest when this many full-sized segments have come (RFC 5681 §4.2: 2). */
   ackEverySegments: number
   /** Retransmission timeout before the first measurement (RFC 6298 §2.1). */
@@ -57,6 +73,8 @@ export interface TcpConfig {
   challengeIntervalUs: number
   /** Most separate pieces of text held out of order; what would open another is dropped. */
   outOfOrderRanges: number
+  /** When no more pieces can be held, drop the farthest for one before it, though it was reported (RFC 2018 §8), as Linux does. */
+  outOfOrderPrune: boolean
   /** Most pieces that SACK blocks may cut the flight into. */
   flightPieces: number
   /** Send probes on an idle connection (RFC 9293 §3.8.4; off by default [MUST-25]). */
@@ -76,6 +94,8 @@ interface Knob<T> {
   readonly default: T
   readonly least?: number
   readonly most?: number
+  /** The words that a text may be; where it is left out whoever uses it knows them. */
+  readonly choices?: readonly T[]
   /** It is agreed on, or used up, when the connection opens: later changes are refused. */
   readonly isFixed?: boolean
 }
@@ -90,7 +110,9 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   initialWindowSegments: atOpen(number(10, 1, 1000)),
   congestion: { default: 'cubic' },
   sendBufferBytes: number(1 << 20, 1, 1 << 26),
-  receiveBufferBytes: number(1 << 20, 1, 1 << 26),
+  receiveBufferBytes: number(256 << 10, 1, 1 << 30),
+  receiveBufferMaxBytes: number(32 << 20, 1, 1 << 30),
+  receiveBufferAutotune: flag(true),
   windowScale: atOpen(flag(true)),
   timestamps: atOpen(flag(true)),
   sack: atOpen(flag(true)),
@@ -100,7 +122,11 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   prr: flag(true),
   undo: flag(true),
   nagle: flag(true),
+  delayedAck: { default: 'adaptive', choices: ['adaptive', 'fixed'] },
   delayedAckUs: number(40 * MILLISECOND, 0, 499 * MILLISECOND),
+  delayedAckMaxUs: number(200 * MILLISECOND, 0, 499 * MILLISECOND),
+  quickAcks: number(16, 0, 1000),
+  interactiveReplies: number(1, 0, 1000),
   ackEverySegments: number(2, 1, 1000),
   initialRtoUs: atOpen(number(SECOND, MILLISECOND, MINUTE)),
   minRtoUs: number(200 * MILLISECOND, 0, MINUTE),
@@ -113,6 +139,7 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   orphanTimeoutUs: number(5 * MINUTE, MILLISECOND, Number.POSITIVE_INFINITY),
   challengeIntervalUs: number(500 * MILLISECOND, 0, MINUTE),
   outOfOrderRanges: number(1024, 4, 1 << 20),
+  outOfOrderPrune: flag(false),
   flightPieces: number(16384, 64, 1 << 20),
   keepAlive: flag(false),
   keepAliveIdleUs: number(120 * MINUTE, MILLISECOND, Number.POSITIVE_INFINITY),
@@ -146,6 +173,9 @@ export function tcpConfig(overrides: Partial<TcpConfig> = {}, base: TcpConfig = 
     }
     if (typeof value === 'number' && !name.endsWith('Us') && !Number.isInteger(value)) {
       throw new RangeError(`TCP setting '${name}' is ${value}; it must be a whole number`)
+    }
+    if (knob.choices !== undefined && !knob.choices.includes(value)) {
+      throw new RangeError(`TCP setting '${name}' is '${value}'; it must be one of ${knob.choices.join(', ')}`)
     }
     result[name] = value
   }

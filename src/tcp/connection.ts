@@ -4,16 +4,16 @@
 import type { DeadlineEntry } from '../base/deadlines.ts'
 import type { Micros } from '../base/time.ts'
 import type { IpAddress } from '../ip/address.ts'
+import { setQuickAck } from './acknowledge.ts'
 import { abortTcb } from './closing.ts'
 import { reconfigure, type TcpConfig } from './config.ts'
 import type { TcpError } from './errors.ts'
 import { type TcpInfo, tcpInfo } from './info.ts'
-import { owesAck, takeText } from './receive.ts'
+import { discardText, takeText } from './receive.ts'
 import { seqGt } from './seq.ts'
-import { canReceive, type State } from './state.ts'
+import type { State } from './state.ts'
 import { type Tcb, unsentBytes } from './tcb.ts'
 import { closeFully, queueFin, queueText } from './user-calls.ts'
-import { windowUpdateDue } from './window.ts'
 
 /** What a connection came through, until it is accepted: a Listener. */
 export interface Acceptor {
@@ -140,13 +140,7 @@ export class Connection implements DeadlineEntry {
 
   /** Reads no more: what has arrived and what still comes is acknowledged and thrown away. */
   shutdownRead(): void {
-    const { rcv } = this.tcb
-    if (rcv.discard) return
-    rcv.discard = true
-    rcv.buffer.clear()
-    rcv.unread = 0
-    if (!canReceive(this.tcb.state)) return
-    if (windowUpdateDue(this.tcb)) owesAck(this.tcb)
+    discardText(this.tcb)
     this.#layer.touch(this)
   }
 
@@ -171,6 +165,7 @@ export class Connection implements DeadlineEntry {
     const { tcb } = this
     const before = tcb.config
     tcb.config = reconfigure(changes, before) // settings are shared until they differ
+    if (tcb.config.receiveBufferBytes !== before.receiveBufferBytes) tcb.tuning.bufferBytes = 0
     if (tcb.config.keepAlive !== before.keepAlive || tcb.config.keepAliveIdleUs !== before.keepAliveIdleUs) {
       // Armed when the layer next looks: it knows the time.
       if (tcb.state !== 'CLOSED') tcb.timers.keepAlive = tcb.config.keepAlive ? -1 : Number.POSITIVE_INFINITY
@@ -186,6 +181,15 @@ export class Connection implements DeadlineEntry {
   /** Keep-alive probes [MUST-24]; `idleUs` before the first one. */
   setKeepAlive(on: boolean, idleUs?: Micros): void {
     this.configure(idleUs === undefined ? { keepAlive: on } : { keepAlive: on, keepAliveIdleUs: idleUs })
+  }
+
+  /**
+   * TCP_QUICKACK: acknowledges at once what waits, and what comes next; off: acknowledgements wait for an answer to ride on. It holds
+   * until the connection shows what it is. Without `delayedAck: 'adaptive'` only what waits is acknowledged.
+   */
+  quickAck(on = true): void {
+    setQuickAck(this.tcb, on)
+    this.#layer.touch(this)
   }
 
   /** A picture of the connection, with tcp_info's names. */

@@ -3,6 +3,7 @@
 // when (output.ts), the bytes on the wire (header.ts, writer.ts).
 
 import type { Micros } from '../base/time.ts'
+import { noteAckSent, noteRide } from './acknowledge.ts'
 import { FLAG, type SegmentPlan } from './header.ts'
 import { notePaced } from './pacing.ts'
 import { fillSack, hasSackBlocks } from './sack-blocks.ts'
@@ -11,8 +12,11 @@ import { sendBufferStart, type Tcb } from './tcb.ts'
 import { timestampNow } from './timestamps.ts'
 import { advertiseWindow } from './window.ts'
 
-/** What every segment carries: numbers, window, timestamps, SACK blocks. An acknowledgement goes with it, so none is owed any more. */
-export function fill(tcb: Tcb, plan: SegmentPlan, sequence: Seq, flags: number, now: Micros): void {
+/**
+ * What every segment carries: numbers, window, timestamps, SACK blocks, as far as they fit beside `textLength` octets of text. An
+ * acknowledgement goes with it, so none is owed any more.
+ */
+export function fill(tcb: Tcb, plan: SegmentPlan, sequence: Seq, flags: number, now: Micros, textLength = 0): void {
   const { rcv, ts } = tcb
   plan.reset()
   plan.sourcePort = tcb.localPort
@@ -31,10 +35,8 @@ export function fill(tcb: Tcb, plan: SegmentPlan, sequence: Seq, flags: number, 
   }
   plan.ack = rcv.nxt
   ts.lastAckSent = rcv.nxt
-  rcv.acksOwed = 0
-  rcv.unacked = 0
-  tcb.timers.delayedAck = Number.POSITIVE_INFINITY
-  if ((flags & (FLAG.SYN | FLAG.RST)) === 0 && hasSackBlocks(tcb)) fillSack(tcb, plan)
+  noteAckSent(tcb)
+  if ((flags & (FLAG.SYN | FLAG.RST)) === 0 && hasSackBlocks(tcb)) fillSack(tcb, plan, textLength)
 }
 
 /** The same for a segment with text, `[start, start + length)` of it, and FIN after it when `withFin`. */
@@ -43,12 +45,11 @@ export function fillText(tcb: Tcb, plan: SegmentPlan, start: Seq, length: number
   const offset = seqDiff(start, sendBufferStart(tcb))
   // [MUST-61]: PSH on the last byte that is queued.
   const push = length > 0 && offset + length === snd.buffer.extent
-  fill(tcb, plan, start, FLAG.ACK | (push ? FLAG.PSH : 0) | (withFin ? FLAG.FIN : 0), now)
+  noteRide(tcb, length, now)
+  fill(tcb, plan, start, FLAG.ACK | (push ? FLAG.PSH : 0) | (withFin ? FLAG.FIN : 0), now, length)
   if (tcb.recovery.phase === 'recovery') tcb.prr.out += length
   notePaced(tcb, length, now)
   plan.textLength = length
   plan.textOffset = offset
   plan.segmentBytes = length > snd.mss ? snd.mss : 0
-  const spare = snd.mss - length - 4
-  if (plan.sackCount > 0) plan.sackCount = Math.max(0, Math.min(plan.sackCount, Math.floor(spare / 8)))
 }

@@ -4,9 +4,11 @@
 import type { Micros } from '../base/time.ts'
 import { takeTimestamp } from './acceptability.ts'
 import { measure, releaseAcked, restartRetransmitTimer } from './ack.ts'
+import { owesOne } from './acknowledge.ts'
 import { failTcb } from './closing.ts'
 import { EVENT } from './events.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
+import { largestReceiveBuffer } from './receive-buffer.ts'
 import { seqAdd, seqGt, seqLe } from './seq.ts'
 import { setState } from './state.ts'
 import type { Tcb } from './tcb.ts'
@@ -33,7 +35,7 @@ export function takeSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
   snd.maxWnd = snd.wnd
   tcb.scaleEnabled = config.windowScale && segment.windowScale >= 0
   snd.scale = tcb.scaleEnabled ? Math.min(segment.windowScale, MAX_WINDOW_SCALE) : 0
-  rcv.scale = tcb.scaleEnabled ? windowScaleFor(config.receiveBufferBytes) : 0
+  rcv.scale = tcb.scaleEnabled ? windowScaleFor(largestReceiveBuffer(config)) : 0
   ts.enabled = config.timestamps && segment.hasTimestamps
   if (ts.enabled) {
     ts.recent = segment.tsVal
@@ -88,7 +90,7 @@ export function arrivesInSynSent(tcb: Tcb, segment: SegmentHeader, now: Micros):
   // Fourth, the SYN bit.
   if ((segment.flags & FLAG.SYN) === 0) return 'done'
   takeSyn(tcb, segment, now)
-  tcb.rcv.acksOwed = 1
+  owesOne(tcb, 'handshake')
   if (!hasAck) {
     // Simultaneous open [MUST-10]: our SYN goes again, now with an ACK.
     setState(tcb, 'SYN-RECEIVED')

@@ -6,10 +6,11 @@
 import type { Micros } from '../base/time.ts'
 import { isAcceptable, isAckInRange, isOldDuplicate, takeTimestamp } from './acceptability.ts'
 import { handleAck, measure, releaseAcked, restartRetransmitTimer } from './ack.ts'
+import { owesAck, owesChallenge } from './acknowledge.ts'
 import { closeTcb, enterTimeWait, failTcb } from './closing.ts'
 import { arrivesInSynSent, establish } from './handshake.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
-import { owesAck, owesChallenge, receiveFin, receiveText } from './receive.ts'
+import { answerText, receiveFin, receiveText } from './receive.ts'
 import { noteOldSegment } from './sack-blocks.ts'
 import { seqAdd, seqGt, seqLe } from './seq.ts'
 import { setState } from './state.ts'
@@ -29,7 +30,7 @@ export function segmentArrives(tcb: Tcb, segment: SegmentHeader, now: Micros): A
   if (tcb.state === 'TIME-WAIT' && canReopen(tcb, segment)) return 'reopen'
 
   if (isAnswerToSimultaneousOpen(tcb, segment)) {
-    owesAck(tcb)
+    owesAck(tcb, 'handshake')
     const verdict = ackOfSyn(tcb, segment, now)
     return verdict === 'go on' ? receiveRest(tcb, segment, now) : verdict
   }
@@ -81,7 +82,7 @@ function answerUnacceptable(tcb: Tcb, segment: SegmentHeader, now: Micros): 'don
   if (tcb.state === 'TIME-WAIT' && isFinAgain(tcb, segment)) enterTimeWait(tcb, now) // eighth check: restart 2MSL
   noteOldSegment(tcb, segment)
   // Text is answered each time, as its sender counts on it; what carries none may be part of a war of acknowledgements.
-  if (segment.textLength > 0) owesAck(tcb)
+  if (segment.textLength > 0) answerText(tcb, segment.seq)
   else owesChallenge(tcb, now)
   return 'done'
 }
@@ -157,7 +158,7 @@ function ackOfRest(tcb: Tcb, segment: SegmentHeader, now: Micros): 'go on' | 'do
   if (tcb.state === 'TIME-WAIT') {
     // The only thing that can be new here is the peer's FIN again: acknowledge it and restart 2MSL.
     if (isFinAgain(tcb, segment)) enterTimeWait(tcb, now)
-    if ((segment.flags & FLAG.FIN) !== 0) owesAck(tcb)
+    if ((segment.flags & FLAG.FIN) !== 0) owesAck(tcb, 'fin')
     return 'done'
   }
   handleAck(tcb, segment, now)

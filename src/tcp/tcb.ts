@@ -24,7 +24,8 @@ import type { TcpCounters } from './counters.ts'
 import { createDelivery } from './delivery.ts'
 import type { TcpError } from './errors.ts'
 import { type DeliveryCounts, Flight } from './flight.ts'
-import type { HoldReason } from './reasons.ts'
+import type { AckHoldReason, HoldReason } from './reasons.ts'
+import { type AckState, createAck, createTuning, type TuningState } from './receive-state.ts'
 import {
   createPrr,
   createRack,
@@ -89,10 +90,8 @@ export interface ReceiveState {
   readonly outOfOrder: Ranges
   /** A number in each of the ranges that grew last, the latest first, at most four: the order of SACK blocks (RFC 2018 §4). */
   readonly recentRanges: Seq[]
-  /** Text that came twice, to be reported in the next acknowledgement (RFC 2883). */
-  isDuplicateDue: boolean
-  duplicateStart: Seq
-  duplicateEnd: Seq
+  /** Text that came twice, start and end of each, to be reported in an acknowledgement each (RFC 2883). */
+  readonly duplicates: Seq[]
   /** The peer's FIN has been seen, maybe ahead of its turn. */
   finSeen: boolean
   /** Its sequence number, when seen. */
@@ -165,6 +164,10 @@ export interface Tcb {
   readonly counters: TcpCounters
   readonly snd: SendState
   readonly rcv: ReceiveState
+  /** When to acknowledge. */
+  readonly ack: AckState
+  /** How large the receive buffer is to be. */
+  readonly tuning: TuningState
   readonly ts: TimestampState
   readonly rtt: RttState
   readonly recovery: RecoveryState
@@ -181,6 +184,8 @@ export interface Tcb {
   sackEnabled: boolean
   /** Why nothing more was sent when output was last asked; `'nothing'` when there was nothing to send. */
   hold: HoldReason
+  /** Why an acknowledgement is not sent yet; `'none'` when none is owed. */
+  ackHold: AckHoldReason
   /** A reset is to be sent; the record goes away with it. */
   resetPending: boolean
   /** A probe is to be sent: of a closed window (persist) or of a silent peer (keep-alive). */
@@ -243,6 +248,8 @@ export function createTcb(seed: TcbSeed): Tcb {
     counters: seed.counters,
     snd: createSend(iss),
     rcv: createReceive(Math.min(config.mss, seed.pathSegmentBytes - 20)),
+    ack: createAck(),
+    tuning: createTuning(),
     ts: { enabled: config.timestamps, recent: 0, recentAt: 0, lastAckSent: seq(0), offset: seed.timestampOffset },
     rtt: createRtt(config),
     recovery: { phase: 'open', point: iss, dupAcks: 0, highestSacked: iss, judged: iss, forced: false, retransmits: 0 },
@@ -257,6 +264,7 @@ export function createTcb(seed: TcbSeed): Tcb {
     pathSegmentBytes: seed.pathSegmentBytes,
     sackEnabled: config.sack,
     hold: 'nothing',
+    ackHold: 'none',
     resetPending: false,
     probePending: false,
     probes: 0,
@@ -319,9 +327,7 @@ function createReceive(mss: number): ReceiveState {
     unread: 0,
     outOfOrder: new Ranges(),
     recentRanges: [],
-    isDuplicateDue: false,
-    duplicateStart: seq(0),
-    duplicateEnd: seq(0),
+    duplicates: [],
     finSeen: false,
     finSeq: seq(0),
     discard: false,

@@ -2,9 +2,9 @@
 // Owns: the effects and re-arming of a connection's timers. Does not own: waking up (base/deadlines), sending (output.ts).
 
 import type { Micros } from '../base/time.ts'
+import { delayedAckExpired } from './acknowledge.ts'
 import { abortTcb, closeTcb, failTcb } from './closing.ts'
 import { onReorderTimeout, onRetransmissionTimeout } from './loss.ts'
-import { owesAck } from './receive.ts'
 import { backedOffRtoUs } from './rtt.ts'
 import { isSynchronized } from './state.ts'
 import { type Tcb, unsentBytes } from './tcb.ts'
@@ -36,11 +36,7 @@ export function handleTimers(tcb: Tcb, now: Micros): void {
     closeTcb(tcb) // 2MSL is over, or the peer's FIN never came
     return
   }
-  if (timers.delayedAck <= now) {
-    timers.delayedAck = NEVER
-    tcb.counters.TcpExtDelayedACKs++
-    owesAck(tcb)
-  }
+  if (timers.delayedAck <= now) delayedAckExpired(tcb)
   if (timers.pace <= now) timers.pace = NEVER // output goes on
   if (timers.reorder <= now) onReorderTimeout(tcb, now)
   if (timers.lossProbe <= now) {
