@@ -121,7 +121,8 @@ function learnPauses(tcb: Tcb, now: Micros): void {
 
 /** The next acknowledgements go without delay: as many as half the window's segments draw, within the bound. */
 function quicken(tcb: Tcb): void {
-  const byWindow = Math.max(2, Math.floor(receiveWindow(tcb) / (2 * fullSegment(tcb))))
+  const told = receiveWindow(tcb) + tcb.rcv.unacked
+  const byWindow = Math.max(2, Math.floor(told / (2 * fullSegment(tcb))))
   tcb.ack.quickLeft = Math.max(tcb.ack.quickLeft, Math.min(tcb.config.quickAcks, byWindow))
 }
 

@@ -8,11 +8,10 @@ import { owesOne } from './acknowledge.ts'
 import { failTcb } from './closing.ts'
 import { EVENT } from './events.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
-import { largestReceiveBuffer } from './receive-buffer.ts'
 import { seqAdd, seqGt, seqLe } from './seq.ts'
 import { setState } from './state.ts'
 import type { Tcb } from './tcb.ts'
-import { MAX_WINDOW_SCALE, receiveWindow, windowScaleFor } from './window.ts'
+import { MAX_WINDOW_SCALE, receiveWindow, receiveWindowScale } from './window.ts'
 
 /** MSS to assume over IPv4 when a SYN does not tell (RFC 9293 §3.7.1 [MUST-15]). */
 export const DEFAULT_MSS_IPV4 = 536
@@ -35,7 +34,7 @@ export function takeSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
   snd.maxWnd = snd.wnd
   tcb.scaleEnabled = config.windowScale && segment.windowScale >= 0
   snd.scale = tcb.scaleEnabled ? Math.min(segment.windowScale, MAX_WINDOW_SCALE) : 0
-  rcv.scale = tcb.scaleEnabled ? windowScaleFor(largestReceiveBuffer(config)) : 0
+  rcv.scale = tcb.scaleEnabled ? receiveWindowScale(config) : 0
   ts.enabled = config.timestamps && segment.hasTimestamps
   if (ts.enabled) {
     ts.recent = segment.tsVal

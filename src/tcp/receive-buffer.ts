@@ -58,10 +58,11 @@ function grow(tcb: Tcb, read: number): void {
   tuning.bufferBytes = Math.max(present, Math.min(wanted, largestReceiveBuffer(tcb.config), tellable))
 }
 
-/** The receiver's round trip; our own text's while there is none, never when nothing was measured. */
+/** The round trip by the receiver's samples, by our own text's where they tell less; never when nothing was measured. */
 function roundTripUs(tcb: Tcb): Micros {
   const { rttUs } = tcb.tuning
-  return Math.max(LEAST_RTT_US, rttUs >= 0 ? rttUs : tcb.rtt.minUs)
+  const own = rttUs >= 0 && tcb.ts.enabled ? rttUs : tcb.rtt.minUs
+  return Math.max(LEAST_RTT_US, rttUs >= 0 ? Math.min(rttUs, own) : own)
 }
 
 /**

@@ -4,11 +4,10 @@
 import type { Micros } from '../base/time.ts'
 import { fill } from './fill.ts'
 import { FLAG, type SegmentPlan } from './header.ts'
-import { largestReceiveBuffer } from './receive-buffer.ts'
 import { seqAdd } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 import { armRetransmit } from './timers.ts'
-import { windowScaleFor } from './window.ts'
+import { receiveWindowScale } from './window.ts'
 
 /** SYN or SYN,ACK when one is due; false when there is none. */
 export function nextSyn(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
@@ -19,7 +18,7 @@ export function nextSyn(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
   fill(tcb, plan, snd.iss, tcb.state === 'SYN-SENT' ? FLAG.SYN : FLAG.SYN | FLAG.ACK, now)
   plan.mss = tcb.rcv.mss
   plan.sackPermitted = tcb.sackEnabled
-  plan.windowScale = tcb.scaleEnabled ? windowScaleFor(largestReceiveBuffer(tcb.config)) : -1
+  plan.windowScale = tcb.scaleEnabled ? receiveWindowScale(tcb.config) : -1
   if (first) {
     snd.nxt = seqAdd(snd.iss, 1)
     snd.flight.push(snd.iss, snd.nxt, now, tcb.delivery)

@@ -2,8 +2,9 @@
 // windows [MUST-39] and without moving the right edge left [SHLD-14]. Does not own: when an update is worth a segment of its own
 // beyond the rule below, what the sender does with its window (output.ts).
 
+import type { TcpConfig } from './config.ts'
 import type { SegmentHeader } from './header.ts'
-import { receiveBufferBytes } from './receive-buffer.ts'
+import { largestReceiveBuffer, receiveBufferBytes } from './receive-buffer.ts'
 import { seqAdd, seqDiff, seqLe, seqLt } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 
@@ -17,6 +18,16 @@ export const MAX_WINDOW_SCALE = 14
 export function windowScaleFor(bufferBytes: number): number {
   let scale = 0
   while (scale < MAX_WINDOW_SCALE && 65535 * 2 ** scale < bufferBytes) scale++
+  return scale
+}
+
+/**
+ * The shift count to announce: for the largest buffer that may be, but with units of a sixteenth of the first one at most, or nothing of
+ * a small one could be told.
+ */
+export function receiveWindowScale(config: TcpConfig): number {
+  let scale = windowScaleFor(largestReceiveBuffer(config))
+  while (scale > 0 && 16 * 2 ** scale > config.receiveBufferBytes) scale--
   return scale
 }
 
