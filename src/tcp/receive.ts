@@ -28,6 +28,7 @@ import { windowUpdateDue } from './window.ts'
 
 /** SACK blocks that fit into a header (RFC 2018 §3). */
 const MOST_SACK_BLOCKS = 4
+
 /** Seventh check: segment text. Takes what lies in the window; SYN has been dealt with. */
 export function receiveText(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
   const { rcv } = tcb

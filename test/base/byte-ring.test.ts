@@ -65,6 +65,20 @@ test('memory is given back once the ring is empty, and grows by doubling', () =>
   expect([ring.capacity, ring.extent]).toEqual([0, 0])
 })
 
+test('memory larger than what the pool holds is not kept for reuse', () => {
+  const large = 8 << 20
+  const ring = new ByteRing()
+  ring.put(large - 1, Uint8Array.of(7), 0, 1)
+  expect(ring.capacity).toBe(large)
+  ring.clear()
+  ring.put(large - 1, Uint8Array.of(8), 0, 1)
+  const out = new Uint8Array(large)
+  ring.copy(0, out, 0, large)
+  expect(out.indexOf(7)).toBe(-1) // fresh
+  expect(out[large - 1]).toBe(8)
+  ring.clear()
+})
+
 test('an empty ring takes nothing from the pool, and buffers of the pool are not shared', () => {
   const a = new ByteRing()
   const b = new ByteRing()

@@ -4,6 +4,7 @@
 import { expect, test } from 'vitest'
 import { tcpConfig } from '../../src/tcp/config.ts'
 import { ACK_HOLD_REASONS, ACK_REASONS, HOLD_REASONS } from '../../src/tcp/reasons.ts'
+import { Pair } from '../stack/pair.ts'
 import { established, type Script, type ScriptOptions, scenario } from './script.ts'
 
 /** An adaptive connection; SRTT is 100 ms, RTO 300 ms. */
@@ -265,4 +266,14 @@ test('every reason says what it means', () => {
     expect(text.length, name).toBeGreaterThan(10)
     expect(clause, name).toMatch(/^(|RFC \d+ §[\d.]+)$/)
   }
+})
+
+test('a bulk transfer draws hardly more acknowledgements than by count and time: one for two full segments (RFC 5681 §4.2)', () => {
+  const count = (delayedAck: 'adaptive' | 'fixed'): number => {
+    const pair = new Pair({ seed: 3, sends: [700_000, 0], tcp: { delayedAck } }).transfer().expectDelivered()
+    return pair.seen.filter(({ from, segment }) => from === 1 && segment.textLength === 0).length
+  }
+  const [adaptive, fixed] = [count('adaptive'), count('fixed')]
+  expect(fixed).toBeGreaterThan(200)
+  expect(adaptive).toBeLessThanOrEqual(fixed + 16)
 })

@@ -57,6 +57,9 @@ function anyCall(random: SeededRandom, c: Script): void {
     case 8:
       connection.read(below(random, 5000))
       break
+    case 9:
+      connection.quickAck(below(random, 2) === 0)
+      break
     default:
       c.offer(below(random, 4000))
   }
@@ -72,7 +75,15 @@ function run(seed: number): void {
       sack: below(random, 2) === 0,
       ts: below(random, 2) === 0,
       ...(below(random, 2) === 0 && { wscale: 7 }),
-      tcp: { receiveBufferBytes: 2 ** (10 + below(random, 8)), sendBufferBytes: 2 ** (12 + below(random, 6)) },
+      tcp: {
+        receiveBufferBytes: 2 ** (10 + below(random, 8)),
+        sendBufferBytes: 2 ** (12 + below(random, 6)),
+        delayedAck: seed & 1 ? 'adaptive' : 'fixed',
+        receiveBufferAutotune: (seed & 2) > 0,
+        outOfOrderPrune: (seed & 4) > 0,
+        outOfOrderRanges: seed & 8 ? 4 : 1024,
+        dsack: (seed & 16) > 0,
+      },
       ...(below(random, 3) === 0 && { offload: { checksum: true, superSegmentBytes: 65535 } }),
     }
     const open = below(random, 4)
