@@ -124,6 +124,10 @@ scenario(
     c.connection.write(text(ourByte, 0, 1460)) // queued, and polled with the batch
     c.in('P. 1:101 ack 1', 'P. 101:201 ack 1').out('P. 1:1461 ack 201 <>')
     c.out('. 1461 ack 201 <sack 1:101>', '. 1461 ack 201 <sack 101:201>')
+    const nearly = open()
+    nearly.in('P. 1:201 ack 1').advance(40).out('. 1 ack 201 <>')
+    nearly.connection.write(text(ourByte, 0, 1450))
+    nearly.in('P. 1:101 ack 1').out('P. 1:1451 ack 201 <>', '. 1451 ack 201 <sack 1:101>')
     const d = open()
     d.in('P. 1:201 ack 1').advance(40).out('. 1 ack 201 <>')
     d.connection.write(text(ourByte, 0, 1448))

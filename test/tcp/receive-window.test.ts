@@ -93,7 +93,7 @@ class Peer {
 const size = fc.oneof(fc.integer({ min: 2, max: 3000 }), fc.integer({ min: 2, max: 300_000 }))
 const settings = fc.record({
   receiveBufferBytes: size,
-  receiveBufferMaxBytes: size,
+  receiveBufferMaxBytes: fc.oneof(size, fc.integer({ min: 2, max: 2 ** 30 })),
   receiveBufferAutotune: fc.boolean(),
   delayedAck: fc.constantFrom('adaptive' as const, 'fixed' as const),
   delayedAckUs: fc.constantFrom(0, 40_000),
