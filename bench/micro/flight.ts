@@ -9,10 +9,11 @@ import { ChallengeBudget } from '../../src/tcp/challenge-budget.ts'
 import { tcpConfig } from '../../src/tcp/config.ts'
 import { congestionControl } from '../../src/tcp/congestion/index.ts'
 import { createCounters } from '../../src/tcp/counters.ts'
+import { createTcb } from '../../src/tcp/create-tcb.ts'
 import { FLAG, SegmentHeader, SegmentPlan } from '../../src/tcp/header.ts'
 import { nextSegment } from '../../src/tcp/output.ts'
 import { seq, seqAdd } from '../../src/tcp/seq.ts'
-import { createTcb, type Tcb } from '../../src/tcp/tcb.ts'
+import type { Tcb } from '../../src/tcp/tcb.ts'
 
 const MSS = 1000
 

@@ -12,7 +12,7 @@ import { assert } from './assert.ts'
 
 const EMPTY = new Uint8Array(0)
 const SMALLEST_LOG2 = 9
-const LARGEST_LOG2 = 26
+const LARGEST_LOG2 = 30
 /** Idle buffers of each size that are kept for reuse, so that a connection which fills and empties makes no garbage. */
 const POOLED_BYTES_PER_SIZE = 4 << 20
 const pool: Uint8Array[][] = Array.from({ length: LARGEST_LOG2 + 1 }, () => [])
@@ -24,10 +24,10 @@ function borrow(log2: number): Uint8Array {
 function giveBack(bytes: Uint8Array): void {
   const log2 = 31 - Math.clz32(bytes.length)
   const shelf = pool[log2]
-  if ((shelf.length + 1) << log2 <= POOLED_BYTES_PER_SIZE) shelf.push(bytes)
+  if ((shelf.length + 1) * bytes.length <= POOLED_BYTES_PER_SIZE) shelf.push(bytes)
 }
 
-/** A growing ring of bytes addressed from its head. Holds at most 64 MiB. */
+/** A growing ring of bytes addressed from its head. Holds at most 1 GiB; while it grows the old memory is held beside the new. */
 export class ByteRing {
   #bytes: Uint8Array = EMPTY
   #head = 0
@@ -95,7 +95,7 @@ export class ByteRing {
     const old = this.#bytes
     if (needed <= old.length) return
     const log2 = Math.max(SMALLEST_LOG2, 32 - Math.clz32(needed - 1))
-    assert(log2 <= LARGEST_LOG2, 'byte ring: more than 64 MiB')
+    assert(log2 <= LARGEST_LOG2, 'byte ring: more than 1 GiB')
     const bytes = borrow(log2)
     if (this.#extent > 0) {
       const first = Math.min(this.#extent, old.length - this.#head)

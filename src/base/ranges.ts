@@ -81,6 +81,18 @@ export class Ranges {
     return i < this.#starts.length && ((this.#starts[i] - start) | 0) <= 0
   }
 
+  /** Forgets the last range. */
+  dropLast(): void {
+    this.#starts.pop()
+    this.#ends.pop()
+  }
+
+  /** Whether [start, end) overlaps a range, or touches one: adding it opens no new one. */
+  touches(start: number, end: number): boolean {
+    const i = this.#firstEndingAtOrAfter(start)
+    return i < this.#starts.length && ((this.#starts[i] - end) | 0) <= 0
+  }
+
   /** Forgets everything. */
   clear(): void {
     this.#starts.length = 0

@@ -40,6 +40,7 @@ export function closeTcb(tcb: Tcb): void {
   tcb.snd.buffer.clear()
   tcb.snd.flight.clear()
   tcb.rcv.acksOwed = 0
+  tcb.ackHold = 'none'
   tcb.events |= EVENT.closed
 }
 

@@ -19,7 +19,12 @@ export interface TcpConfig {
   sendBufferMaxBytes: number
   /** While so much was not sent yet `write` takes no more: what to send is decided late. The default is never. TCP_NOTSENT_LOWAT. */
   notSentLowWaterBytes: number
+  /** What the receive buffer holds at first, or for good without `receiveBufferAutotune`; the window is told by it. */
   receiveBufferBytes: number
+  /** The most that it may grow to. The window scale is chosen for it (RFC 7323 §2.3: windows are below 1 GiB). */
+  receiveBufferMaxBytes: number
+  /** Let the buffer grow with what the application reads in a round trip, as Linux does. It never shrinks. */
+  receiveBufferAutotune: boolean
   /** Offer and accept window scaling (RFC 7323 §2). */
   windowScale: boolean
   /** Offer and accept timestamps (RFC 7323 §3). */
@@ -64,8 +69,19 @@ export interface TcpConfig {
    * meanwhile goes by what was really used (RFC 7661, an experiment). 'off': it stays.
    */
   windowValidation: 'decay' | 'keep' | 'off'
-  /** How long an acknowledgement waits for company (RFC 9293 §3.8.6.3: under 0.5 s). 0 acknowledges every segment at once. */
+  /**
+   * How to delay acknowledgements (RFC 9293 §3.8.6.3, RFC 5681 §4.2): by count and a fixed time, or as Linux does: quick ones at first
+   * and after losses, then by the pauses between segments, and waiting for an answer where answers are usual.
+   */
+  delayedAck: 'adaptive' | 'fixed'
+  /** How long one waits for company, at least when adaptive (RFC 9293 §3.8.6.3: under 0.5 s). 0 acknowledges every segment at once. */
   delayedAckUs: number
+  /** How long it waits at most, when adaptive (RFC 9293 §3.8.6.3 [MUST-40]: under 0.5 s). */
+  delayedAckMaxUs: number
+  /** Acknowledgements without delay at the beginning, after a pause and after losses, when adaptive; the window bounds them too. */
+  quickAcks: number
+  /** Answers that make a connection interactive, when adaptive: its acknowledgements wait for the next answer. 0: none does. */
+  interactiveReplies: number
   /** Acknowledge at the latest when this many full-sized segments have come (RFC 5681 §4.2: 2). */
   ackEverySegments: number
   /** Retransmission timeout before the first measurement (RFC 6298 §2.1). */
@@ -129,6 +145,8 @@ export interface TcpConfig {
   challengeIntervalUs: number
   /** Most separate pieces of text held out of order; what would open another is dropped. */
   outOfOrderRanges: number
+  /** When no more pieces can be held, drop the farthest for one before it, though it was reported (RFC 2018 §8), as Linux does. */
+  outOfOrderPrune: boolean
   /** Most pieces that SACK blocks may cut the flight into. */
   flightPieces: number
   /** Send probes on an idle connection (RFC 9293 §3.8.4; off by default [MUST-25]). */
@@ -177,7 +195,9 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   sendBufferAutotune: flag(true),
   sendBufferMaxBytes: number(1 << 24, 1, 1 << 26),
   notSentLowWaterBytes: number(1 << 26, 1, 1 << 26),
-  receiveBufferBytes: number(1 << 20, 1, 1 << 26),
+  receiveBufferBytes: number(256 << 10, 1, 1 << 30),
+  receiveBufferMaxBytes: number(32 << 20, 1, 1 << 30),
+  receiveBufferAutotune: flag(true),
   windowScale: atOpen(flag(true)),
   timestamps: atOpen(flag(true)),
   sack: atOpen(flag(true)),
@@ -196,7 +216,11 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   forcedPush: flag(true),
   slowStartAfterIdle: flag(true),
   windowValidation: word('decay', 'keep', 'off'),
+  delayedAck: word('adaptive', 'fixed'),
   delayedAckUs: number(40 * MILLISECOND, 0, 499 * MILLISECOND),
+  delayedAckMaxUs: number(200 * MILLISECOND, 0, 499 * MILLISECOND),
+  quickAcks: number(16, 0, 1000),
+  interactiveReplies: number(1, 0, 1000),
   ackEverySegments: number(2, 1, 1000),
   initialRtoUs: atOpen(number(SECOND, MILLISECOND, MINUTE)),
   minRtoUs: number(200 * MILLISECOND, 0, MINUTE),
@@ -226,6 +250,7 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   orphanTimeoutUs: number(5 * MINUTE, MILLISECOND, Number.POSITIVE_INFINITY),
   challengeIntervalUs: number(500 * MILLISECOND, 0, MINUTE),
   outOfOrderRanges: number(1024, 4, 1 << 20),
+  outOfOrderPrune: flag(false),
   flightPieces: number(16384, 64, 1 << 20),
   keepAlive: flag(false),
   keepAliveIdleUs: number(120 * MINUTE, MILLISECOND, Number.POSITIVE_INFINITY),
@@ -268,9 +293,12 @@ export function tcpConfig(overrides: Partial<TcpConfig> = {}, base: TcpConfig = 
     }
     result[name] = value
   }
-  // As SO_SNDBUF in Linux: who names a size means it.
+  // As SO_SNDBUF and SO_RCVBUF in Linux: who names a size means it.
   if (overrides.sendBufferBytes !== undefined && overrides.sendBufferAutotune === undefined) {
     result.sendBufferAutotune = false
+  }
+  if (overrides.receiveBufferBytes !== undefined && overrides.receiveBufferAutotune === undefined) {
+    result.receiveBufferAutotune = false
   }
   return result as unknown as TcpConfig
 }

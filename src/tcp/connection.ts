@@ -4,6 +4,7 @@
 import type { DeadlineEntry } from '../base/deadlines.ts'
 import type { Micros } from '../base/time.ts'
 import type { IpAddress } from '../ip/address.ts'
+import { setQuickAck } from './acknowledge.ts'
 import { abortTcb } from './closing.ts'
 import { reconfigure, type TcpConfig } from './config.ts'
 import { congestionControl } from './congestion/index.ts'
@@ -12,16 +13,15 @@ import type { SegmentHeader } from './header.ts'
 import { type TcpInfo, tcpInfo } from './info.ts'
 import type { LingerOutcome } from './life.ts'
 import { pushTail } from './push.ts'
-import { owesAck, takeText } from './receive.ts'
+import { discardText, takeText } from './receive.ts'
 import { noteRetuned } from './retune.ts'
 import { resizeSendBuffer, writeRoom } from './send-buffer.ts'
 import { seqGt } from './seq.ts'
-import { canReceive, type State } from './state.ts'
+import type { State } from './state.ts'
 import { type Tcb, unsentBytes } from './tcb.ts'
 import { markUrgent, urgentBytes } from './urgent.ts'
 import { closeFully, flushUnsent, queueFin, queueText } from './user-calls.ts'
 import type { ConnectionWatch } from './watch.ts'
-import { windowUpdateDue } from './window.ts'
 
 /** What a connection came through, until it is accepted: a Listener. */
 export interface Acceptor {
@@ -192,13 +192,7 @@ export class Connection implements DeadlineEntry {
 
   /** Reads no more: what has arrived and what still comes is acknowledged and thrown away. */
   shutdownRead(): void {
-    const { rcv } = this.tcb
-    if (rcv.discard) return
-    rcv.discard = true
-    rcv.buffer.clear()
-    rcv.unread = 0
-    if (!canReceive(this.tcb.state)) return
-    if (windowUpdateDue(this.tcb)) owesAck(this.tcb)
+    discardText(this.tcb)
     this.#layer.touch(this)
   }
 
@@ -237,6 +231,7 @@ export class Connection implements DeadlineEntry {
     tcb.config = config // settings are shared until they differ
     noteRetuned(tcb, before) // the layer knows the time: it draws the consequences
     resizeSendBuffer(tcb, before)
+    if (config.receiveBufferBytes !== before.receiveBufferBytes) tcb.tuning.bufferBytes = 0
     // As Linux: turning Nagle off pushes what waits, past a cork too; what is written after that is held by the cork again.
     if (changes.nagle === false) pushTail(tcb)
     this.#layer.touch(this)
@@ -255,6 +250,15 @@ export class Connection implements DeadlineEntry {
   /** Keep-alive probes [MUST-24]; `idleUs` before the first one. */
   setKeepAlive(on: boolean, idleUs?: Micros): void {
     this.configure(idleUs === undefined ? { keepAlive: on } : { keepAlive: on, keepAliveIdleUs: idleUs })
+  }
+
+  /**
+   * TCP_QUICKACK: acknowledges at once what waits, and what comes next; off: acknowledgements wait for an answer to ride on. It holds
+   * until the connection shows what it is. Without `delayedAck: 'adaptive'` only what waits is acknowledged.
+   */
+  quickAck(on = true): void {
+    setQuickAck(this.tcb, on)
+    this.#layer.touch(this)
   }
 
   /** A picture of the connection, with tcp_info's names. */

@@ -40,10 +40,14 @@ export interface TcpCounters {
   TcpExtListenDrops: number
   /** SYNs, and ACKs that end a handshake, dropped because the queue of connections to accept was full. */
   TcpExtListenOverflows: number
+  /** Pieces of text dropped from the out-of-order queue to make room. */
+  TcpExtOfoPruned: number
   /** Connections that entered TIME-WAIT. */
   TcpExtTW: number
   /** Acknowledgements that waited for their timer. */
   TcpExtDelayedACKs: number
+  /** Segments that came again though all of their text was there: an acknowledgement of ours was lost, or late. */
+  TcpExtDelayedACKLost: number
   /** Segments refused for an old timestamp (RFC 7323 §5). */
   TcpExtPAWSEstab: number
   /** Fast recoveries begun without SACK. */
@@ -88,8 +92,12 @@ export interface TcpCounters {
   TcpExtTCPSackRecoveryFail: number
   /** Segments put into the out-of-order queue. */
   TcpExtTCPOFOQueue: number
-  /** Duplicates reported by DSACK for text in order. */
+  /** Segments that there was no room for in the out-of-order queue. */
+  TcpExtTCPOFODrop: number
+  /** Duplicates to report by DSACK, of text below RCV.NXT. */
   TcpExtTCPDSACKOldSent: number
+  /** The same, of text out of order. */
+  TcpExtTCPDSACKOfoSent: number
   /** DSACKs received. */
   TcpExtTCPDSACKRecv: number
   /** Connections dropped from TIME-WAIT because there were too many. */
@@ -150,8 +158,10 @@ export function createCounters(): TcpCounters {
     TcpExtEmbryonicRsts: 0,
     TcpExtListenDrops: 0,
     TcpExtListenOverflows: 0,
+    TcpExtOfoPruned: 0,
     TcpExtTW: 0,
     TcpExtDelayedACKs: 0,
+    TcpExtDelayedACKLost: 0,
     TcpExtPAWSEstab: 0,
     TcpExtTCPRenoRecovery: 0,
     TcpExtTCPSackRecovery: 0,
@@ -174,7 +184,9 @@ export function createCounters(): TcpCounters {
     TcpExtTCPRenoRecoveryFail: 0,
     TcpExtTCPSackRecoveryFail: 0,
     TcpExtTCPOFOQueue: 0,
+    TcpExtTCPOFODrop: 0,
     TcpExtTCPDSACKOldSent: 0,
+    TcpExtTCPDSACKOfoSent: 0,
     TcpExtTCPDSACKRecv: 0,
     TcpExtTCPTimeWaitOverflow: 0,
     TcpExtTCPReqQFullDoCookies: 0,

@@ -17,6 +17,8 @@ export function nextHeldAck(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
   const { acksOwed, unacked } = rcv
   const { untoldCe } = ecn
   const { delayedAck } = timers
+  const { ack, ackHold } = tcb
+  const { reason, shorts } = ack
   fill(tcb, plan, tcb.snd.nxt, FLAG.ACK, now)
   plan.ack = held.ack
   plan.flags = (plan.flags & ~ACE_BITS) | held.flags
@@ -26,5 +28,8 @@ export function nextHeldAck(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
   rcv.unacked = unacked
   ecn.untoldCe = untoldCe
   timers.delayedAck = delayedAck
+  ack.reason = reason
+  ack.shorts = shorts
+  tcb.ackHold = ackHold
   return true
 }

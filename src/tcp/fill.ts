@@ -3,6 +3,7 @@
 // when (output.ts), the bytes on the wire (header.ts, writer.ts).
 
 import type { Micros } from '../base/time.ts'
+import { noteAckSent, noteRide } from './acknowledge.ts'
 import { stampEcn } from './ecn.ts'
 import { FLAG, type SegmentPlan } from './header.ts'
 import { notePaced } from './pacing.ts'
@@ -16,10 +17,10 @@ import { fillUserTimeout } from './user-timeout.ts'
 import { advertiseWindow } from './window.ts'
 
 /**
- * What every segment carries: numbers, window, timestamps, SACK blocks; it will have `text` bytes. An acknowledgement goes with it, so none
- * is owed any more.
+ * What every segment carries: numbers, window, timestamps, SACK blocks, as far as they fit beside `textLength` octets of text. An
+ * acknowledgement goes with it, so none is owed any more.
  */
-export function fill(tcb: Tcb, plan: SegmentPlan, sequence: Seq, flags: number, now: Micros, text = 0): void {
+export function fill(tcb: Tcb, plan: SegmentPlan, sequence: Seq, flags: number, now: Micros, textLength = 0): void {
   const { rcv, ts } = tcb
   plan.reset()
   plan.sourcePort = tcb.localPort
@@ -39,12 +40,10 @@ export function fill(tcb: Tcb, plan: SegmentPlan, sequence: Seq, flags: number, 
   }
   plan.ack = rcv.nxt
   ts.lastAckSent = rcv.nxt
-  rcv.acksOwed = 0
-  rcv.unacked = 0
-  tcb.timers.delayedAck = Number.POSITIVE_INFINITY
+  noteAckSent(tcb)
   if ((flags & (FLAG.SYN | FLAG.RST)) !== 0) return
-  if (hasSackBlocks(tcb)) fillSack(tcb, plan)
-  else if (tcb.life.isUserTimeoutDue) fillUserTimeout(tcb, plan, tcb.snd.mss - text)
+  if (hasSackBlocks(tcb)) fillSack(tcb, plan, textLength)
+  else if (tcb.life.isUserTimeoutDue) fillUserTimeout(tcb, plan, tcb.snd.mss - textLength)
 }
 
 /** The same for a segment with text, `[start, start + length)` of it, and FIN after it when `withFin`. */
@@ -52,6 +51,7 @@ export function fillText(tcb: Tcb, plan: SegmentPlan, start: Seq, length: number
   const { snd } = tcb
   const offset = seqDiff(start, sendBufferStart(tcb))
   const push = length > 0 && takesPush(tcb, start, length, offset + length === snd.buffer.extent)
+  noteRide(tcb, length, now)
   fill(tcb, plan, start, FLAG.ACK | (push ? FLAG.PSH : 0) | (withFin ? FLAG.FIN : 0), now, length)
   if (tcb.recovery.phase === 'recovery') tcb.prr.out += length
   notePaced(tcb, length, now)
@@ -59,6 +59,4 @@ export function fillText(tcb: Tcb, plan: SegmentPlan, start: Seq, length: number
   plan.textLength = length
   plan.textOffset = offset
   plan.segmentBytes = length > snd.mss ? snd.mss : 0
-  const spare = snd.mss - length - 4
-  if (plan.sackCount > 0) plan.sackCount = Math.max(0, Math.min(plan.sackCount, Math.floor(spare / 8)))
 }

@@ -4,6 +4,7 @@
 import type { Micros } from '../base/time.ts'
 import { takeTimestamp } from './acceptability.ts'
 import { measure, releaseAcked, restartRetransmitTimer } from './ack.ts'
+import { owesOne } from './acknowledge.ts'
 import { failTcb } from './closing.ts'
 import { agreeOnEcn } from './ecn.ts'
 import { EVENT } from './events.ts'
@@ -14,7 +15,7 @@ import { seqAdd, seqGt, seqLe } from './seq.ts'
 import { setState } from './state.ts'
 import type { Tcb } from './tcb.ts'
 import { takeUserTimeout } from './user-timeout.ts'
-import { MAX_WINDOW_SCALE, receiveWindow, windowScaleFor } from './window.ts'
+import { MAX_WINDOW_SCALE, receiveWindow, receiveWindowScale } from './window.ts'
 
 /** MSS to assume over IPv4 when a SYN does not tell (RFC 9293 §3.7.1 [MUST-15]). */
 export const DEFAULT_MSS_IPV4 = 536
@@ -35,7 +36,7 @@ export function takeSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
   snd.maxWnd = snd.wnd
   tcb.scaleEnabled = config.windowScale && segment.windowScale >= 0
   snd.scale = tcb.scaleEnabled ? Math.min(segment.windowScale, MAX_WINDOW_SCALE) : 0
-  rcv.scale = tcb.scaleEnabled ? windowScaleFor(config.receiveBufferBytes) : 0
+  rcv.scale = tcb.scaleEnabled ? receiveWindowScale(config) : 0
   ts.enabled = config.timestamps && segment.hasTimestamps
   if (ts.enabled) {
     ts.recent = segment.tsVal
@@ -91,7 +92,7 @@ export function arrivesInSynSent(tcb: Tcb, segment: SegmentHeader, now: Micros):
   // Fourth, the SYN bit.
   if ((segment.flags & FLAG.SYN) === 0) return 'done'
   takeSyn(tcb, segment, now)
-  tcb.rcv.acksOwed = 1
+  owesOne(tcb, 'handshake')
   if (!hasAck) {
     // Simultaneous open [MUST-10]: our SYN goes again, now with an ACK.
     setState(tcb, 'SYN-RECEIVED')

@@ -1,7 +1,7 @@
 // What can be seen of a connection from outside: Linux's tcp_info by its own field names, so that `ss -ti` habits carry over.
 
 import { pipe } from './loss.ts'
-import type { HoldReason } from './reasons.ts'
+import type { AckHoldReason, AckReason, HoldReason } from './reasons.ts'
 import { backedOffRtoUs } from './rtt.ts'
 import type { State } from './state.ts'
 import { type Tcb, unsentBytes } from './tcb.ts'
@@ -57,6 +57,9 @@ export interface TcpInfo {
   userTimeoutUs: number
   /** Why nothing more was sent when last asked. */
   hold: HoldReason
+  /** Why an acknowledgement is not sent yet, and why the last one was. */
+  ackHold: AckHoldReason
+  lastAckReason: AckReason
 }
 
 /** Takes the picture. */
@@ -107,5 +110,7 @@ export function tcpInfo(tcb: Tcb): TcpInfo {
     isTroubled: tcb.life.isTroubled,
     userTimeoutUs: userTimeoutUs(tcb),
     hold: tcb.hold,
+    ackHold: tcb.ackHold,
+    lastAckReason: tcb.ack.lastReason,
   }
 }

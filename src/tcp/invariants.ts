@@ -75,6 +75,12 @@ function checkReceive(tcb: Tcb): void {
   if (!isSynchronized(tcb.state)) return
   assert(seqGe(rcv.edge, rcv.nxt), 'the advertised right edge is left of RCV.NXT')
   assert(rcv.discard || rcv.unread <= rcv.buffer.extent, 'unread text is missing from the receive buffer')
+  const isTimed = tcb.timers.delayedAck !== Number.POSITIVE_INFINITY
+  assert(rcv.acksOwed === 0 || tcb.ackHold === 'due', 'an acknowledgement is owed and nothing says so')
+  assert(
+    rcv.acksOwed > 0 || isTimed === (tcb.ackHold !== 'none'),
+    'an acknowledgement waits without a timer, or a timer for none',
+  )
   let previous = rcv.nxt
   for (let i = 0; i < rcv.outOfOrder.size; i++) {
     const start = seqAdd(rcv.nxt, (rcv.outOfOrder.start(i) - rcv.nxt) | 0)

@@ -19,6 +19,7 @@ import { type TcpConfig, tcpConfig } from './config.ts'
 import { congestionControl } from './congestion/index.ts'
 import { Connection } from './connection.ts'
 import { countSent, createCounters, type TcpCounters } from './counters.ts'
+import { createTcb } from './create-tcb.ts'
 import { Demux } from './demux.ts'
 import { TcpError } from './errors.ts'
 import { EVENT } from './events.ts'
@@ -30,6 +31,7 @@ import { hashFourTuple, initialSequenceNumber } from './isn.ts'
 import type { ConnectOptions, ListenOptions, TcpLayerOptions } from './layer-options.ts'
 import { settleLinger } from './linger.ts'
 import { Listener, type ListenerLayer } from './listener.ts'
+import { localAddress } from './local-address.ts'
 import { Observers, type TcpObserver } from './observers.ts'
 import { nextSegment } from './output.ts'
 import { type IssRule, type PassiveLayer, PassiveOpens, REOPEN_GAP } from './passive-open.ts'
@@ -41,7 +43,7 @@ import { segmentArrives } from './segment-arrives.ts'
 import { seq, seqAdd, seqMax } from './seq.ts'
 import { setState } from './state.ts'
 import { SynCookies } from './syn-cookies.ts'
-import { createTcb, type Tcb } from './tcb.ts'
+import type { Tcb } from './tcb.ts'
 import { DEFAULT_TIME_WAIT_MAX, TimeWaits } from './time-wait.ts'
 import { armAfterCalls, handleTimers, nextDeadline } from './timers.ts'
 import { DirtyQueue, EventQueue } from './work.ts'
@@ -119,14 +121,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
   connect(options: ConnectOptions, now: Micros): Connection {
     const { remote, remotePort } = options
     checkPort(remotePort, 1)
-    if (remote.isMulticast || remote.isUnspecified || this.ip.isBroadcast(remote)) {
-      throw new TcpError('ENETUNREACH', `${remote} is not the address of one host`) // [MUST-46]
-    }
-    const local = options.local ?? this.ip.sourceFor(remote)
-    if (local === null) throw new TcpError('ENETUNREACH', `no address of ours can reach ${remote}`)
-    if (!this.ip.isLocal(local) || local.family !== remote.family) {
-      throw new TcpError('EADDRNOTAVAIL', `${local} is not an address of this host that can reach ${remote}`)
-    }
+    const local = localAddress(this.ip, options)
     const config = this.#configFor(options.config)
     const localPort = options.localPort
       ? checkPort(options.localPort, 1)

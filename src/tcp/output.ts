@@ -62,7 +62,7 @@ function nextAck(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
   if (tcb.rcv.acksOwed === 0) return false
   const still = tcb.rcv.acksOwed - 1
   fill(tcb, plan, tcb.snd.nxt, FLAG.ACK, now)
-  tcb.rcv.acksOwed = still // each duplicate acknowledgement is a segment of its own: the peer counts them
+  tcb.rcv.acksOwed = Math.max(still, tcb.rcv.acksOwed) // each duplicate acknowledgement is a segment of its own: the peer counts them
   return true
 }
 

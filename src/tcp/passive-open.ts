@@ -22,7 +22,7 @@ import { cookieTimestamp, rebuildSyn, type SynCookies } from './syn-cookies.ts'
 import { isFinalAck } from './syn-received.ts'
 import type { Tcb } from './tcb.ts'
 import { timestampAt } from './timestamps.ts'
-import { windowScaleFor } from './window.ts'
+import { receiveWindowScale } from './window.ts'
 
 /** How far the numbers of a connection that follows another stay from those of the one before; as Linux. */
 export const REOPEN_GAP = 65537
@@ -192,7 +192,7 @@ export class PassiveOpens {
     const scales = config.windowScale && segment.windowScale >= 0
     const offset = this.#layer.timestampOffset(local, destinationPort, remote, sourcePort)
     plan.sackPermitted = config.sack && segment.sackPermitted
-    plan.windowScale = scales ? windowScaleFor(config.receiveBufferBytes) : -1
+    plan.windowScale = scales ? receiveWindowScale(config) : -1
     plan.hasTimestamps = true
     plan.tsVal = cookieTimestamp(timestampAt(now, 0), offset, scales ? segment.windowScale : -1, plan.sackPermitted)
     plan.tsEcr = segment.tsVal

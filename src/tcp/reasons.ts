@@ -1,6 +1,6 @@
 // Why nothing is sent, or acknowledged, yet, and why something is sent again: each such decision has a name, what it means in words, and
 // the clause it rests on, so that `why` can be asked of a connection at any time.
-// Owns: the names. Does not own: the decisions (output.ts, receive.ts, loss.ts, rack.ts, tlp.ts).
+// Owns: the names. Does not own: the decisions (output.ts, acknowledge.ts, loss.ts, rack.ts, tlp.ts).
 
 /** A reason and where it comes from. */
 export interface Reason {
@@ -55,3 +55,37 @@ export const RETRANSMIT_CAUSES = {
 
 /** Name of a reason to send something again. */
 export type RetransmitCause = keyof typeof RETRANSMIT_CAUSES
+/** Why an acknowledgement is not sent yet. */
+export const ACK_HOLD_REASONS = {
+  none: { text: 'none is owed', clause: '' },
+  due: { text: 'it goes when all that has arrived is handled', clause: 'RFC 9293 §3.10.7.4' },
+  delayed: { text: 'it waits for a second full segment or the timer', clause: 'RFC 9293 §3.8.6.3' },
+  interactive: { text: 'it waits for an answer to ride on, or the timer', clause: 'RFC 5681 §4.2' },
+} as const satisfies Record<string, Reason>
+
+/** Name of a reason not to acknowledge yet. */
+export type AckHoldReason = keyof typeof ACK_HOLD_REASONS
+
+/** Why an acknowledgement was sent. */
+export const ACK_REASONS = {
+  none: { text: 'none was sent', clause: '' },
+  handshake: { text: "the peer's SYN is acknowledged", clause: 'RFC 9293 §3.5' },
+  'full-segments': { text: 'a second full segment has come', clause: 'RFC 5681 §4.2' },
+  timer: { text: 'the timer of the delayed acknowledgement has ended', clause: 'RFC 9293 §3.8.6.3' },
+  undelayed: { text: 'acknowledgements are not to be delayed', clause: 'RFC 9293 §3.8.6.3' },
+  quick: { text: 'the peer starts from a small window: each step is told at once', clause: 'RFC 5681 §4.2' },
+  asked: { text: 'the application has asked for quick acknowledgements', clause: '' },
+  read: { text: 'the application has taken all that came, and it was less than a full segment', clause: '' },
+  text: { text: 'it rides on text or FIN of ours', clause: 'RFC 9293 §3.8.6.3' },
+  'out-of-order': { text: 'something before it is missing', clause: 'RFC 5681 §4.2' },
+  gap: { text: 'it fills a gap, or a part of one', clause: 'RFC 5681 §4.2' },
+  duplicate: { text: 'it has come before', clause: 'RFC 9293 §3.10.7.4' },
+  refused: { text: 'there is no room for it', clause: 'RFC 9293 §3.10.7.4' },
+  mark: { text: 'a mark of congestion has come or gone', clause: 'RFC 3168 §6.1.3' },
+  fin: { text: 'the peer has said all it has to say', clause: 'RFC 9293 §3.10.7.4' },
+  'window-update': { text: 'the window has opened', clause: 'RFC 9293 §3.8.6.2.2' },
+  challenge: { text: 'the segment should not have come', clause: 'RFC 5961 §7' },
+} as const satisfies Record<string, Reason>
+
+/** Name of a reason to acknowledge. */
+export type AckReason = keyof typeof ACK_REASONS

@@ -1,72 +1,94 @@
-// Text and FIN of an acceptable segment (RFC 9293 §3.10.7.4, seventh and eighth check), and when to acknowledge (RFC 9293 §3.8.6.3,
-// RFC 5681 §4.2). Owns: the receive buffer, what arrived out of order, owing an acknowledgement. Does not own: sending it (output.ts).
+// Text and FIN of an acceptable segment (RFC 9293 §3.10.7.4, seventh and eighth check).
+// Owns: the receive buffer, what arrived out of order. Does not own: when it is acknowledged (acknowledge.ts), how much the buffer is to
+// hold (receive-buffer.ts).
+//
+// Text out of order never stands in the way of what is missing: its place in the buffer is kept free, and a piece that joins RCV.NXT is
+// always taken. Only the number of pieces is bounded. When there are too many, what would open another is refused: it was not reported,
+// so its sender sends it again soon. Dropping a piece that was reported (RFC 2018 §8) can cost the sender a timeout; it has a setting.
 
 import type { Micros } from '../base/time.ts'
+import {
+  acknowledgeAfterRead,
+  acknowledgeText,
+  owesAck,
+  owesDuplicate,
+  owesOne,
+  quickenAfterLoss,
+} from './acknowledge.ts'
 import { abortTcb, enterTimeWait } from './closing.ts'
 import { EVENT } from './events.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
+import { tuneReceiveBuffer } from './receive-buffer.ts'
 import { noteDuplicate } from './sack-blocks.ts'
 import { type Seq, seq, seqAdd, seqDiff, seqGt, seqLe, seqLt, seqMin } from './seq.ts'
 import { canReceive, setState } from './state.ts'
 import type { ReceiveState, Tcb } from './tcb.ts'
+import { TIMESTAMP_OPTION_BYTES } from './timestamps.ts'
 import { urgentBytes } from './urgent.ts'
 import { windowUpdateDue } from './window.ts'
 
-/** Bound on duplicate acknowledgements owed at once: more tell the peer nothing new. */
-const MOST_ACKS_OWED = 64
 /** SACK blocks that fit into a header (RFC 2018 §3). */
 const MOST_SACK_BLOCKS = 4
-/** A peer's full-sized segment is taken to be at least this long (RFC 9293 §3.7.1: the default MSS). */
-const LEAST_FULL_SEGMENT = 536
-
-/** Owes an acknowledgement as soon as possible. */
-export function owesAck(tcb: Tcb): void {
-  if (tcb.rcv.acksOwed === 0) tcb.rcv.acksOwed = 1
-}
-
-/**
- * Owes an acknowledgement to a segment that should not have come (RFC 5961 §7): at most one in a while, so that neither an attacker nor
- * two ends that disagree can draw them without end.
- */
-export function owesChallenge(tcb: Tcb, now: Micros): void {
-  if (now < tcb.challengeAt) return
-  tcb.challengeAt = now + tcb.config.challengeIntervalUs
-  if (!tcb.challenges.take(now)) return // RFC 5961 §10: over all connections
-  tcb.counters.TcpExtTCPChallengeACK++
-  owesAck(tcb)
-}
 
 /** Seventh check: segment text. Takes what lies in the window; SYN has been dealt with. */
 export function receiveText(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
   const { rcv } = tcb
   if (segment.textLength === 0 || !canReceive(tcb.state)) return
   const start = textSeq(segment)
-  if (tcb.orphaned && seqGt(seqAdd(start, segment.textLength), rcv.nxt)) {
+  const isClosed = tcb.orphaned || (rcv.discard && tcb.snd.finQueued) // at once or one direction after the other, as in Linux
+  if (isClosed && seqGt(seqAdd(start, segment.textLength), rcv.nxt)) {
     tcb.counters.TcpExtTCPAbortOnData++
     abortTcb(tcb) // RFC 9293 §3.6.1 [SHLD-3]: nobody will read it, and the peer should know
     return
   }
+  tuneReceiveBuffer(tcb, segment, now)
   let end = seqMin(seqAdd(start, segment.textLength), rcv.edge)
   if (rcv.finSeen) end = seqMin(end, rcv.finSeq)
   noteDuplicate(tcb, start, end)
   const skip = Math.max(0, seqDiff(rcv.nxt, start))
   const from = seqAdd(start, skip)
   if (seqLe(end, from)) {
-    owesAck(tcb) // all of it is known, or beyond the window
+    answerText(tcb, start) // all of it is known, or beyond the window
     return
   }
-  if (segment.textLength > rcv.seenMss) rcv.seenMss = Math.min(segment.textLength, rcv.mss)
+  const fullest = rcv.mss - (tcb.ts.enabled ? TIMESTAMP_OPTION_BYTES : 0) // a super-segment is longer than any on the wire
+  if (segment.textLength > rcv.seenMss) rcv.seenMss = Math.min(segment.textLength, fullest)
   const at = segment.textStart + skip
   const offset = rcv.unread + seqDiff(from, rcv.nxt)
-  // A peer that sends crumbs far apart makes no more ranges than this: what would open another is not taken.
-  const isCrumb = rcv.outOfOrder.size >= tcb.config.outOfOrderRanges && seqGt(from, rcv.nxt)
-  if (isCrumb && !rcv.outOfOrder.has(seqAdd(from, -1)) && !rcv.outOfOrder.has(end)) {
-    owesAck(tcb)
+  if (seqGt(from, rcv.nxt) && !hasPlaceFor(tcb, from, end)) {
+    tcb.counters.TcpExtTCPOFODrop++
+    owesAck(tcb, 'refused')
     return
   }
   if (!rcv.discard) rcv.buffer.put(offset, segment.bytes, at, at + seqDiff(end, from))
   if (seqGt(from, rcv.nxt)) holdOutOfOrder(tcb, from, end)
   else takeInOrder(tcb, end, now)
+}
+
+/**
+ * Whether text out of order can be held: a peer that sends crumbs far apart makes no more ranges than `outOfOrderRanges`. What would open
+ * another is not taken, or the range farthest right makes room for it.
+ */
+function hasPlaceFor(tcb: Tcb, from: Seq, end: Seq): boolean {
+  const { outOfOrder } = tcb.rcv
+  if (outOfOrder.size < tcb.config.outOfOrderRanges) return true
+  if (outOfOrder.touches(from, end)) return true
+  const last = outOfOrder.size - 1
+  if (!tcb.config.outOfOrderPrune || !seqLt(from, seq(outOfOrder.start(last)))) return false
+  outOfOrder.dropLast()
+  tcb.counters.TcpExtOfoPruned++
+  return true
+}
+
+/** Text that brought nothing new: its sender has missed our acknowledgement, or goes beyond the window. */
+export function answerText(tcb: Tcb, start: Seq): void {
+  if (!seqLt(start, tcb.rcv.nxt)) {
+    owesAck(tcb, 'refused')
+    return
+  }
+  tcb.counters.TcpExtDelayedACKLost++
+  quickenAfterLoss(tcb)
+  owesAck(tcb, 'duplicate')
 }
 
 /** Sequence number of a segment's first byte of text: a SYN comes before it. */
@@ -80,7 +102,8 @@ function holdOutOfOrder(tcb: Tcb, from: Seq, end: Seq): void {
   const i = rcv.outOfOrder.add(from, end)
   tcb.counters.TcpExtTCPOFOQueue++
   noteRange(rcv, i)
-  rcv.acksOwed = Math.min(MOST_ACKS_OWED, rcv.acksOwed + 1)
+  quickenAfterLoss(tcb)
+  owesDuplicate(tcb, 'out-of-order')
 }
 
 /** RFC 2018 §4: remembers that range `i` is the one that grew last. */
@@ -106,26 +129,19 @@ function takeInOrder(tcb: Tcb, end: Seq, now: Micros): void {
     rcv.unread += delivered
     tcb.events |= EVENT.readable
   }
-  rcv.unacked += delivered
-  const full = Math.max(rcv.seenMss, Math.min(LEAST_FULL_SEGMENT, rcv.mss))
-  const { delayedAckUs, ackEverySegments } = tcb.config
-  if (hadHoles || delayedAckUs === 0 || rcv.unacked >= ackEverySegments * full) {
-    rcv.acksOwed = 1 // RFC 5681 §4.2: at once when it fills a gap; at least every second full segment [SHLD-19]
-  } else {
-    if (rcv.acksOwed > 0) rcv.acksOwed = 1
-    if (tcb.timers.delayedAck === Number.POSITIVE_INFINITY) tcb.timers.delayedAck = now + delayedAckUs
-  }
+  acknowledgeText(tcb, delivered, hadHoles, now)
 }
 
 /** Eighth check: FIN, in its turn or remembered until then. */
 export function receiveFin(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
   const { rcv } = tcb
   if (tcb.state === 'CLOSED') return
-  if ((segment.flags & FLAG.FIN) !== 0) noteFin(rcv, segment)
+  if ((segment.flags & FLAG.FIN) !== 0) noteFin(tcb, segment)
   if (rcv.finSeen && rcv.nxt === rcv.finSeq) takeFin(tcb, now)
 }
 
-function noteFin(rcv: ReceiveState, segment: SegmentHeader): void {
+function noteFin(tcb: Tcb, segment: SegmentHeader): void {
+  const { rcv } = tcb
   const { outOfOrder } = rcv
   const finSeq = seqAdd(textSeq(segment), segment.textLength)
   // A FIN beyond the window is not taken: its octet lies outside; one behind RCV.NXT cannot be new.
@@ -138,14 +154,14 @@ function noteFin(rcv: ReceiveState, segment: SegmentHeader): void {
   }
   // One acknowledgement for each segment out of order: its text, if any, has asked for it.
   const isAhead = seqGt(finSeq, rcv.nxt) && segment.textLength === 0
-  if (isAhead) rcv.acksOwed = Math.min(MOST_ACKS_OWED, rcv.acksOwed + 1)
+  if (isAhead) owesDuplicate(tcb, 'out-of-order')
 }
 
 function takeFin(tcb: Tcb, now: Micros): void {
   const { rcv, snd } = tcb
   rcv.nxt = seqAdd(rcv.nxt, 1)
   if (seqLt(rcv.edge, rcv.nxt)) rcv.edge = rcv.nxt
-  rcv.acksOwed = 1
+  owesOne(tcb, 'fin')
   tcb.events |= EVENT.end
   switch (tcb.state) {
     case 'ESTABLISHED':
@@ -171,6 +187,22 @@ export function takeText(tcb: Tcb, most: number): Uint8Array | null {
   rcv.buffer.copy(0, text, 0, length)
   rcv.buffer.advance(length)
   rcv.unread -= length
-  if (canReceive(tcb.state) && !rcv.finSeen && windowUpdateDue(tcb)) owesAck(tcb)
+  tcb.tuning.readBytes += length
+  if (!canReceive(tcb.state)) return text
+  if (!rcv.finSeen && windowUpdateDue(tcb)) owesAck(tcb, 'window-update')
+  acknowledgeAfterRead(tcb)
   return text
+}
+
+/**
+ * The application reads no more: what has arrived, and what still comes, is acknowledged and thrown away, until it has closed its own
+ * direction too. What lies behind a gap stays acknowledged (RFC 2018 §8), its octets do not.
+ */
+export function discardText(tcb: Tcb): void {
+  const { rcv } = tcb
+  if (rcv.discard) return
+  rcv.discard = true
+  rcv.buffer.clear()
+  rcv.unread = 0
+  if (canReceive(tcb.state) && windowUpdateDue(tcb)) owesAck(tcb, 'window-update')
 }

@@ -5,23 +5,30 @@ import type { SegmentHeader, SegmentPlan } from './header.ts'
 import { type Seq, seq, seqAdd, seqGt, seqLt, seqMin } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 
+/** Duplicates that wait to be reported, each in an acknowledgement of its own; what comes beyond them goes unreported. */
+const MOST_DUPLICATES = 16
+
 /** Remembers text that came a second time, for one acknowledgement: what of the segment lies below RCV.NXT, or in a range that is held. */
 export function noteDuplicate(tcb: Tcb, start: Seq, end: Seq): void {
   const { rcv, config } = tcb
   if (!tcb.sackEnabled || !config.dsack || !seqLt(start, end)) return
   const below = seqMin(end, rcv.nxt)
   if (seqLt(start, below)) {
-    rcv.duplicateStart = start
-    rcv.duplicateEnd = below
-  } else {
-    // A segment that overlaps held text in part (RFC 2883 §4.2): its head does, or else its tail.
-    const head = rcv.outOfOrder.find(start)
-    const tail = head >= 0 ? head : rcv.outOfOrder.find(seqAdd(end, -1))
-    if (tail < 0) return
-    rcv.duplicateStart = head >= 0 ? start : seq(rcv.outOfOrder.start(tail))
-    rcv.duplicateEnd = seqMin(end, seq(rcv.outOfOrder.end(tail)))
+    tcb.counters.TcpExtTCPDSACKOldSent++
+    report(rcv.duplicates, start, below)
+    return
   }
-  rcv.isDuplicateDue = true
+  // A segment that overlaps held text in part (RFC 2883 §4.2): its head does, or else its tail.
+  const head = rcv.outOfOrder.find(start)
+  const tail = head >= 0 ? head : rcv.outOfOrder.find(seqAdd(end, -1))
+  if (tail < 0) return
+  tcb.counters.TcpExtTCPDSACKOfoSent++
+  const from = head >= 0 ? start : seq(rcv.outOfOrder.start(tail))
+  report(rcv.duplicates, from, seqMin(end, seq(rcv.outOfOrder.end(tail))))
+}
+
+function report(duplicates: Seq[], start: Seq, end: Seq): void {
+  if (duplicates.length < 2 * MOST_DUPLICATES) duplicates.push(start, end)
 }
 
 /** The same for a segment that is not acceptable because it lies left of the window. */
@@ -32,27 +39,31 @@ export function noteOldSegment(tcb: Tcb, segment: SegmentHeader): void {
 
 /** Whether an acknowledgement has blocks to carry. */
 export function hasSackBlocks(tcb: Tcb): boolean {
-  return tcb.sackEnabled && (tcb.rcv.outOfOrder.size > 0 || tcb.rcv.isDuplicateDue)
+  return tcb.sackEnabled && (tcb.rcv.outOfOrder.size > 0 || tcb.rcv.duplicates.length > 0)
 }
 
-/** The duplicate first, then the range that grew last, then those reported before it, the latest first; then any, while there is room. */
-export function fillSack(tcb: Tcb, plan: SegmentPlan): void {
+/**
+ * A duplicate first, then the range that grew last, then those reported before it, the latest first; then any, while there is room beside
+ * `textLength` octets of text. Duplicates that are still to be reported owe an acknowledgement each (RFC 2883 §4).
+ */
+export function fillSack(tcb: Tcb, plan: SegmentPlan, textLength: number): void {
   const { rcv } = tcb
-  const { outOfOrder, recentRanges } = rcv
+  const { outOfOrder, recentRanges, duplicates } = rcv
   const room = tcb.pathSegmentBytes - 20 - (plan.hasTimestamps ? 12 : 0) - 4
-  const most = Math.min(plan.hasTimestamps ? 3 : 4, Math.floor(room / 8))
-  if (most <= 0) return
+  const inHeader = Math.min(plan.hasTimestamps ? 3 : 4, Math.floor(room / 8))
+  if (inHeader <= 0) duplicates.length = 0 // they can never be reported
+  const most = textLength > 0 ? Math.min(inHeader, Math.floor((tcb.snd.mss - textLength - 4) / 8)) : inHeader
   let count = 0
-  if (rcv.isDuplicateDue) {
-    plan.sackEdges[0] = rcv.duplicateStart
-    plan.sackEdges[1] = rcv.duplicateEnd
+  if (duplicates.length > 0 && most > 0) {
+    plan.sackEdges[0] = duplicates[0]
+    plan.sackEdges[1] = duplicates[1]
     count = 1
-    rcv.isDuplicateDue = false
-    tcb.counters.TcpExtTCPDSACKOldSent++
+    duplicates.splice(0, 2)
   }
+  rcv.acksOwed = duplicates.length / 2
   const first = count
   const put = (i: number): void => {
-    if (i < 0 || count === most) return
+    if (i < 0 || count >= most) return
     for (let k = first; k < count; k++) if (plan.sackEdges[2 * k] === outOfOrder.start(i)) return
     plan.sackEdges[2 * count] = outOfOrder.start(i)
     plan.sackEdges[2 * count + 1] = outOfOrder.end(i)

@@ -7,12 +7,13 @@ import type { Micros } from '../base/time.ts'
 import { takeHandshakeAck } from './accecn.ts'
 import { isAcceptable, isAckInRange, isOldDuplicate, takeTimestamp } from './acceptability.ts'
 import { handleAck, measure, releaseAcked, restartRetransmitTimer } from './ack.ts'
+import { owesAck, owesChallenge } from './acknowledge.ts'
 import { closeTcb, enterTimeWait, failTcb } from './closing.ts'
 import { confirmEcn, receiveMark, repeatHandshakeAck } from './ecn.ts'
 import { afterSynAcked } from './fast-open.ts'
 import { arrivesInSynSent, establish } from './handshake.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
-import { owesAck, owesChallenge, receiveFin, receiveText } from './receive.ts'
+import { answerText, receiveFin, receiveText } from './receive.ts'
 import { noteOldSegment } from './sack-blocks.ts'
 import { seqAdd, seqGt, seqLe } from './seq.ts'
 import { setState } from './state.ts'
@@ -35,7 +36,7 @@ export function segmentArrives(tcb: Tcb, segment: SegmentHeader, now: Micros): A
   if (tcb.state === 'TIME-WAIT' && canReopen(tcb, segment)) return 'reopen'
 
   if (isAnswerToSimultaneousOpen(tcb, segment)) {
-    owesAck(tcb)
+    owesAck(tcb, 'handshake')
     const verdict = ackOfSyn(tcb, segment, now)
     return verdict === 'go on' ? receiveRest(tcb, segment, now) : verdict
   }
@@ -66,7 +67,7 @@ function receiveRest(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' {
   const isAckDue = receiveMark(tcb, segment)
   receiveText(tcb, segment, now)
   receiveFin(tcb, segment, now)
-  if (isAckDue) owesAck(tcb)
+  if (isAckDue) owesAck(tcb, 'mark')
   return 'done'
 }
 
@@ -92,7 +93,7 @@ function answerUnacceptable(tcb: Tcb, segment: SegmentHeader, now: Micros): 'don
   noteOldSegment(tcb, segment)
   repeatHandshakeAck(tcb, segment)
   // Text is answered each time, as its sender counts on it; what carries none may be part of a war of acknowledgements.
-  if (segment.textLength > 0) owesAck(tcb)
+  if (segment.textLength > 0) answerText(tcb, segment.seq)
   else owesChallenge(tcb, now)
   return 'done'
 }
@@ -202,7 +203,7 @@ function ackOfRest(tcb: Tcb, segment: SegmentHeader, now: Micros): 'go on' | 'do
   if (tcb.state === 'TIME-WAIT') {
     // The only thing that can be new here is the peer's FIN again: acknowledge it and restart 2MSL.
     if (isFinAgain(tcb, segment)) enterTimeWait(tcb, now)
-    if ((segment.flags & FLAG.FIN) !== 0) owesAck(tcb)
+    if ((segment.flags & FLAG.FIN) !== 0) owesAck(tcb, 'fin')
     return 'done'
   }
   handleAck(tcb, segment, now)

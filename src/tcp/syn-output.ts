@@ -10,7 +10,7 @@ import { seqAdd } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 import { armRetransmit } from './timers.ts'
 import { fillUserTimeout } from './user-timeout.ts'
-import { windowScaleFor } from './window.ts'
+import { receiveWindowScale } from './window.ts'
 
 /** SYN or SYN,ACK when one is due; false when there is none. */
 export function nextSyn(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
@@ -24,7 +24,7 @@ export function nextSyn(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
   plan.mss = tcb.rcv.mss
   if (tcb.config.userTimeoutOption) fillUserTimeout(tcb, plan, 4)
   plan.sackPermitted = tcb.sackEnabled
-  plan.windowScale = tcb.scaleEnabled ? windowScaleFor(tcb.config.receiveBufferBytes) : -1
+  plan.windowScale = tcb.scaleEnabled ? receiveWindowScale(tcb.config) : -1
   if (first) {
     snd.nxt = seqAdd(snd.iss, 1)
     snd.flight.push(snd.iss, snd.nxt, now, tcb.delivery)

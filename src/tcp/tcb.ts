@@ -14,37 +14,26 @@
 // The send buffer holds text from max(SND.UNA, ISS+1) on: first what is in flight, then what was never sent.
 // The receive buffer holds text that the application has not read, up to RCV.NXT, then what arrived out of order.
 
-import { ByteRing } from '../base/byte-ring.ts'
-import { Ranges } from '../base/ranges.ts'
+import type { ByteRing } from '../base/byte-ring.ts'
+import type { Ranges } from '../base/ranges.ts'
 import type { Micros } from '../base/time.ts'
 import type { IpAddress } from '../ip/address.ts'
 import type { ChallengeBudget } from './challenge-budget.ts'
 import type { TcpConfig } from './config.ts'
 import type { CongestionControl, CongestionState } from './congestion/interface.ts'
 import type { TcpCounters } from './counters.ts'
-import { createDelivery } from './delivery.ts'
-import { createEcn, type EcnState } from './ecn-state.ts'
+import type { EcnState } from './ecn-state.ts'
 import type { TcpError } from './errors.ts'
-import { createFastOpen, type FastOpenState } from './fast-open-state.ts'
-import { type DeliveryCounts, Flight } from './flight.ts'
-import { createLife, createPath, type LifeState, type PathState } from './life.ts'
-import type { HoldReason } from './reasons.ts'
-import {
-  createFrto,
-  createPrr,
-  createRack,
-  createTailProbe,
-  createUndo,
-  type FrtoState,
-  type PrrState,
-  type RackState,
-  type TailProbeState,
-  type UndoState,
-} from './recovery-state.ts'
-import { createRtt, type RttState } from './rtt.ts'
-import { type Seq, seq, seqAdd } from './seq.ts'
+import type { FastOpenState } from './fast-open-state.ts'
+import type { DeliveryCounts, Flight } from './flight.ts'
+import type { LifeState, PathState } from './life.ts'
+import type { AckHoldReason, HoldReason } from './reasons.ts'
+import type { AckState, TuningState } from './receive-state.ts'
+import type { FrtoState, PrrState, RackState, TailProbeState, UndoState } from './recovery-state.ts'
+import type { RttState } from './rtt.ts'
+import { type Seq, seqAdd } from './seq.ts'
 import { isSynchronized, type State } from './state.ts'
-import { createUsage, type UsageState } from './usage.ts'
+import type { UsageState } from './usage.ts'
 
 /** The send half (RFC 9293 §3.3.1). */
 export interface SendState {
@@ -110,10 +99,8 @@ export interface ReceiveState {
   readonly outOfOrder: Ranges
   /** A number in each of the ranges that grew last, the latest first, at most four: the order of SACK blocks (RFC 2018 §4). */
   readonly recentRanges: Seq[]
-  /** Text that came twice, to be reported in the next acknowledgement (RFC 2883). */
-  isDuplicateDue: boolean
-  duplicateStart: Seq
-  duplicateEnd: Seq
+  /** Text that came twice, start and end of each, to be reported in an acknowledgement each (RFC 2883). */
+  readonly duplicates: Seq[]
   /** The peer's FIN has been seen, maybe ahead of its turn. */
   finSeen: boolean
   /** Its sequence number, when seen. */
@@ -197,6 +184,10 @@ export interface Tcb {
   readonly challenges: ChallengeBudget
   readonly snd: SendState
   readonly rcv: ReceiveState
+  /** When to acknowledge. */
+  readonly ack: AckState
+  /** How large the receive buffer is to be. */
+  readonly tuning: TuningState
   readonly ts: TimestampState
   readonly rtt: RttState
   readonly recovery: RecoveryState
@@ -219,6 +210,8 @@ export interface Tcb {
   readonly fastOpen: FastOpenState
   /** Why nothing more was sent when output was last asked; `'nothing'` when there was nothing to send. */
   hold: HoldReason
+  /** Why an acknowledgement is not sent yet; `'none'` when none is owed. */
+  ackHold: AckHoldReason
   /** A reset is to be sent; the record goes away with it. */
   resetPending: boolean
   /** A probe is to be sent: of a closed window (persist) or of a silent peer (keep-alive). */
@@ -246,159 +239,6 @@ export interface Tcb {
   events: number
   /** Told of every change of state, when set. */
   onState: ((from: State, to: State) => void) | null
-}
-
-/** What a new connection is made from. */
-export interface TcbSeed {
-  passive: boolean
-  local: IpAddress
-  localPort: number
-  remote: IpAddress
-  remotePort: number
-  config: TcpConfig
-  counters: TcpCounters
-  challenges: ChallengeBudget
-  control: CongestionControl
-  iss: Seq
-  timestampOffset: number
-  /** Largest TCP segment (header and text) that the path takes. */
-  pathSegmentBytes: number
-  now: Micros
-}
-
-const NEVER = Number.POSITIVE_INFINITY
-
-/** A connection in CLOSED, ready to be opened. */
-export function createTcb(seed: TcbSeed): Tcb {
-  const { config, iss } = seed
-  return {
-    state: 'CLOSED',
-    passive: seed.passive,
-    local: seed.local,
-    localPort: seed.localPort,
-    remote: seed.remote,
-    remotePort: seed.remotePort,
-    config,
-    counters: seed.counters,
-    challenges: seed.challenges,
-    snd: createSend(iss, config.sendBufferBytes),
-    rcv: createReceive(Math.min(config.mss, seed.pathSegmentBytes - 20)),
-    ts: { enabled: config.timestamps, recent: 0, recentAt: 0, lastAckSent: seq(0), offset: seed.timestampOffset },
-    rtt: createRtt(config),
-    recovery: createRecovery(iss),
-    rack: createRack(iss),
-    prr: createPrr(),
-    undo: createUndo(iss),
-    frto: createFrto(iss),
-    tlp: createTailProbe(iss),
-    ecn: createEcn(iss),
-    delivery: createDelivery(seed.now),
-    usage: createUsage(iss, seed.now),
-    timers: createTimers(),
-    control: seed.control,
-    cc: { cwnd: 0, ssthresh: NEVER, mss: 0, acked: 0, pacingRate: 0, data: null },
-    life: createLife(seed.now, config.userTimeoutOption),
-    path: createPath(seed.pathSegmentBytes, iss, seed.now),
-    pathSegmentBytes: seed.pathSegmentBytes,
-    sackEnabled: config.sack,
-    fastOpen: createFastOpen(),
-    hold: 'nothing',
-    resetPending: false,
-    probePending: false,
-    probes: 0,
-    windowProbes: 0,
-    sentAt: seed.now,
-    challengeAt: seed.now,
-    paceAt: seed.now,
-    heardAt: seed.now,
-    progressAt: seed.now,
-    orphaned: false,
-    scaleEnabled: config.windowScale,
-    error: null,
-    events: 0,
-    onState: null,
-  }
-}
-
-function createRecovery(iss: Seq): RecoveryState {
-  return {
-    phase: 'open',
-    point: iss,
-    dupAcks: 0,
-    partialAcks: 0,
-    highestSacked: iss,
-    judged: iss,
-    forced: false,
-    retransmits: 0,
-  }
-}
-
-function createTimers(): TimerState {
-  return {
-    retransmit: NEVER,
-    persist: NEVER,
-    delayedAck: NEVER,
-    reorder: NEVER,
-    lossProbe: NEVER,
-    pace: NEVER,
-    keepAlive: NEVER,
-    cork: NEVER,
-    linger: NEVER,
-    upkeep: NEVER,
-  }
-}
-
-function createSend(iss: Seq, bufferBytes: number): SendState {
-  return {
-    una: iss,
-    nxt: iss,
-    wnd: 0,
-    maxWnd: 0,
-    wl1: iss,
-    wl2: iss,
-    iss,
-    scale: 0,
-    mss: 0,
-    buffer: new ByteRing(),
-    flight: new Flight(),
-    finQueued: false,
-    finSent: false,
-    up: iss,
-    isUrgent: false,
-    isUrgentTold: false,
-    wantsRoom: false,
-    bufferBytes,
-    hasMore: false,
-    isPushed: false,
-    smallEnd: iss,
-    pushedEnd: seqAdd(iss, 1),
-  }
-}
-
-function createReceive(mss: number): ReceiveState {
-  return {
-    nxt: seq(0),
-    irs: seq(0),
-    edge: seq(0),
-    scale: 0,
-    isWindowTold: false,
-    mss,
-    seenMss: 0,
-    buffer: new ByteRing(),
-    unread: 0,
-    outOfOrder: new Ranges(),
-    recentRanges: [],
-    isDuplicateDue: false,
-    duplicateStart: seq(0),
-    duplicateEnd: seq(0),
-    finSeen: false,
-    finSeq: seq(0),
-    discard: false,
-    up: seq(0),
-    isUrgent: false,
-    unacked: 0,
-    acksOwed: 0,
-  }
 }
 
 /** Sequence number of the first byte in the send buffer. */

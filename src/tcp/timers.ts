@@ -2,13 +2,13 @@
 // Owns: the effects and re-arming of a connection's timers. Does not own: waking up (base/deadlines), sending (output.ts).
 
 import type { Micros } from '../base/time.ts'
+import { delayedAckExpired } from './acknowledge.ts'
 import { abortTcb, closeTcb } from './closing.ts'
 import { lowerPathMtu } from './icmp-errors.ts'
 import { armLinger, onLingerExpired } from './linger.ts'
 import { onReorderTimeout, onRetransmissionTimeout } from './loss.ts'
 import { armPathMtu, blackHoleSize, endProbe, noteBlackHole, onPathMtuAged } from './path-mtu.ts'
 import { pushTail } from './push.ts'
-import { owesAck } from './receive.ts'
 import { retune } from './retune.ts'
 import { backedOffRtoUs } from './rtt.ts'
 import { isSynchronized } from './state.ts'
@@ -62,11 +62,7 @@ export function handleTimers(tcb: Tcb, now: Micros): void {
     closeTcb(tcb) // 2MSL is over, or the peer's FIN never came
     return
   }
-  if (timers.delayedAck <= now) {
-    timers.delayedAck = NEVER
-    tcb.counters.TcpExtDelayedACKs++
-    owesAck(tcb)
-  }
+  if (timers.delayedAck <= now) delayedAckExpired(tcb)
   if (timers.pace <= now) timers.pace = NEVER // output goes on
   if (timers.cork <= now) pushTail(tcb)
   if (timers.reorder <= now) onReorderTimeout(tcb, now)

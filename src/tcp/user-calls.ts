@@ -43,7 +43,8 @@ export function queueFin(tcb: Tcb): void {
 
 /**
  * The application is done with the connection in both directions: a FIN when it has read everything, a reset when text is thrown
- * away (RFC 9293 §3.6.1 [SHLD-3]). What was written is still delivered in the first case.
+ * away (RFC 9293 §3.6.1 [SHLD-3]). What was written is still delivered in the first case. As in Linux text counts once it is in order:
+ * behind a gap it has not been received yet, and what fills the gap is text after CLOSE, which resets.
  */
 export function closeFully(tcb: Tcb): void {
   if (tcb.state === 'CLOSED') return
@@ -58,7 +59,7 @@ export function closeFully(tcb: Tcb): void {
     tcb.orphaned = true
     return
   }
-  if (tcb.rcv.unread > 0 || tcb.rcv.outOfOrder.size > 0) {
+  if (tcb.rcv.unread > 0) {
     tcb.counters.TcpExtTCPAbortOnClose++
     abortTcb(tcb)
     return
@@ -69,6 +70,8 @@ export function closeFully(tcb: Tcb): void {
     return
   }
   tcb.orphaned = true
+  tcb.rcv.buffer.clear() // what lies behind a gap will not be read
+  tcb.rcv.discard = true
   queueFin(tcb)
   if (tcb.config.lingerUs > 0) beginLinger(tcb)
 }

@@ -2,12 +2,14 @@
 // windows [MUST-39] and without moving the right edge left [SHLD-14]. Does not own: when an update is worth a segment of its own
 // beyond the rule below, what the sender does with its window (output.ts).
 
+import type { TcpConfig } from './config.ts'
 import type { SegmentHeader } from './header.ts'
+import { largestReceiveBuffer, receiveBufferBytes } from './receive-buffer.ts'
 import { seqAdd, seqDiff, seqLe, seqLt } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 
 /** What a byte ring holds at most. */
-const LARGEST_BUFFER_BYTES = 1 << 26
+const LARGEST_BUFFER_BYTES = 1 << 30
 
 /** Greatest shift count (RFC 7323 §2.3). */
 export const MAX_WINDOW_SCALE = 14
@@ -16,6 +18,16 @@ export const MAX_WINDOW_SCALE = 14
 export function windowScaleFor(bufferBytes: number): number {
   let scale = 0
   while (scale < MAX_WINDOW_SCALE && 65535 * 2 ** scale < bufferBytes) scale++
+  return scale
+}
+
+/**
+ * The shift count to announce: for the largest buffer that may be, but with units of a sixteenth of the first one at most, or nothing of
+ * a small one could be told.
+ */
+export function receiveWindowScale(config: TcpConfig): number {
+  let scale = windowScaleFor(largestReceiveBuffer(config))
+  while (scale > 0 && 16 * 2 ** scale > config.receiveBufferBytes) scale--
   return scale
 }
 
@@ -38,23 +50,25 @@ export function receiveWindow(tcb: Tcb): number {
 
 /** Room in the receive buffer, as far as the window field can tell of it. */
 function freeBytes(tcb: Tcb): number {
-  return Math.min(65535 * 2 ** tcb.rcv.scale, Math.max(0, tcb.config.receiveBufferBytes - tcb.rcv.unread))
+  return Math.min(65535 * 2 ** tcb.rcv.scale, Math.max(0, receiveBufferBytes(tcb) - tcb.rcv.unread))
 }
 
 /** Whether moving the right edge to `free` beyond RCV.NXT is a step that RFC 9293 §3.8.6.2.2 allows. */
 function isWorthTelling(tcb: Tcb, free: number): boolean {
-  return free - receiveWindow(tcb) >= Math.min(Math.floor(tcb.config.receiveBufferBytes / 2), tcb.rcv.mss)
+  const tellable = free - (free % 2 ** tcb.rcv.scale)
+  return tellable - receiveWindow(tcb) >= Math.min(Math.floor(receiveBufferBytes(tcb) / 2), tcb.rcv.mss)
 }
 
 /**
  * The window so far, in units of the scale: rounded up, so that the edge stays where it was promised. Rounding up moves it right a
- * little each time, so a peer that sends small pieces could have it grow for ever: an eighth of the buffer is the most. From there on
- * it is rounded down: the peer sees the edge move left by less than a unit, and text up to the old edge is taken (RFC 7323 §2.4).
+ * little each time, so a peer that sends small pieces could have it grow for ever: an eighth of the buffer is the most, or once the buffer
+ * where it may grow, for then the units are those of a larger one. From there on it is rounded down: the peer sees the edge move left by
+ * less than a unit, and text up to the old edge is taken (RFC 7323 §2.4).
  */
 function promisedUnits(tcb: Tcb, unit: number): number {
-  const { receiveBufferBytes } = tcb.config
   const units = Math.ceil(receiveWindow(tcb) / unit)
-  const most = Math.min(receiveBufferBytes * 1.125, LARGEST_BUFFER_BYTES) - tcb.rcv.unread
+  const spare = tcb.config.receiveBufferAutotune ? 2 : 1.125
+  const most = Math.min(receiveBufferBytes(tcb) * spare, LARGEST_BUFFER_BYTES) - tcb.rcv.unread
   return units * unit <= most ? units : Math.floor(receiveWindow(tcb) / unit)
 }
 

@@ -65,6 +65,20 @@ test('memory is given back once the ring is empty, and grows by doubling', () =>
   expect([ring.capacity, ring.extent]).toEqual([0, 0])
 })
 
+test('memory larger than what the pool holds is not kept for reuse', () => {
+  const large = 8 << 20
+  const ring = new ByteRing()
+  ring.put(large - 1, Uint8Array.of(7), 0, 1)
+  expect(ring.capacity).toBe(large)
+  ring.clear()
+  ring.put(large - 1, Uint8Array.of(8), 0, 1)
+  const out = new Uint8Array(large)
+  ring.copy(0, out, 0, large)
+  expect(out.indexOf(7)).toBe(-1) // fresh
+  expect(out[large - 1]).toBe(8)
+  ring.clear()
+})
+
 test('an empty ring takes nothing from the pool, and buffers of the pool are not shared', () => {
   const a = new ByteRing()
   const b = new ByteRing()
@@ -84,5 +98,5 @@ test('misuse is a defect of ours: an assertion', () => {
   expect(() => ring.advance(11)).toThrow('advance past')
   expect(() => ring.copy(5, new Uint8Array(10), 0, 6)).toThrow('outside')
   expect(() => ring.put(-1, new Uint8Array(1), 0, 1)).toThrow('outside')
-  expect(() => ring.put(2 ** 26, new Uint8Array(1), 0, 1)).toThrow('64 MiB')
+  expect(() => ring.put(2 ** 30, new Uint8Array(1), 0, 1)).toThrow('1 GiB')
 })

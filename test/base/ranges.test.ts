@@ -29,6 +29,8 @@ function check(ranges: Ranges, model: ReadonlySet<number>, base: number): void {
     const i = runs.findIndex(([start, end]) => start <= at && at < end)
     expect(ranges.find((base + at) | 0)).toBe(i)
     const covered = [at, at + 1, at + 2].every((n) => model.has(n))
+    const near = [at - 1, at, at + 1, at + 2, at + 3].some((n) => model.has(n))
+    expect(ranges.touches((base + at) | 0, (base + at + 3) | 0)).toBe(near)
     expect(ranges.covers((base + at) | 0, (base + at + 3) | 0)).toBe(covered)
   }
 }

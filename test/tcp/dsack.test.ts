@@ -1,6 +1,8 @@
 // The duplicates that we report (RFC 2883): in the first SACK block, once.
 
+import { expect } from 'vitest'
 import { established, type Script, type ScriptOptions, scenario } from './script.ts'
+import { ourByte, text } from './wire.ts'
 
 /** A connection with SACK; `isOn`: with DSACK. */
 function open(isOn = true, options: ScriptOptions = {}): Script {
@@ -94,4 +96,60 @@ scenario('a report goes with text, when that is what goes next (RFC 2883 §4)', 
   const c = open()
   c.in('P. 1:101 ack 1').write(500).out('P. 1:501 ack 101 <>')
   c.in('P. 1:101 ack 501').out('. 501 ack 101 <sack 1:101>')
+})
+
+scenario('of several duplicates in one batch each is reported, in an acknowledgement of its own (RFC 2883 §4)', () => {
+  for (const isOn of [true, false]) {
+    const c = open(isOn)
+    c.in('P. 1:301 ack 1').advance(40).out('. 1 ack 301 <>')
+    c.in('P. 1:101 ack 1', 'P. 201:301 ack 1', 'P. 101:201 ack 1')
+    if (isOn) c.out('. 1 ack 301 <sack 1:101>', '. 1 ack 301 <sack 201:301>', '. 1 ack 301 <sack 101:201>')
+    else c.out('. 1 ack 301 <>')
+    c.silent(1000)
+  }
+})
+
+scenario('duplicates of what is held, and new text in the same batch: each report goes out (RFC 2883 §4)', () => {
+  const c = holding()
+  c.in('P. 201:251 ack 1', 'P. 251:301 ack 1', 'P. 1:201 ack 1')
+  c.out('. 1 ack 401 <sack 201:251>', '. 1 ack 401 <sack 251:301>')
+  c.silent(1000)
+})
+
+scenario(
+  'a report that does not fit beside text waits for an acknowledgement of its own (RFC 2883 §4, RFC 2018 §3)',
+  () => {
+    const c = open()
+    c.in('P. 1:201 ack 1').advance(40).out('. 1 ack 201 <>')
+    c.connection.write(text(ourByte, 0, 1460)) // queued, and polled with the batch
+    c.in('P. 1:101 ack 1', 'P. 101:201 ack 1').out('P. 1:1461 ack 201 <>')
+    c.out('. 1461 ack 201 <sack 1:101>', '. 1461 ack 201 <sack 101:201>')
+    const nearly = open()
+    nearly.in('P. 1:201 ack 1').advance(40).out('. 1 ack 201 <>')
+    nearly.connection.write(text(ourByte, 0, 1450))
+    nearly.in('P. 1:101 ack 1').out('P. 1:1451 ack 201 <>', '. 1451 ack 201 <sack 1:101>')
+    const d = open()
+    d.in('P. 1:201 ack 1').advance(40).out('. 1 ack 201 <>')
+    d.connection.write(text(ourByte, 0, 1448))
+    d.in('P. 1:101 ack 1', 'P. 101:201 ack 1').out('P. 1:1449 ack 201 <sack 1:101>', '. 1449 ack 201 <sack 101:201>')
+  },
+)
+
+scenario('no more than sixteen wait to be reported (RFC 2883 §4)', () => {
+  const c = open()
+  c.in('P. 1:1001 ack 1').advance(40).out('. 1 ack 1001 <>')
+  c.in(...Array.from({ length: 40 }, (_, i) => `P. ${1 + 10 * i}:${11 + 10 * i} ack 1`))
+  const reported = c.drain().map(({ options }) => options)
+  expect(reported).toEqual(Array.from({ length: 16 }, (_, i) => [`sack ${1 + 10 * i}:${11 + 10 * i}`]))
+})
+
+scenario('duplicates are counted as Linux counts them: of text below RCV.NXT, and of text out of order', () => {
+  const c = holding()
+  const { counters } = c.tcb
+  c.in('P. 301:401 ack 1').drain()
+  expect([counters.TcpExtTCPDSACKOldSent, counters.TcpExtTCPDSACKOfoSent]).toEqual([0, 1])
+  c.in('P. 1:201 ack 1').drain()
+  c.in('P. 1:101 ack 1', 'P. 101:201 ack 1').drain()
+  expect([counters.TcpExtTCPDSACKOldSent, counters.TcpExtTCPDSACKOfoSent]).toEqual([2, 1])
+  expect(counters.TcpExtDelayedACKLost).toBe(2)
 })

@@ -63,6 +63,9 @@ function anyCall(random: SeededRandom, c: Script): void {
     case 10:
       if (below(random, 3) === 0) connection.configure({ sendBufferBytes: 1 + below(random, 20_000) })
       break
+    case 11:
+      connection.quickAck(below(random, 2) === 0)
+      break
     default:
       c.offer(below(random, 4000), below(random, 3) === 0)
   }
@@ -84,6 +87,11 @@ function run(seed: number): void {
         sendBufferAutotune: below(random, 2) === 0,
         windowValidation: (['decay', 'keep', 'off'] as const)[below(random, 3)],
         nagleVariant: (['minshall', 'rfc'] as const)[below(random, 2)],
+        delayedAck: seed & 1 ? 'adaptive' : 'fixed',
+        receiveBufferAutotune: (seed & 2) > 0,
+        outOfOrderPrune: (seed & 4) > 0,
+        outOfOrderRanges: seed & 8 ? 4 : 1024,
+        dsack: (seed & 16) > 0,
       },
       ...(below(random, 3) === 0 && { offload: { checksum: true, superSegmentBytes: 65535 } }),
     }

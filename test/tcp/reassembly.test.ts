@@ -2,7 +2,7 @@
 // and eighth check [SHLD-31]); SACK blocks tell of what waits (RFC 2018 §3, §4).
 
 import { expect } from 'vitest'
-import { established, scenario } from './script.ts'
+import { established, type Script, scenario } from './script.ts'
 
 function permutations<T>(items: readonly T[]): T[][] {
   if (items.length < 2) return [[...items]]
@@ -137,8 +137,88 @@ scenario('without SACK no blocks are sent (RFC 2018 §2)', () => {
   c.in('. 1001:1101 ack 1').out('. 1 ack 1 <>')
 })
 
-scenario('closing with text out of order waiting resets, for it will not be read (RFC 9293 §3.6.1 [SHLD-3])', () => {
+// What Linux does: only text in order counts as received and not read.
+scenario('closing with text waiting behind a gap says FIN; what then comes resets (RFC 9293 §3.6.1 [SHLD-3])', () => {
+  for (const line of ['. 1:1001 ack 2', '. 1:10 ack 2', '. 1101:1200 ack 2']) {
+    const c = established()
+    c.in('. 1001:1101 ack 1').out('. 1 ack 1')
+    c.call((connection) => connection.close()).out('F. 1 ack 1')
+    c.in('. 1001:1101 ack 1 win 5000').out(/* again, not new: it still lies beyond RCV.NXT */ 'R. 2 ack 1')
+    expect(c.tcb.counters.TcpExtTCPAbortOnData).toBe(1)
+    const d = established()
+    d.in('. 1001:1101 ack 1').out('. 1 ack 1')
+    d.call((connection) => connection.close())
+      .out('F. 1 ack 1')
+      .in('. ack 2')
+      .silent(1000)
+    d.in(line).out('R. 2 ack 1')
+    expect(d.state).toBe('CLOSED')
+  }
+  const e = established()
+  e.in('. 1:11 ack 1', '. 1001:1101 ack 1').out('. 1 ack 11')
+  e.call((connection) => connection.close()).out('R. 1 ack 11') // text in order was not read
+})
+
+scenario('what is shut for reading in both directions is closed: text resets (RFC 9293 §3.6.1 [SHLD-3])', () => {
   const c = established()
   c.in('. 1001:1101 ack 1').out('. 1 ack 1')
-  c.call((connection) => connection.close()).out('R. 1 ack 1')
+  c.call((connection) => connection.shutdownRead()).quiet()
+  c.in('. 1:1001 ack 1').out('. 1 ack 1101').reads(0) // open for writing: thrown away, gap or not
+  c.call((connection) => connection.shutdownWrite())
+    .out('F. 1 ack 1101')
+    .in('. ack 2')
+  c.in('. 1101:1201 ack 2').out('R. 2 ack 1101')
+  const d = established()
+  d.call((connection) => connection.shutdownWrite())
+    .out('F. 1 ack 1')
+    .in('. ack 2')
+  d.in('. 1:101 ack 2').advance(40).out('. 2 ack 101').reads(100) // a half-close: reading goes on
+  d.call((connection) => connection.shutdownRead())
+    .in('F. 101 ack 2')
+    .out('. 2 ack 102')
+  expect(d.state).toBe('TIME-WAIT')
+})
+
+/** Four pieces are all that is held: 1001, 2001, 3001, 4001, of a hundred octets each. */
+function full(outOfOrderPrune: boolean): Script {
+  const c = established({ sack: true, tcp: { outOfOrderRanges: 4, outOfOrderPrune } })
+  for (let at = 1001; at < 5000; at += 1000) c.in(`. ${at}:${at + 100} ack 1`).drain()
+  return c
+}
+
+scenario('a fifth piece is refused: what was reported is kept (RFC 2018 §8)', () => {
+  const c = full(false)
+  c.in('. 501:601 ack 1').out('. 1 ack 1 <sack 4001:4101 3001:3101 2001:2101 1001:1101>')
+  c.in('. 5001:5101 ack 1').out('. 1 ack 1 <sack 4001:4101 3001:3101 2001:2101 1001:1101>')
+  const { TcpExtTCPOFODrop, TcpExtOfoPruned } = c.tcb.counters
+  expect([TcpExtTCPOFODrop, TcpExtOfoPruned]).toEqual([2, 0])
+  expect(c.connection.info().lastAckReason).toBe('refused')
+})
+
+scenario('with the setting the farthest piece makes room for one before it (RFC 2018 §8)', () => {
+  const c = full(true)
+  c.in('. 501:601 ack 1').out('. 1 ack 1 <sack 501:601 3001:3101 2001:2101 1001:1101>')
+  c.in('. 5001:5101 ack 1').out('. 1 ack 1 <sack 501:601 3001:3101 2001:2101 1001:1101>')
+  const { TcpExtTCPOFODrop, TcpExtOfoPruned } = c.tcb.counters
+  expect([TcpExtTCPOFODrop, TcpExtOfoPruned]).toEqual([1, 1])
+  c.in('. 4001:4101 ack 1').drain()
+  c.in('. 1:501 ack 1').drain()
+  for (let at = 601; at < 4000; at += 100) c.in(`. ${at}:${at + 100} ack 1`).drain()
+  c.in('. 4001:4101 ack 1').advance(40).out('. 1 ack 4101 <>').reads(4100) // what was dropped comes again
+})
+
+scenario('whatever is held, the missing text is taken: a full queue cannot stop the stream (RFC 2018 §8)', () => {
+  for (const prune of [true, false]) {
+    const c = full(prune)
+    c.in('. 1101:1201 ack 1').drain() // joins a piece: it opens no new one
+    expect(c.tcb.rcv.outOfOrder.end(0)).toBe((c.origin.irs + 1201) | 0)
+    c.in('. 1:101 ack 1').out('. 1 ack 101 <sack 1001:1201 4001:4101 3001:3101 2001:2101>')
+    for (let at = 101; at < 4000; at += 300) c.in(`. ${at}:${at + 300} ack 1`).drain()
+    c.advance(40).drain()
+    c.reads(4100)
+    // A window that is full of text but for its first octet.
+    const d = established({ tcp: { receiveBufferBytes: 4000 } })
+    d.in('. 2:4001 ack 1').out('. 1 ack 1 win 4000').in('. 1:2 ack 1').out('. 1 ack 4001 win 0').reads(4000)
+    d.out('. 1 ack 4001 win 4000')
+  }
 })

@@ -102,10 +102,14 @@ export class Script {
       mtu: (options.mtu ?? 1500) + (family === 4 ? 0 : 20),
       random: options.random ?? new SeededRandom(7),
       isn: () => this.origin.iss,
-      // The classic recovery (RFC 5681, RFC 6675) and Nagle's plain rule, unless a scenario asks for more.
+      // The classic recovery (RFC 5681, RFC 6675), Nagle's plain rule, acknowledgements by count and time, a buffer that stays, unless a
+      // scenario asks for more.
       tcp: {
         congestion: 'reno',
         challengeIntervalUs: 0,
+        delayedAck: 'fixed',
+        receiveBufferBytes: 1 << 20,
+        receiveBufferAutotune: false,
         dsack: false,
         rack: false,
         tailLossProbe: false,
