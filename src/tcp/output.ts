@@ -72,12 +72,13 @@ function fill(tcb: Tcb, plan: SegmentPlan, sequence: Seq, flags: number, now: Mi
     plan.ack = 0 as Seq
     return
   }
+  const still = Math.max(0, rcv.acksOwed - 1)
   plan.ack = rcv.nxt
   ts.lastAckSent = rcv.nxt
   rcv.acksOwed = 0
   rcv.unacked = 0
   tcb.timers.delayedAck = NEVER
-  if ((flags & (FLAG.SYN | FLAG.RST)) === 0 && hasSackBlocks(tcb)) fillSack(tcb, plan)
+  if ((flags & (FLAG.SYN | FLAG.RST)) === 0 && hasSackBlocks(tcb)) fillSack(tcb, plan, still)
 }
 
 function nextHandshake(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {

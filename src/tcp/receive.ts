@@ -13,8 +13,6 @@ import { windowUpdateDue } from './window.ts'
 
 /** Bound on duplicate acknowledgements owed at once: more tell the peer nothing new. */
 const MOST_ACKS_OWED = 64
-/** SACK blocks that fit into a header (RFC 2018 §3). */
-const MOST_SACK_BLOCKS = 4
 /** A peer's full-sized segment is taken to be at least this long (RFC 9293 §3.7.1: the default MSS). */
 const LEAST_FULL_SEGMENT = 536
 
@@ -78,10 +76,11 @@ function holdOutOfOrder(tcb: Tcb, from: Seq, end: Seq): void {
   rcv.acksOwed = Math.min(MOST_ACKS_OWED, rcv.acksOwed + 1)
 }
 
-/** RFC 2018 §4: remembers that range `i` is the one that grew last. */
+/** RFC 2018 §4: remembers that range `i` is the one that grew last; as many as acknowledgements may be owed (see fillSack). */
 function noteRange(rcv: ReceiveState, i: number): void {
   const { outOfOrder, recentRanges } = rcv
-  const others = recentRanges.filter((other) => outOfOrder.find(other) !== i).slice(0, MOST_SACK_BLOCKS - 1)
+  const isOther = (at: Seq): boolean => outOfOrder.find(at) !== i && outOfOrder.find(at) >= 0
+  const others = recentRanges.filter(isOther).slice(0, MOST_ACKS_OWED - 1)
   recentRanges.length = 0
   recentRanges.push(seq(outOfOrder.start(i)), ...others)
 }

@@ -35,8 +35,14 @@ export function hasSackBlocks(tcb: Tcb): boolean {
   return tcb.sackEnabled && (tcb.rcv.outOfOrder.size > 0 || tcb.rcv.isDuplicateDue)
 }
 
-/** The duplicate first, then the range that grew last, then those reported before it, the latest first; then any, while there is room. */
-export function fillSack(tcb: Tcb, plan: SegmentPlan): void {
+/**
+ * The duplicate first, then the range that grew last, then those reported before it, the latest first; then any, while there is room.
+ *
+ * `still`: how many acknowledgements are owed after this one. They are made together, once a batch is handled; so that the peer hears of
+ * all ranges that the batch has made, and not of the last three again and again, the earlier ones tell of the earlier ranges, as if each
+ * had gone out when its segment came (RFC 2018 §4).
+ */
+export function fillSack(tcb: Tcb, plan: SegmentPlan, still: number): void {
   const { rcv } = tcb
   const { outOfOrder, recentRanges } = rcv
   const room = tcb.pathSegmentBytes - 20 - (plan.hasTimestamps ? 12 : 0) - 4
@@ -57,7 +63,8 @@ export function fillSack(tcb: Tcb, plan: SegmentPlan): void {
     plan.sackEdges[2 * count + 1] = outOfOrder.end(i)
     count++
   }
-  for (const at of recentRanges) put(outOfOrder.find(at))
+  const earlier = Math.max(0, Math.min(still, recentRanges.length - (most - first)))
+  for (let k = earlier; k < recentRanges.length; k++) put(outOfOrder.find(recentRanges[k]))
   for (let i = outOfOrder.size - 1; i >= 0 && count < most; i--) put(i)
   plan.sackCount = count
 }
