@@ -103,7 +103,9 @@ function takeInOrder(tcb: Tcb, end: Seq, now: Micros): void {
   rcv.unacked += delivered
   const full = Math.max(rcv.seenMss, Math.min(LEAST_FULL_SEGMENT, rcv.mss))
   const { delayedAckUs, ackEverySegments } = tcb.config
-  if (hadHoles || delayedAckUs === 0 || rcv.unacked >= ackEverySegments * full) {
+  // As Linux: the second segment in a row is acknowledged though it is the short end of a write, for its sender, with two segments out,
+  // probes for a lost tail long before a delayed acknowledgement comes (RFC 8985 §7.2 allows for one only with a single segment out).
+  if (hadHoles || delayedAckUs === 0 || rcv.unacked > (ackEverySegments - 1) * full) {
     rcv.acksOwed = 1 // RFC 5681 §4.2: at once when it fills a gap; at least every second full segment [SHLD-19]
   } else {
     if (rcv.acksOwed > 0) rcv.acksOwed = 1

@@ -20,10 +20,18 @@ scenario('the timer starts with the first segment that waits, not anew with each
   c.silent(9.999).advance(0.001).out('. 1 ack 21')
 })
 
-scenario('small segments are acknowledged by the bytes of two full ones (RFC 9293 §3.8.6.3 [SHLD-19])', () => {
+scenario('small segments are acknowledged when they are more than a full one (RFC 9293 §3.8.6.3 [SHLD-19])', () => {
   const c = established({ mss: 536 })
-  for (let i = 0; i < 10; i++) c.in(`P. ${1 + 100 * i}:${101 + 100 * i} ack 1`).quiet()
-  c.in('P. 1001:1101 ack 1').out('. 1 ack 1101')
+  for (let i = 0; i < 5; i++) c.in(`P. ${1 + 100 * i}:${101 + 100 * i} ack 1`).quiet()
+  c.in('P. 501:601 ack 1').out('. 1 ack 601')
+})
+
+scenario('a full segment and the short end of a write are acknowledged at once, in either order (RFC 5681 §4.2)', () => {
+  const c = established()
+  c.in('. 1:1461 ack 1').quiet().in('P. 1461:1561 ack 1').out('. 1 ack 1561') // or its sender probes for a lost tail
+  c.in('P. 1561:1661 ack 1').quiet().in('. 1661:3121 ack 1').out('. 1 ack 3121')
+  const d = established({ tcp: { ackEverySegments: 4 } })
+  d.in('. 1:1461 ack 1', '. 1461:2921 ack 1', '. 2921:4381 ack 1').quiet().in('P. 4381:4382 ack 1').out('. 1 ack 4382')
 })
 
 scenario('the size of a full segment is learnt from the peer’s (RFC 5681 §4.2)', () => {
