@@ -3,8 +3,8 @@
 import { CaptureFile } from '../../src/cli/capture-file.ts'
 import { IpHeader } from '../../src/ip/header.ts'
 import { parseIp } from '../../src/ip/parse.ts'
-import { completeChecksum } from '../../src/link/checksum-offload.ts'
 import type { Direction } from '../../src/link/capture.ts'
+import { completeChecksum } from '../../src/link/checksum-offload.ts'
 import type { DeviceCounters, Offload, Packet, PacketDevice, PacketSink } from '../../src/link/device.ts'
 import { openTun } from '../../src/link/tun.ts'
 import { createHost, type Host, realTime, type TunSocket } from '../../src/net/index.ts'
@@ -181,9 +181,12 @@ export function errorOf(socket: TunSocket): Promise<string> {
   })
 }
 
-/** Reads a socket to its end. */
-export async function readAll(socket: TunSocket): Promise<Buffer> {
+/** Reads a socket to its end; our side stays open. */
+export function readAll(socket: TunSocket): Promise<Buffer> {
   const chunks: Buffer[] = []
-  for await (const chunk of socket) chunks.push(chunk as Buffer)
-  return Buffer.concat(chunks)
+  return new Promise((resolve, reject) => {
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk))
+    socket.on('end', () => resolve(Buffer.concat(chunks)))
+    socket.on('error', reject)
+  })
 }

@@ -37,12 +37,17 @@ interface Case {
 
 const cases = (firstPort: number): Case[] =>
   ([4, 6] as const).flatMap((family) =>
-    Object.entries(losses(LAST[family])).map(([name, chosen], i) => ({ family, name, chosen, port: firstPort + 10 * family + i })),
+    Object.entries(losses(LAST[family])).map(([name, chosen], i) => ({
+      family,
+      name,
+      chosen,
+      port: firstPort + 10 * family + i,
+    })),
   )
 const SENDING = cases(5000)
 const RECEIVING = cases(5100)
 
-/** How often each relative sequence number was sent between two ports, for those sent more than once; by tshark. */
+/** How often each relative sequence number was sent from one port to another, for those sent more than once; by tshark. */
 const sentAgain = new Map<string, Record<number, number>>()
 
 beforeAll(async () => {
@@ -62,7 +67,9 @@ function timesSent(dropped: readonly number[]): Record<number, number> {
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, n) => total + n, 0)
-const droppedBy = new Map<number, number[]>()
+
+/** By the port of the listening side: the other's port, and what was dropped. */
+const outcomes = new Map<number, { readonly from: number; readonly dropped: readonly number[] }>()
 
 describe('our sender, a kernel receiver', () => {
   test.each(SENDING)('IPv$family, $name lost: all arrives, nothing twice', async ({ family, chosen, port }) => {
@@ -78,7 +85,7 @@ describe('our sender, a kernel receiver', () => {
     expect([got.bytes, got.sha256]).toEqual([LENGTH, sha256(TEXT)])
     await peer.call('close', { fd })
     expect(await closed).toBe('')
-    droppedBy.set(port, drop.dropped)
+    outcomes.set(port, { from: socket.localPort!, dropped: drop.dropped })
     expect(drop.dropped.length).toBe(sum(Object.values(chosen)))
     expect(socket.info()!.tcpi_total_retrans).toBe(drop.dropped.length)
     expect(grownOf([...NEVER_GROW, 'TcpExtTCPDSACKOfoSent', 'TcpExtTCPDSACKOldSent'], before)).toEqual({})
@@ -86,14 +93,19 @@ describe('our sender, a kernel receiver', () => {
 })
 
 describe('a kernel sender, our receiver', () => {
-  test.each(RECEIVING)('IPv$family, $name lost: the kernel needs no more than it lost', async (one) => {
+  // Tried again when it fails: a pause of this program of 8 ms or more makes the kernel probe for a lost tail.
+  test.each(RECEIVING)('IPv$family, $name lost: the kernel needs no more than it lost', { retry: 3 }, async (one) => {
     const { family, chosen, port } = one
     const drop = dropChosen('in', chosen)
     site.device.filter = drop.filter
     const server: TunServer = await site.host.listen({ port, allowHalfOpen: true })
     const accepting = once(server, 'connection') as Promise<[TunSocket]>
     const before = kernelCounters()
-    const { fd } = await peer.call('connect', { host: OURS[family], port, options: { TCP_CONGESTION: 'cubic' } })
+    const { fd, port: from } = await peer.call('connect', {
+      host: OURS[family],
+      port,
+      options: { TCP_CONGESTION: 'cubic' },
+    })
     const [socket] = await accepting
     const sending = peer.call('send', { fd, length: LENGTH })
     const chunks: Buffer[] = []
@@ -108,9 +120,12 @@ describe('a kernel sender, our receiver', () => {
     await peer.call('receive_all', { fd })
     await peer.call('close', { fd })
     server.close()
-    droppedBy.set(port, drop.dropped)
+    outcomes.set(port, { from, dropped: drop.dropped })
     expect(drop.dropped.length).toBe(sum(Object.values(chosen)))
-    const grown = grownOf(['TcpRetransSegs', 'TcpExtTCPTimeouts', 'TcpExtTCPDSACKRecv', 'TcpExtTCPSACKReorder', ...NEVER_GROW], before)
+    const grown = grownOf(
+      ['TcpRetransSegs', 'TcpExtTCPTimeouts', 'TcpExtTCPDSACKRecv', 'TcpExtTCPSACKReorder', ...NEVER_GROW],
+      before,
+    )
     expect(grown).toEqual({ TcpRetransSegs: drop.dropped.length })
   })
 })
@@ -121,21 +136,20 @@ describe('in the capture', () => {
     const rows = await tshark(pcap, 'tcp.len > 0', ['tcp.srcport', 'tcp.dstport', 'tcp.seq'])
     const times = new Map<string, Map<number, number>>()
     for (const [from, to, sequence] of rows) {
-      const key = Number(from) < Number(to) ? from : to
-      const of = times.get(key) ?? new Map<number, number>()
-      times.set(key, of)
+      const of = times.get(`${from} ${to}`) ?? new Map<number, number>()
+      times.set(`${from} ${to}`, of)
       of.set(Number(sequence), (of.get(Number(sequence)) ?? 0) + 1)
     }
     for (const [key, of] of times) sentAgain.set(key, Object.fromEntries([...of].filter(([, n]) => n > 1)))
   })
 
-  test.each(SENDING)('IPv$family, $name lost: exactly that was sent again by us', ({ port }) => {
-    expect(sentAgain.get(String(port))).toEqual(timesSent(droppedBy.get(port) ?? []))
-  })
-
-  test.each(RECEIVING)('IPv$family, $name lost: exactly that was sent again by the kernel', ({ port }) => {
-    expect(sentAgain.get(String(port))).toEqual(timesSent(droppedBy.get(port) ?? []))
-  })
+  test.each([...SENDING, ...RECEIVING])(
+    'IPv$family, $name lost: exactly that was sent again (port $port)',
+    ({ port }) => {
+      const { from, dropped } = outcomes.get(port)!
+      expect(sentAgain.get(`${from} ${port}`)).toEqual(timesSent(dropped))
+    },
+  )
 
   test('nothing of ours is malformed', async () => {
     expect(await tshark(pcap, `(ip.src == ${OURS[4]} || ipv6.src == ${OURS[6]}) && (${MALFORMED})`)).toEqual([])

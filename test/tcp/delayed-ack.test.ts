@@ -26,13 +26,19 @@ scenario('small segments are acknowledged when they are more than a full one (RF
   c.in('P. 501:601 ack 1').out('. 1 ack 601')
 })
 
-scenario('a full segment and the short end of a write are acknowledged at once, in either order (RFC 5681 §4.2)', () => {
-  const c = established()
-  c.in('. 1:1461 ack 1').quiet().in('P. 1461:1561 ack 1').out('. 1 ack 1561') // or its sender probes for a lost tail
-  c.in('P. 1561:1661 ack 1').quiet().in('. 1661:3121 ack 1').out('. 1 ack 3121')
-  const d = established({ tcp: { ackEverySegments: 4 } })
-  d.in('. 1:1461 ack 1', '. 1461:2921 ack 1', '. 2921:4381 ack 1').quiet().in('P. 4381:4382 ack 1').out('. 1 ack 4382')
-})
+scenario(
+  'a full segment and the short end of a write are acknowledged at once, in either order (RFC 5681 §4.2)',
+  () => {
+    const c = established()
+    c.in('. 1:1461 ack 1').quiet().in('P. 1461:1561 ack 1').out('. 1 ack 1561') // or its sender probes for a lost tail
+    c.in('P. 1561:1661 ack 1').quiet().in('. 1661:3121 ack 1').out('. 1 ack 3121')
+    const d = established({ tcp: { ackEverySegments: 4 } })
+    d.in('. 1:1461 ack 1', '. 1461:2921 ack 1', '. 2921:4381 ack 1')
+      .quiet()
+      .in('P. 4381:4382 ack 1')
+      .out('. 1 ack 4382')
+  },
+)
 
 scenario('the size of a full segment is learnt from the peer’s (RFC 5681 §4.2)', () => {
   const c = established()
