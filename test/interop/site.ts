@@ -25,6 +25,8 @@ export class FilterDevice implements PacketDevice {
   observe: ((packet: Packet, direction: Direction) => void) | null = null
   /** Decides; may be changed at any time. */
   filter: Filter = () => true
+  /** Received packets that come before the next one; put clones of what the filter has held back here. */
+  readonly late: Packet[] = []
   readonly #device: PacketDevice
 
   constructor(device: PacketDevice) {
@@ -57,7 +59,9 @@ export class FilterDevice implements PacketDevice {
 
   receive(sink: PacketSink, limit: number): number {
     return this.#device.receive((packet) => {
-      if (this.#passes(packet, 'in')) sink(packet)
+      const isIn = this.#passes(packet, 'in')
+      for (const other of this.late.splice(0)) sink(other)
+      if (isIn) sink(packet)
     }, limit)
   }
 
