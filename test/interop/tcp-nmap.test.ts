@@ -58,8 +58,9 @@ describe('nmap -O', () => {
   test('finds our initial sequence numbers as hard to guess as Linux’s (RFC 6528)', () => {
     const difficulty = (scanned: Scan): number => Number(/Difficulty=(\d+)/.exec(scanned.text)?.[1])
     expect(difficulty(ours)).toBeGreaterThan(250)
-    expect(Math.abs(difficulty(ours) - difficulty(theirs))).toBeLessThan(20)
-    expect(ours.tests['SEQ']['GCD']).toBe('1')
+    expect(Math.abs(difficulty(ours) - difficulty(theirs))).toBeLessThan(30)
+    // Five differences have a common divisor of 2 once in 32 times, one above 6 hardly ever.
+    expect(Number.parseInt(ours.tests['SEQ']['GCD'], 16)).toBeLessThanOrEqual(6)
   })
 
   test('learns nothing from IP identifications (RFC 6864 §4.1)', () => {
