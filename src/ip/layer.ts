@@ -276,9 +276,10 @@ export class IpLayer {
     out.totalBytes = total
     out.flowLabel = flowLabel
     if (family === 4) {
-      // RFC 6864 §4.1: with DF any value will do; without it (ICMP only) a counter repeats late enough.
-      out.identification = this.#identification
-      this.#identification = (this.#identification + 1) & 0xffff
+      // RFC 6864 §4.1: with DF any value will do, and a counter would tell everyone how much we send to others (RFC 6274 §3.5.2.1);
+      // without it (ICMP only) a counter repeats late enough.
+      out.identification = dontFragment ? 0 : this.#identification
+      if (!dontFragment) this.#identification = (this.#identification + 1) & 0xffff
     }
     writeIp(out, packet.bytes, packet.start)
     this.counters.sent++

@@ -12,6 +12,8 @@ import type { Stack } from './stack.ts'
 
 /** Packets handled before output and owners get their turn. */
 export const BATCH_PACKETS = 64
+/** A flood of packets holds the timers up no longer than this. */
+const MOST_BATCHES_BEFORE_TIMERS = 16
 
 /** What a driver is made from. */
 export interface DriverOptions {
@@ -126,11 +128,21 @@ export class Driver {
     this.#timer = scheduler.schedule(at, () => this.#onTimer())
   }
 
+  /**
+   * What came while the program was busy with something else is handled first: an acknowledgement that lies in the device to be read is
+   * no reason to send again (Node runs timers before it looks for input).
+   */
   #onTimer(): void {
     this.#timer = null
     if (this.#isClosed) return
-    const { scheduler, stack } = this.#options
-    stack.handleTimeout(scheduler.now())
+    const { device, scheduler, stack } = this.#options
+    this.#now = scheduler.now()
+    for (let i = 0; i < MOST_BATCHES_BEFORE_TIMERS; i++) {
+      if (device.receive(this.#onPacket, BATCH_PACKETS) < BATCH_PACKETS) break
+      this.#transmit()
+    }
+    if (this.#isClosed) return
+    stack.handleTimeout(this.#now)
     this.#finish()
   }
 }

@@ -77,6 +77,10 @@ export class Stack {
       case PROTOCOL.ICMPV6:
         this.ip.handleIcmp(packet, header, now)
         break
+      case PROTOCOL.UDP: // RFC 1122 §4.1.3.1: nobody listens on any port, which its senders understand better than that there is no UDP
+        this.ip.drops.count('udp-no-listener')
+        this.ip.queueUnreachable(packet, header, 'port', now)
+        break
       default:
         this.ip.queueUnreachable(packet, header, 'protocol', now)
     }

@@ -40,9 +40,10 @@ export function fill(tcb: Tcb, plan: SegmentPlan, sequence: Seq, flags: number, 
   }
   plan.ack = rcv.nxt
   ts.lastAckSent = rcv.nxt
+  const still = Math.max(0, rcv.acksOwed - 1)
   noteAckSent(tcb)
   if ((flags & (FLAG.SYN | FLAG.RST)) !== 0) return
-  if (hasSackBlocks(tcb)) fillSack(tcb, plan, textLength)
+  if (hasSackBlocks(tcb)) fillSack(tcb, plan, textLength, still)
   else if (tcb.life.isUserTimeoutDue) fillUserTimeout(tcb, plan, tcb.snd.mss - textLength)
 }
 

@@ -124,6 +124,9 @@ export class Listener {
     if ((segment.flags & FLAG.RST) !== 0) return 'drop'
     if ((segment.flags & FLAG.ACK) !== 0) return 'reset'
     if ((segment.flags & FLAG.SYN) === 0) return 'drop'
+    // DEVIATION: RFC 9293 §3.10.7.2 would open and look at the FIN later. No TCP sends both; who does is looking for gaps in a filter, or
+    // for the name of this system. As Linux does.
+    if ((segment.flags & FLAG.FIN) !== 0) return 'drop'
     if (this.isFull()) return 'drop' // the peer's SYN comes again; as Linux does
     const { synCookies, synBacklog } = this.config
     if (isReopening || (synCookies !== 'always' && this.halfOpen < synBacklog)) return 'open'

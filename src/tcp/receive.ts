@@ -27,8 +27,8 @@ import { TIMESTAMP_OPTION_BYTES } from './timestamps.ts'
 import { urgentBytes } from './urgent.ts'
 import { windowUpdateDue } from './window.ts'
 
-/** SACK blocks that fit into a header (RFC 2018 §3). */
-const MOST_SACK_BLOCKS = 4
+/** Ranges that are remembered in the order in which they grew: what a batch of segments has made. */
+const MOST_RECENT = 64
 
 /** Seventh check: segment text. Takes what lies in the window; SYN has been dealt with. */
 export function receiveText(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
@@ -106,10 +106,11 @@ function holdOutOfOrder(tcb: Tcb, from: Seq, end: Seq): void {
   owesDuplicate(tcb, 'out-of-order')
 }
 
-/** RFC 2018 §4: remembers that range `i` is the one that grew last. */
+/** RFC 2018 §4: remembers that range `i` is the one that grew last; as many as acknowledgements may be owed (see fillSack). */
 function noteRange(rcv: ReceiveState, i: number): void {
   const { outOfOrder, recentRanges } = rcv
-  const others = recentRanges.filter((other) => outOfOrder.find(other) !== i).slice(0, MOST_SACK_BLOCKS - 1)
+  const isOther = (at: Seq): boolean => outOfOrder.find(at) !== i && outOfOrder.find(at) >= 0
+  const others = recentRanges.filter(isOther).slice(0, MOST_RECENT - 1)
   recentRanges.length = 0
   recentRanges.push(seq(outOfOrder.start(i)), ...others)
 }

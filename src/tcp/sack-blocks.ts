@@ -45,8 +45,12 @@ export function hasSackBlocks(tcb: Tcb): boolean {
 /**
  * A duplicate first, then the range that grew last, then those reported before it, the latest first; then any, while there is room beside
  * `textLength` octets of text. Duplicates that are still to be reported owe an acknowledgement each (RFC 2883 §4).
+ *
+ * `still`: how many acknowledgements are owed after this one. They are made together, once a batch is handled; so that the peer hears of
+ * all ranges that the batch has made, and not of the last three again and again, the earlier ones tell of the earlier ranges, as if each
+ * had gone out when its segment came (RFC 2018 §4).
  */
-export function fillSack(tcb: Tcb, plan: SegmentPlan, textLength: number): void {
+export function fillSack(tcb: Tcb, plan: SegmentPlan, textLength: number, still: number): void {
   const { rcv } = tcb
   const { outOfOrder, recentRanges, duplicates } = rcv
   const room = tcb.pathSegmentBytes - 20 - (plan.hasTimestamps ? 12 : 0) - 4
@@ -69,7 +73,8 @@ export function fillSack(tcb: Tcb, plan: SegmentPlan, textLength: number): void 
     plan.sackEdges[2 * count + 1] = outOfOrder.end(i)
     count++
   }
-  for (const at of recentRanges) put(outOfOrder.find(at))
+  const earlier = Math.max(0, Math.min(still, recentRanges.length - (most - first)))
+  for (let k = earlier; k < recentRanges.length; k++) put(outOfOrder.find(recentRanges[k]))
   for (let i = outOfOrder.size - 1; i >= 0 && count < most; i--) put(i)
   plan.sackCount = count
 }

@@ -97,7 +97,7 @@ export interface ReceiveState {
   unread: number
   /** What lies in `buffer` beyond RCV.NXT, as sequence numbers. */
   readonly outOfOrder: Ranges
-  /** A number in each of the ranges that grew last, the latest first, at most four: the order of SACK blocks (RFC 2018 §4). */
+  /** A number in each of the ranges that grew last, the latest first, at most 64: the order of SACK blocks (RFC 2018 §4). */
   readonly recentRanges: Seq[]
   /** Text that came twice, start and end of each, to be reported in an acknowledgement each (RFC 2883). */
   readonly duplicates: Seq[]

@@ -174,6 +174,11 @@ describe('what is sent', () => {
         return header.identification
       })
     }
+    const atomic = host({ random: new SeededRandom(1) }).layer
+    const packet = new Packet()
+    packet.end = packet.start + 20
+    atomic.writeHeader(packet, ip('10.0.0.2'), ip('10.0.0.1'), 6, 64, 0, true)
+    expect(packet.bytes.subarray(packet.start + 4, packet.start + 8)).toEqual(Uint8Array.of(0, 0, 0x40, 0)) // DF: it means nothing
     const [a, b, c] = ids(1)
     expect([b, c]).toEqual([(a + 1) & 0xffff, (a + 2) & 0xffff])
     expect(ids(1)).toEqual([a, b, c])

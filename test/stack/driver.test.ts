@@ -142,6 +142,39 @@ test('timers run: a SYN goes again, and gives up', () => {
   expect([a.device.counters.txDropped, time.now()]).toEqual([4, 10_000_000])
 })
 
+/** The same device, whose listener is told of nothing while `isBusy()`. */
+function deaf(device: PacketDevice, isBusy: () => boolean): PacketDevice {
+  const get = (target: PacketDevice, key: keyof PacketDevice): unknown => {
+    if (key === 'onReadable') {
+      return (listener: (() => void) | null) => target.onReadable(listener && (() => isBusy() || listener()))
+    }
+    const value: unknown = Reflect.get(target, key, target)
+    return typeof value === 'function' ? value.bind(target) : value
+  }
+  return new Proxy(device, { get: (target, key) => get(target, key as keyof PacketDevice) })
+}
+
+test('what lies in the device is handled before the timers are: whoever was busy sends nothing twice (RFC 6298 §5.4)', () => {
+  const time = new VirtualTime()
+  const [left, right] = memoryPair({ scheduler: time })
+  let isBusy = true
+  const hosts = [deaf(left, () => isBusy), right].map((device, i) => {
+    const stack = new Stack({ addresses: [`10.0.0.${i + 1}/24`], mtu: 1500, random: new SeededRandom(i), tcp: {} })
+    return { stack, driver: new Driver({ stack, device, scheduler: time, onEvent: () => {} }) }
+  })
+  const [a, b] = hosts
+  b.stack.listen({ port: 80 })
+  const connection = a.stack.connect({ remote, remotePort: 80 }, time.now())
+  a.driver.wake()
+  time.runSync({ until: 999_999 })
+  expect([connection.state, b.stack.tcp.connectionCount]).toEqual(['SYN-SENT', 1]) // the answer lies there
+  time.runSync({ until: 1_000_000 }) // the retransmission timeout
+  expect(connection.state).toBe('ESTABLISHED')
+  isBusy = false
+  time.runSync({ until: 3_000_000 })
+  expect(a.stack.tcp.counters.TcpRetransSegs).toBe(0)
+})
+
 test('an event raised by the last output is told in a turn of its own', () => {
   const { time, hosts, told } = cable()
   const [a] = hosts

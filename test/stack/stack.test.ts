@@ -51,6 +51,14 @@ test('an unknown protocol is answered with protocol unreachable (RFC 1122 §3.2.
   expect([ip.protocol, ...packet.bytes.subarray(packet.start + 20, packet.start + 22)]).toEqual([1, 3, 2])
 })
 
+test('a UDP datagram is answered with port unreachable: nobody listens (RFC 1122 §4.1.3.1)', () => {
+  const s = stack()
+  s.handlePacket(wrapIp(them, us, PROTOCOL.UDP, Uint8Array.of(0x10, 0, 0, 53, 0, 8, 0, 0), -1), 0)
+  const [{ ip, packet }] = poll(s)
+  expect([ip.protocol, ...packet.bytes.subarray(packet.start + 20, packet.start + 22)]).toEqual([1, 3, 3])
+  expect(s.drops.get('udp-no-listener')).toBe(1)
+})
+
 test('what is not for us goes no further', () => {
   const s = stack()
   s.listen({ port: 80 })

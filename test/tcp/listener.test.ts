@@ -36,6 +36,17 @@ scenario('a full backlog drops further SYNs in silence; one accepted makes room 
   expect(counters.TcpPassiveOpens).toBe(3)
 })
 
+scenario(
+  'a SYN that carries FIN opens nothing and is not answered, whatever else it carries (as Linux; RFC 9293 §3.10.7.2)',
+  () => {
+    const c = listening()
+    c.in('SF 0 <mss 1460>').quiet()
+    c.in('SFP 0 <mss 1460>').quiet()
+    expect([c.state, c.stack.tcp.connectionCount]).toEqual(['LISTEN', 0])
+    c.in('SP 0 <mss 1460>').out('S. 0 ack 1')
+  },
+)
+
 scenario('connections are accepted in the order in which they were established', () => {
   const c = listening()
   for (const port of [40000, 40001]) {

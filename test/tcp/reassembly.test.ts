@@ -105,6 +105,17 @@ scenario(
   },
 )
 
+scenario('the acknowledgements of one batch tell of all ranges that it has made (RFC 2018 §4)', () => {
+  const c = established({ sack: true, ts: true })
+  const at = (i: number): string => `${1001 * i}:${1001 * i + 100}`
+  c.in(...[1, 2, 3, 4, 5].map((i) => `. ${at(i)} ack 1`))
+  c.out(`. 1 ack 1 <TS,sack ${at(3)} ${at(2)} ${at(1)}>`) // what did not fit into the newest three
+  c.out(`. 1 ack 1 <TS,sack ${at(3)} ${at(2)} ${at(1)}>`, `. 1 ack 1 <TS,sack ${at(3)} ${at(2)} ${at(1)}>`)
+  c.out(`. 1 ack 1 <TS,sack ${at(4)} ${at(3)} ${at(2)}>`)
+  c.out(`. 1 ack 1 <TS,sack ${at(5)} ${at(4)} ${at(3)}>`) // the last is about the last segment
+  c.in('. 6001:6101 ack 1').out(`. 1 ack 1 <TS,sack 6001:6101 ${at(5)} ${at(4)}>`)
+})
+
 scenario('blocks that grow together are reported as one (RFC 2018 §4)', () => {
   const c = established({ sack: true })
   c.in('. 1001:1101 ack 1', '. 1201:1301 ack 1', '. 2001:2101 ack 1').drain()
