@@ -1,5 +1,6 @@
 // Taking back a reaction to a loss that was none: the Eifel detection by timestamps (RFC 3522), and DSACKs for everything that was sent
-// again (RFC 3708 §2). What was taken away is put back by the controller (RFC 4015 §3).
+// again (RFC 3708 §2), and what needs no proof: nothing was sent again, and yet all has arrived. What was taken away is put back by the
+// controller (RFC 4015 §3).
 // Owns: the judgement. Does not own: beginning a recovery (loss.ts).
 
 import type { SegmentHeader } from './header.ts'
@@ -12,6 +13,7 @@ export function beginUndo(tcb: Tcb): void {
   const { undo } = tcb
   undo.isPossible = true
   undo.isResent = false
+  undo.isMended = tcb.tlp.isOut && tcb.tlp.isRetransmission
   undo.isJudged = false
   undo.unexplained = 0
   undo.resent.clear()
@@ -38,7 +40,8 @@ const segments = (tcb: Tcb, length: number): number => Math.max(1, Math.ceil(len
  */
 export function isSpurious(tcb: Tcb, segment: SegmentHeader, acked: number, sack: SackOutcome): boolean {
   const { undo, ts, snd } = tcb
-  if (!undo.isPossible || !undo.isResent) return false
+  if (!undo.isPossible) return false
+  if (!undo.isResent) return isNothingMissing(tcb)
   // RFC 3708 §2: what the network itself has doubled, and we have not sent again, tells nothing.
   const isOurs = sack.isDsack && undo.resent.covers(sack.dsackStart, sack.dsackEnd)
   if (isOurs) undo.unexplained -= segments(tcb, seqDiff(sack.dsackEnd, sack.dsackStart))
@@ -49,6 +52,17 @@ export function isSpurious(tcb: Tcb, segment: SegmentHeader, acked: number, sack
   const isAllDuplicate = isOurs && undo.unexplained <= 0
   if (covers) undo.isJudged = true
   if (!isEifel && !isAllDuplicate) return false
+  undo.isPossible = false
+  return true
+}
+
+/**
+ * Whether all that was judged lost has arrived before any of it went again: when the acknowledgement that seemed to tell of the loss and
+ * that of the late segment come in one batch. A segment that a tail probe had sent again may have been lost all the same.
+ */
+function isNothingMissing(tcb: Tcb): boolean {
+  const { undo, recovery, snd } = tcb
+  if (recovery.phase === 'open' || undo.isMended || snd.flight.lostBytes > 0) return false
   undo.isPossible = false
   return true
 }
