@@ -12,6 +12,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { findNamespaceWay, isInsideNamespace, runInNamespace, watchLifeline } from '../../src/cli/namespace.ts'
 import { type Cell, cells, expectedMbit, LOSSES, RTTS, secondsOf } from './cells.ts'
+import { countedBetween, readKernelCounters } from './kernel-counters.ts'
 import { head, json, line, type Measured, machine } from './report.ts'
 import { type Kind, type Outcome, Testbed } from './testbed.ts'
 
@@ -98,6 +99,7 @@ function planOf(flags: Flags): Plan {
 async function measure(testbed: Testbed, plan: Plan, cell: Cell): Promise<Measured> {
   const runs: Record<Kind, Outcome[]> = { kernel: [], send: [], receive: [] }
   const seconds = plan.seconds(cell)
+  const before = readKernelCounters()
   const lanes = Math.max(1, Math.floor(SIDE_BY_SIDE_MBIT / expectedMbit(cell)))
   const jobs = Array.from({ length: plan.seeds(cell) }, (_, run) =>
     plan.kinds.map((kind) => ({ cell, kind, seconds, seed: plan.firstSeed + run })),
@@ -108,7 +110,7 @@ async function measure(testbed: Testbed, plan: Plan, cell: Cell): Promise<Measur
     }
   }
   await Promise.all(Array.from({ length: lanes }, work))
-  return { cell, seconds, runs }
+  return { cell, seconds, runs, counted: countedBetween(before, readKernelCounters()) }
 }
 
 /** What went wrong, one line each. */

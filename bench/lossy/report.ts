@@ -4,6 +4,7 @@
 import { spawnSync } from 'node:child_process'
 import { cpus, release } from 'node:os'
 import type { Cell } from './cells.ts'
+import type { KernelCounters } from './kernel-counters.ts'
 import type { Kind, Outcome } from './testbed.ts'
 
 /** All outcomes of a cell, run by run. */
@@ -11,6 +12,8 @@ export interface Measured {
   readonly cell: Cell
   readonly seconds: number
   readonly runs: Readonly<Record<Kind, readonly Outcome[]>>
+  /** What the kernel counted when it sent, to either receiver. */
+  readonly counted: KernelCounters
 }
 
 /** The middle value, of an even number the mean of the two in the middle; 0 of none. */
@@ -63,14 +66,16 @@ const HEAD = [
   'sent again (twice) %: kernel',
   'ours sends',
   'ours receives',
-  'ours: recoveries / timeouts / undone',
+  'recoveries / timeouts / undone: kernel, both',
+  'ours sends',
 ]
 
 /** One line of Markdown. */
-export function line({ cell, runs }: Measured): string {
+export function line({ cell, runs, counted }: Measured): string {
   const { kernel, send, receive } = runs
-  const rates = kernel.map(({ mbit }) => mbit)
+  const rates = kernel.length === 0 ? [0] : kernel.map(({ mbit }) => mbit)
   const told = (of: 'losses' | 'timeouts' | 'undone'): number => sum(send, (run) => run.told?.[of] ?? 0)
+  const { TCPSackRecovery, TCPTimeouts, TCPFullUndo, TCPPartialUndo, TCPDSACKUndo, TCPLossUndo } = counted
   const columns = [
     String(cell.rttMs),
     String(cell.loss),
@@ -81,6 +86,7 @@ export function line({ cell, runs }: Measured): string {
     percent(again(kernel)),
     percent(again(send)),
     percent(again(receive)),
+    `${TCPSackRecovery} / ${TCPTimeouts} / ${TCPFullUndo + TCPPartialUndo + TCPDSACKUndo + TCPLossUndo}`,
     `${told('losses')} / ${told('timeouts')} / ${told('undone')}`,
   ]
   return `| ${columns.join(' | ')} |`
@@ -93,12 +99,13 @@ export function head(): string {
 
 /** Everything, for programs. */
 export function json(all: readonly Measured[]): string {
-  const rows = all.map(({ cell, seconds, runs }) => ({
+  const rows = all.map(({ cell, seconds, runs, counted }) => ({
     ...cell,
     seconds,
     kernelMbit: mbitOf(runs.kernel),
     sendRatio: mbitOf(runs.send) / mbitOf(runs.kernel),
     receiveRatio: mbitOf(runs.receive) / mbitOf(runs.kernel),
+    kernelCounted: counted,
     runs,
   }))
   return `${JSON.stringify({ machine: machine(), cells: rows }, null, 2)}\n`
