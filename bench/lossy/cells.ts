@@ -28,14 +28,24 @@ export function cells(losses = LOSSES, rtts = RTTS, reorders: readonly boolean[]
   return rtts.flatMap((rttMs) => losses.flatMap((loss) => reorders.map((reorder) => ({ loss, rttMs, reorder }))))
 }
 
-/** What happens to the packets of each direction: a queue of one bandwidth-delay product, but never a very short one. */
-export function impairmentOf({ loss, rttMs, reorder }: Cell): Impairment {
-  const bdpPackets = Math.ceil((RATE_BPS * rttMs) / 1e3 / 8 / 1500)
+/** A bandwidth-delay product, but never a very short queue. */
+const queuePackets = ({ rttMs }: Cell): number =>
+  Math.max(LEAST_QUEUE_PACKETS, Math.ceil((RATE_BPS * rttMs) / 1e3 / 8 / 1500))
+
+/** Buffers of our ends: twice what the link and its queue can hold, at least a mebibyte; with losses no window comes near that. */
+export function bufferBytesOf(cell: Cell): number {
+  const most = 2 * (2 * queuePackets(cell) * 1500)
+  return Math.max(1 << 20, cell.loss >= 1 ? 0 : most)
+}
+
+/** What happens to the packets of each direction. */
+export function impairmentOf(cell: Cell): Impairment {
+  const { loss, rttMs, reorder } = cell
   return {
     delayUs: (rttMs * 1000) / 2,
     lossRate: loss / 100,
     rateBps: RATE_BPS,
-    queuePackets: Math.max(LEAST_QUEUE_PACKETS, bdpPackets),
+    queuePackets: queuePackets(cell),
     ...(reorder ? REORDER : {}),
   }
 }

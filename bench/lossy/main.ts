@@ -38,6 +38,7 @@ Needs root or an unprivileged user namespace; works in a network namespace of it
 const KINDS: readonly Kind[] = ['kernel', 'send', 'receive']
 /** How much traffic the machine carries without becoming the bottleneck itself. */
 const SIDE_BY_SIDE_MBIT = 100
+const MOST_LANES = 15
 
 function readFlags() {
   return parseArgs({
@@ -100,7 +101,8 @@ async function measure(testbed: Testbed, plan: Plan, cell: Cell): Promise<Measur
   const runs: Record<Kind, Outcome[]> = { kernel: [], send: [], receive: [] }
   const seconds = plan.seconds(cell)
   const before = readKernelCounters()
-  const lanes = Math.max(1, Math.floor(SIDE_BY_SIDE_MBIT / expectedMbit(cell)))
+  testbed.takeWorstLateness()
+  const lanes = Math.max(1, Math.min(MOST_LANES, Math.floor(SIDE_BY_SIDE_MBIT / expectedMbit(cell))))
   const jobs = Array.from({ length: plan.seeds(cell) }, (_, run) =>
     plan.kinds.map((kind) => ({ cell, kind, seconds, seed: plan.firstSeed + run })),
   ).flat()
@@ -110,7 +112,8 @@ async function measure(testbed: Testbed, plan: Plan, cell: Cell): Promise<Measur
     }
   }
   await Promise.all(Array.from({ length: lanes }, work))
-  return { cell, seconds, runs, counted: countedBetween(before, readKernelCounters()) }
+  const counted = countedBetween(before, readKernelCounters())
+  return { cell, seconds, runs, counted, lateMs: testbed.takeWorstLateness() / 1000 }
 }
 
 /** What went wrong, one line each. */

@@ -7,8 +7,6 @@ import { createHost, type Host, realTime } from '../../src/net/index.ts'
 import { type CongestionControl, congestionControl, registerCongestionControl } from '../../src/tcp/index.ts'
 import { type Received, receiveStream, sendStream } from './stream.ts'
 
-/** Room for the longest link's bandwidth-delay product and its queue, several times. */
-const BUFFER_BYTES = 8 << 20
 const CABLE_PACKETS = 16384
 
 /** What the sender's congestion controller was told. */
@@ -52,11 +50,11 @@ export class OurEnd {
   readonly #host: Host
 
   /** @param address with its prefix length */
-  constructor(address: string) {
+  constructor(address: string, bufferBytes: number) {
     const [inner, outer] = memoryPair({ scheduler: realTime(), txQueueLength: CABLE_PACKETS })
     this.device = outer
     const congestion = counted('cubic', this.told).name
-    const tcp = { congestion, sendBufferBytes: BUFFER_BYTES, receiveBufferBytes: BUFFER_BYTES }
+    const tcp = { congestion, sendBufferBytes: bufferBytes, receiveBufferBytes: bufferBytes }
     this.#host = createHost({ device: inner, address, tcp, scheduler: realTime({ ref: true }) })
   }
 

@@ -19,6 +19,7 @@ export class PreciseTime implements Scheduler {
   #sleeper: NodeJS.Timeout | null = null
   #sleepsUntil: Micros = Number.POSITIVE_INFINITY
   #isAwake = false
+  #worstUs: Micros = 0
 
   constructor() {
     this.#wake = () => this.#turn()
@@ -39,6 +40,13 @@ export class PreciseTime implements Scheduler {
     setImmediate(task)
   }
 
+  /** By how much the latest task was late since this was asked last: how busy the machine was with other things. */
+  takeWorstLateness(): Micros {
+    const worst = this.#worstUs
+    this.#worstUs = 0
+    return worst
+  }
+
   /** Runs what is due, then waits for the next. */
   #turn(): void {
     this.#isAwake = false
@@ -46,6 +54,7 @@ export class PreciseTime implements Scheduler {
     for (const entry of this.#entries) {
       if (entry.at > now) continue
       this.#entries.delete(entry)
+      this.#worstUs = Math.max(this.#worstUs, now - entry.at)
       entry.task()
     }
     this.#settle()

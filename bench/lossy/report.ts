@@ -14,6 +14,8 @@ export interface Measured {
   readonly runs: Readonly<Record<Kind, readonly Outcome[]>>
   /** What the kernel counted when it sent, to either receiver. */
   readonly counted: KernelCounters
+  /** By how much a packet was late at most: the machine had other things to do. */
+  readonly lateMs: number
 }
 
 /** The middle value, of an even number the mean of the two in the middle; 0 of none. */
@@ -68,10 +70,11 @@ const HEAD = [
   'ours receives',
   'recoveries / timeouts / undone: kernel, both',
   'ours sends',
+  'packets late by, ms',
 ]
 
 /** One line of Markdown. */
-export function line({ cell, runs, counted }: Measured): string {
+export function line({ cell, runs, counted, lateMs }: Measured): string {
   const { kernel, send, receive } = runs
   const rates = kernel.length === 0 ? [0] : kernel.map(({ mbit }) => mbit)
   const told = (of: 'losses' | 'timeouts' | 'undone'): number => sum(send, (run) => run.told?.[of] ?? 0)
@@ -88,6 +91,7 @@ export function line({ cell, runs, counted }: Measured): string {
     percent(again(receive)),
     `${TCPSackRecovery} / ${TCPTimeouts} / ${TCPFullUndo + TCPPartialUndo + TCPDSACKUndo + TCPLossUndo}`,
     `${told('losses')} / ${told('timeouts')} / ${told('undone')}`,
+    lateMs.toFixed(0),
   ]
   return `| ${columns.join(' | ')} |`
 }
@@ -99,12 +103,13 @@ export function head(): string {
 
 /** Everything, for programs. */
 export function json(all: readonly Measured[]): string {
-  const rows = all.map(({ cell, seconds, runs, counted }) => ({
+  const rows = all.map(({ cell, seconds, runs, counted, lateMs }) => ({
     ...cell,
     seconds,
     kernelMbit: mbitOf(runs.kernel),
     sendRatio: mbitOf(runs.send) / mbitOf(runs.kernel),
     receiveRatio: mbitOf(runs.receive) / mbitOf(runs.kernel),
+    lateMs,
     kernelCounted: counted,
     runs,
   }))

@@ -31,13 +31,11 @@ class SeededStream {
   }
 }
 
-/** Writes the stream of that seed for as long as the socket lives. */
+/** Writes the stream of that seed for as long as the socket lives: a chunk in a turn, so that a large buffer is not filled at one go. */
 export function sendStream(socket: Duplex, seed: number): void {
   const stream = new SeededStream(seed)
   const pump = (): void => {
-    while (!socket.destroyed && socket.write(stream.next())) {
-      // until the socket says that it is full
-    }
+    if (!socket.destroyed && socket.write(stream.next())) setImmediate(pump)
   }
   socket.on('drain', pump)
   pump()

@@ -9,10 +9,10 @@
 
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
-import type { Scheduler } from '../../src/base/time.ts'
+import type { Micros } from '../../src/base/time.ts'
 import { CaptureFile } from '../../src/cli/capture-file.ts'
 import { openTun, type PacketDevice } from '../../src/link/index.ts'
-import { type Cell, impairmentOf } from './cells.ts'
+import { bufferBytesOf, type Cell, impairmentOf } from './cells.ts'
 import { KernelChild } from './kernel-child.ts'
 import type { Answer } from './kernel-end.ts'
 import { Bridge, Link, type Seen } from './link.ts'
@@ -65,7 +65,7 @@ interface Course {
 
 /** The testbed. */
 export class Testbed {
-  readonly #time: Scheduler = new PreciseTime()
+  readonly #time = new PreciseTime()
   readonly #bridge = new Bridge()
   readonly #a = new KernelChild([])
   readonly #b = new KernelChild(['unshare', '--net'])
@@ -97,6 +97,11 @@ export class Testbed {
     for (const tun of this.#tuns) this.#bridge.attach(tun)
   }
 
+  /** By how much a packet was late at most since this was asked last. */
+  takeWorstLateness(): Micros {
+    return this.#time.takeWorstLateness()
+  }
+
   /** Ends everything. */
   close(): void {
     this.#a.close()
@@ -107,7 +112,7 @@ export class Testbed {
   /** Runs one transfer. Never rejects: what goes wrong is in the outcome. */
   async run(job: Job): Promise<Outcome> {
     const port = this.#nextPort++
-    const ours = job.kind === 'kernel' ? null : new OurEnd(`${OURS}/24`)
+    const ours = job.kind === 'kernel' ? null : new OurEnd(`${OURS}/24`, bufferBytesOf(job.cell))
     const capture = this.#captures === null ? null : openCapture(this.#captures, job)
     const link = new Link({
       scheduler: this.#time,
