@@ -50,16 +50,22 @@ export function impairmentOf(cell: Cell): Impairment {
   }
 }
 
-/** About what one connection can be expected to carry, in Mbit/s (Mathis et al. 1997): so many transfers fit side by side. */
+/**
+ * About what one connection can be expected to carry, in Mbit/s, so that it is known how many transfers fit side by side: Padhye et al.
+ * 1998, with timeouts at a quarter of their length, since RACK and tail probes save most of them.
+ */
 export function expectedMbit({ loss, rttMs }: Cell): number {
   const most = RATE_BPS / 1e6
   if (loss === 0) return most
-  return Math.min(most, (1.3 * SEGMENT_BYTES * 8) / (rttMs * 1e3) / Math.sqrt(loss / 100))
+  const p = loss / 100
+  const rtt = rttMs / 1e3
+  const timeouts = (0.05 + rtt) * Math.min(1, 3 * Math.sqrt((3 * p) / 8)) * p * (1 + 32 * p ** 2)
+  return Math.min(most, (SEGMENT_BYTES * 8) / 1e6 / (rtt * Math.sqrt((2 * p) / 3) + timeouts))
 }
 
 /** How long each transfer lasts: so long that slow start is the smaller part of it, and that a slow cell sees losses enough. */
 export function secondsOf(cell: Cell, isQuick: boolean): number {
   const isFast = expectedMbit(cell) > 50
-  const seconds = cell.rttMs <= 5 ? 2 : cell.rttMs <= 50 ? (isFast ? 4 : 8) : isFast ? 8 : 25
+  const seconds = cell.rttMs <= 5 ? (isFast ? 2 : 8) : cell.rttMs <= 50 ? (isFast ? 4 : 8) : isFast ? 8 : 25
   return isQuick ? Math.max(1, seconds / 4) : seconds
 }
