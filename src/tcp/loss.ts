@@ -199,9 +199,14 @@ function enterRecovery(tcb: Tcb, delivered: number, now: Micros): void {
   forgetProbe(tcb)
 }
 
-/** FlightSize; what limited transmit (RFC 3042) sent beyond cwnd is left out (RFC 5681 §3.2 step 2). */
+/**
+ * FlightSize; what limited transmit (RFC 3042) sent beyond cwnd is left out (RFC 5681 §3.2 step 2). A sender that the window holds back has
+ * as much out as the window is large: what the batch's acknowledgements before this one took from the flight, output has only not been
+ * asked to send yet (RFC 9438 §4.6: cwnd in place of flight_size, where growth is bounded by use).
+ */
 function flightSize(tcb: Tcb): number {
-  return Math.min(provenFlight(tcb, tcb.snd.flight.bytes), tcb.cc.cwnd)
+  const { snd, cc, hold } = tcb
+  return hold === 'cwnd' ? cc.cwnd : Math.min(provenFlight(tcb, snd.flight.bytes), cc.cwnd)
 }
 
 /** The first segment of the flight is lost; of a super-segment, its first segment. Returns false when that is known already. */

@@ -78,6 +78,8 @@ export interface UndoState {
   /** TSval of the first segment sent again, 0 before it was sent. */
   resendTsVal: number
   isResent: boolean
+  /** A tail probe had sent something again when it began: what arrives may be that copy. */
+  isMended: boolean
   /** Where that segment begins: only what acknowledges it can be judged. */
   resendStart: Seq
   /** Everything sent again since it began. */
@@ -94,6 +96,7 @@ export function createUndo(iss: Seq): UndoState {
     isPossible: false,
     resendTsVal: 0,
     isResent: false,
+    isMended: false,
     resendStart: iss,
     resent: new Ranges(),
     isJudged: false,

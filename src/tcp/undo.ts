@@ -1,5 +1,6 @@
 // Taking back a reaction to a loss that was none: the Eifel detection by timestamps (RFC 3522), and DSACKs for everything that was sent
-// again (RFC 3708 §2); F-RTO, for timeouts, is in frto.ts. What was taken away is put back by the controller (RFC 4015 §3).
+// again (RFC 3708 §2), and what needs no proof: nothing was sent again, and yet all has arrived; F-RTO, for timeouts, is in frto.ts. What
+// was taken away is put back by the controller (RFC 4015 §3).
 // Owns: the judgement. Does not own: beginning a recovery (loss.ts).
 
 import type { SegmentHeader } from './header.ts'
@@ -12,6 +13,7 @@ export function beginUndo(tcb: Tcb): void {
   const { undo } = tcb
   undo.isPossible = true
   undo.isResent = false
+  undo.isMended = tcb.tlp.isOut && tcb.tlp.isRetransmission
   undo.isJudged = false
   undo.unexplained = 0
   undo.resent.clear()
@@ -32,8 +34,8 @@ export function noteResend(tcb: Tcb, start: Seq, length: number, tsVal: number):
 
 const segments = (tcb: Tcb, length: number): number => Math.max(1, Math.ceil(length / tcb.snd.mss))
 
-/** What has shown a recovery to be a mistake: an older timestamp echoed, DSACKs of all that went again, F-RTO. */
-export type UndoEvidence = 'eifel' | 'dsack' | 'frto'
+/** What has shown a recovery to be a mistake: an older timestamp echoed, DSACKs of all that went again, F-RTO, that nothing is missing. */
+export type UndoEvidence = 'eifel' | 'dsack' | 'frto' | 'arrived'
 
 /**
  * Judges an acknowledgement: whether the recovery under way, or the one just over, was a mistake. Says so once; the caller then ends
@@ -41,7 +43,8 @@ export type UndoEvidence = 'eifel' | 'dsack' | 'frto'
  */
 export function judgeUndo(tcb: Tcb, segment: SegmentHeader, acked: number, sack: SackOutcome): UndoEvidence | 'none' {
   const { undo, ts, snd } = tcb
-  if (!undo.isPossible || !undo.isResent) return 'none'
+  if (!undo.isPossible) return 'none'
+  if (!undo.isResent) return isNothingMissing(tcb) ? 'arrived' : 'none'
   // RFC 3708 §2: what the network itself has doubled, and we have not sent again, tells nothing.
   const isOurs = sack.isDsack && undo.resent.covers(sack.dsackStart, sack.dsackEnd)
   if (isOurs) undo.unexplained -= segments(tcb, seqDiff(sack.dsackEnd, sack.dsackStart))
@@ -53,4 +56,13 @@ export function judgeUndo(tcb: Tcb, segment: SegmentHeader, acked: number, sack:
   if (covers) undo.isJudged = true
   if (!isEifel && !isAllDuplicate) return 'none'
   return isEifel ? 'eifel' : 'dsack'
+}
+
+/**
+ * Whether all that was judged lost has arrived before any of it went again: when the acknowledgement that seemed to tell of the loss and
+ * that of the late segment come in one batch. A segment that a tail probe had sent again may have been lost all the same.
+ */
+function isNothingMissing(tcb: Tcb): boolean {
+  const { undo, recovery, snd } = tcb
+  return recovery.phase !== 'open' && !undo.isMended && snd.flight.lostBytes === 0
 }

@@ -26,6 +26,32 @@ scenario('duplicate ACKs are counted one by one within a batch, too (RFC 5681 §
   expect(c.tcb.recovery.dupAcks).toBe(4)
 })
 
+scenario(
+  'acknowledgements of one batch before the loss do not make the flight that it is measured by smaller (RFC 5681 §3.2, equation 4)',
+  () => {
+    const told = [
+      '. ack 5001',
+      '. ack 5001 <sack 6001:7001>',
+      '. ack 5001 <sack 6001:8001>',
+      '. ack 5001 <sack 6001:9001>',
+    ]
+    const oneByOne = tenInFlight(30_000, true)
+    for (const line of told) oneByOne.in(line).drain()
+    const batch = tenInFlight(30_000, true)
+    batch.in(...told).drain()
+    // Slow start has opened the window to 15 segments by then.
+    expect([phase(oneByOne), oneByOne.tcb.cc.ssthresh]).toEqual(['recovery', 7500])
+    expect([phase(batch), batch.tcb.cc.ssthresh]).toEqual(['recovery', 7500])
+  },
+)
+
+scenario('a flight that the application kept below the window is what a loss is measured by (RFC 5681 §3.2)', () => {
+  const c = established({ mss, sack: true })
+  c.write(6000).outText(1, 6001)
+  c.in('. ack 1 <sack 1001:4001>').out('. 1:1001 ack 1')
+  expect(c.tcb.cc.ssthresh).toBe(3000)
+})
+
 scenario('what is no duplicate ACK is not counted (RFC 5681 §2 (a) to (e))', () => {
   const c = tenInFlight(0)
   c.times(2, '. ack 1')

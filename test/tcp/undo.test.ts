@@ -75,6 +75,37 @@ scenario('what waited to be sent again is not sent after all (RFC 4015 §3)', ()
   c.in(`. ack 10001 <TS ecr ${first}>`).silent(1000)
 })
 
+scenario(
+  'all that was judged lost arrives in the batch that said so: nothing went again, nothing was lost (RFC 4015 §3)',
+  () => {
+    for (const isOn of [true, false]) {
+      const c = inFlight({}, isOn)
+      c.advance(50).in('. ack 1 <sack 1001:4001>', '. ack 4001').quiet()
+      expect([phase(c), ...window(c)]).toEqual(isOn ? ['open', 10_000, NEVER] : ['recovery', 5000, 5000])
+      c.in('. ack 10001')
+      expect(window(c)).toEqual(isOn ? [16_000, NEVER] : [5000, 5000])
+    }
+  },
+)
+
+scenario('one of two losses arrives in the batch that told of them: the other stays one (RFC 4015 §3)', () => {
+  const c = inFlight({ ts: true })
+  const first = clock(c)
+  c.advance(50).in(`. ack 1 <TS ecr ${first},sack 3001:10001>`, `. ack 1001 <TS ecr ${first},sack 3001:10001>`)
+  expect(phase(c)).toBe('recovery')
+  c.outText(1001, 3001, 1, false)
+  const second = clock(c)
+  c.advance(50).in(`. ack 10001 <TS ecr ${second}>`)
+  expect(window(c)).toEqual([5000, 5000])
+})
+
+scenario('what a tail probe had sent again tells nothing by arriving (RFC 8985 §7.4.2)', () => {
+  const c = inFlight({ tcp: { rack: true, tailLossProbe: true } })
+  c.advance(200).out('P. 9001:10001 ack 1') // the tail probe
+  c.advance(50).in('. ack 1 <sack 1001:4001>', '. ack 4001').quiet()
+  expect([phase(c), c.tcb.cc.ssthresh]).toEqual(['recovery', 5000])
+})
+
 scenario('no timestamps, no judgement by them (RFC 3522 §3.1)', () => {
   const c = inFlight()
   c.advance(50).in('. ack 1 <sack 1001:4001>').out('. 1:1001 ack 1').advance(10).in('. ack 4001')

@@ -55,6 +55,8 @@ export interface CubicData {
   savedStage: CubicStage
   undo: WindowUndo
   hystart: HystartState
+  /** Where slow start stood then. */
+  savedPhase: HystartState['phase']
   /** When the last acknowledgement came; -1 before the first. */
   lastAckAt: Micros
   /** §4.7 */
@@ -147,6 +149,12 @@ function reduce(state: CongestionState, flight: number, beta: number, least: num
   state.acked = 0
 }
 
+/** For §4.9, before a reduction. */
+function saveStage(data: CubicData): void {
+  Object.assign(data.savedStage, data.stage)
+  data.savedPhase = data.hystart.phase
+}
+
 const rules: Omit<CongestionControl, 'name' | 'init'> = {
   onEveryAck(state, ack) {
     const data = dataOf(state)
@@ -178,7 +186,7 @@ const rules: Omit<CongestionControl, 'name' | 'init'> = {
     const data = dataOf(state)
     if (data !== null) {
       rememberLoss(data.undo, state)
-      Object.assign(data.savedStage, data.stage)
+      saveStage(data)
     }
     reduce(state, flight, CUBIC.beta, 2)
   },
@@ -201,7 +209,7 @@ const rules: Omit<CongestionControl, 'name' | 'init'> = {
   onTimeout(state, flight, first) {
     const data = dataOf(state)
     if (data !== null) {
-      if (rememberTimeout(data.undo, state, first)) Object.assign(data.savedStage, data.stage)
+      if (rememberTimeout(data.undo, state, first)) saveStage(data)
       if (first) data.stage.cwndPrior = state.cwnd / state.mss
       data.stage.epochAt = -1
       data.stage.afterTimeout = true
@@ -215,8 +223,10 @@ const rules: Omit<CongestionControl, 'name' | 'init'> = {
 
   onSpuriousLoss(state) {
     const data = dataOf(state)
-    // §4.9: the stage goes on as if nothing had been.
-    if (data !== null && restoreWindow(data.undo, state)) Object.assign(data.stage, data.savedStage)
+    if (data === null || !restoreWindow(data.undo, state)) return
+    // §4.9: the stage goes on as if nothing had been; so does the first slow start, and it still needs an end (RFC 9406 §4.3).
+    Object.assign(data.stage, data.savedStage)
+    data.hystart.phase = data.savedPhase
   },
 
   onIdle(state, restartWindow, now) {
@@ -241,6 +251,7 @@ export function createCubic(options: CubicOptions = {}): CongestionControl {
         savedStage: createStage(),
         undo: createWindowUndo(),
         hystart: createHystart(),
+        savedPhase: 'done',
         lastAckAt: -1,
         fastConvergence,
       }

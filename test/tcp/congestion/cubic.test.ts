@@ -168,6 +168,36 @@ describe('reductions', () => {
   })
 })
 
+describe('the first slow start', () => {
+  test.each(['onLoss', 'onTimeout'] as const)(
+    'goes on after a spurious %s, and HyStart++ with it (RFC 9438 §4.9, RFC 9406 §4.3)',
+    (what) => {
+      const rounds = new Rounds(cubic, { segments: 16 })
+      rounds.round(80_000)
+      const { state } = rounds
+      const { hystart } = state.data as CubicData
+      if (what === 'onLoss') cubic.onLoss(state, state.cwnd, rounds.now)
+      else cubic.onTimeout(state, state.cwnd, true, rounds.now)
+      expect(hystart.phase).toBe('done')
+      cubic.onSpuriousLoss?.(state)
+      expect([hystart.phase, state.ssthresh]).toEqual(['slow-start', Number.POSITIVE_INFINITY])
+      rounds.round(80_000)
+      rounds.round(100_000)
+      expect(hystart.phase).toBe('css')
+    },
+  )
+
+  test('has ended for good by a loss that was one (RFC 9406 §4.2)', () => {
+    const rounds = new Rounds(cubic, { segments: 16 })
+    rounds.round(80_000)
+    cubic.onLoss(rounds.state, rounds.state.cwnd, rounds.now)
+    cubic.onRecovered(rounds.state, 0, rounds.now)
+    cubic.onLoss(rounds.state, rounds.state.cwnd, rounds.now)
+    cubic.onSpuriousLoss?.(rounds.state)
+    expect((rounds.state.data as CubicData).hystart.phase).toBe('done')
+  })
+})
+
 describe('the clock of a stage', () => {
   test('stands still while the application holds the sender back (RFC 9438 §5.8)', () => {
     const [busy, paused] = [afterLoss(100), afterLoss(100)]
