@@ -45,11 +45,15 @@ function again(runs: readonly Outcome[]): { readonly resent: number; readonly tw
 const percent = ({ resent, twice }: { readonly resent: number; readonly twice: number }): string =>
   `${resent.toFixed(2)} (${twice.toFixed(2)})`
 
+/** Ours to the yardstick's of the same seed: the same packets were lost, as long as both send alike. */
+function ratios(runs: readonly Outcome[], yardstick: readonly Outcome[]): number[] {
+  return runs.slice(0, yardstick.length).map(({ mbit }, run) => mbit / yardstick[run].mbit)
+}
+
 function ratioText(runs: readonly Outcome[], yardstick: readonly Outcome[]): string {
-  const base = mbitOf(yardstick)
-  if (runs.length === 0 || base === 0) return '-'
-  const rates = runs.map(({ mbit }) => mbit / base)
-  return `**${median(rates).toFixed(2)}** (${Math.min(...rates).toFixed(2)}-${Math.max(...rates).toFixed(2)})`
+  const all = ratios(runs, yardstick)
+  if (all.length === 0) return '-'
+  return `**${median(all).toFixed(2)}** (${Math.min(...all).toFixed(2)}-${Math.max(...all).toFixed(2)})`
 }
 
 /** The machine and the commit, in a line. */
@@ -107,8 +111,8 @@ export function json(all: readonly Measured[]): string {
     ...cell,
     seconds,
     kernelMbit: mbitOf(runs.kernel),
-    sendRatio: mbitOf(runs.send) / mbitOf(runs.kernel),
-    receiveRatio: mbitOf(runs.receive) / mbitOf(runs.kernel),
+    sendRatio: median(ratios(runs.send, runs.kernel)),
+    receiveRatio: median(ratios(runs.receive, runs.kernel)),
     lateMs,
     kernelCounted: counted,
     runs,
