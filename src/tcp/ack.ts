@@ -84,7 +84,7 @@ export function handleAck(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
   if (outcome.acked > 0 && !isImpatient(tcb)) restartRetransmitTimer(tcb, now)
   if (outcome.acked + outcome.sacked > 0) {
     armTailProbe(tcb, now)
-    retuneSendBuffer(tcb)
+    retuneSendBuffer(tcb, ackSample.rateBytesPerSecond)
     tellRoom(tcb)
     if (snd.buffer.extent === 0) tcb.events |= EVENT.drained
   }

@@ -23,7 +23,7 @@ scenario('it grows to two congestion windows as those open, up to its greatest s
   const c = established({ mss, wscale: 7, tcp: growing })
   const bounds = [c.offer(1e6)]
   for (let sent = c.drain(); bounds.length < 5; sent = c.drain()) {
-    c.in(`. ack ${sent[sent.length - 1].end}`)
+    c.advance(100).in(`. ack ${sent[sent.length - 1].end}`)
     bounds.push(c.connection.info().sendBufferBytes)
     sent.push(...c.drain())
     expect(c.events()).toContain('writable')
@@ -40,6 +40,13 @@ scenario('without autotuning it stays', () => {
   expect([c.connection.info().sendBufferBytes, c.connection.writableBytes]).toEqual([20_000, 10_000])
 })
 
+scenario('it does not grow beyond four times what the path holds: on a short one cwnd says little', () => {
+  const c = established({ mss, wscale: 7, tcp: growing, rttMs: 1 })
+  c.offer(1e6)
+  c.outText(1, 10_001, 1, false).advance(10).in('. ack 10001').drain()
+  expect([c.tcb.cc.cwnd, c.connection.info().sendBufferBytes]).toEqual([20_000, 20_000])
+})
+
 scenario('it does not grow for an application that has room', () => {
   const c = established({ mss, wscale: 7, tcp: growing })
   c.write(20_000).outText(1, 10_001, 1, false).in('. ack 10001').outText(10_001, 20_001)
@@ -50,7 +57,7 @@ scenario('it does not grow for an application that has room', () => {
 scenario('it never shrinks: a loss does not take back what was promised', () => {
   const c = established({ mss, wscale: 7, tcp: growing })
   c.offer(1e6)
-  c.outText(1, 10_001, 1, false).in('. ack 10001').drain()
+  c.outText(1, 10_001, 1, false).advance(100).in('. ack 10001').drain()
   c.advance(1000, true)
   expect([c.tcb.cc.cwnd, c.connection.info().sendBufferBytes]).toEqual([1000, 40_000])
 })
