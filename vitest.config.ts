@@ -13,6 +13,7 @@ export default defineConfig({
           exclude: ['test/interop/**'],
           testTimeout: 20_000,
           isolate: false,
+          maxWorkers: '100%', // vitest leaves one core free, of two that is half
         },
       },
       {
