@@ -30,7 +30,8 @@ export function isAcceptable(tcb: Tcb, segment: SegmentHeader): boolean {
 
 /** RFC 7323 §5.3 R1: a segment whose timestamp is older than TS.Recent is an old duplicate. A reset is never judged so. */
 export function isOldDuplicate(tcb: Tcb, segment: SegmentHeader, now: Micros): boolean {
-  if (!tcb.ts.enabled || !segment.hasTimestamps || (segment.flags & FLAG.RST) !== 0) return false
+  if (!tcb.ts.enabled || !tcb.config.paws || !segment.hasTimestamps) return false
+  if ((segment.flags & FLAG.RST) !== 0) return false
   if (((segment.tsVal - tcb.ts.recent) | 0) >= 0) return false
   return now - tcb.ts.recentAt <= TIMESTAMP_AGE_US
 }

@@ -11,6 +11,7 @@ import { EVENT } from './events.ts'
 import type { DeliveryCounts, DeliveryVisitor, FlightEntry } from './flight.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
 import { type AckOutcome, isImpatient, onAckOutcome, pipe } from './loss.ts'
+import { paceByWindow } from './pacing.ts'
 import { backedOffRtoUs, sampleRtt } from './rtt.ts'
 import { takeSack } from './sack.ts'
 import { retuneSendBuffer, tellRoom } from './send-buffer.ts'
@@ -81,6 +82,7 @@ export function handleAck(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
   ackSample.lost = Math.max(0, snd.flight.lostBytes - priorLost)
   ackSample.isCwndLimited = mayGrow(tcb, sample, now)
   tellControl(tcb, wasRecovering, marked, now)
+  if (tcb.config.pacing === 'always') paceByWindow(tcb)
   if (outcome.acked > 0 && !isImpatient(tcb)) restartRetransmitTimer(tcb, now)
   if (outcome.acked + outcome.sacked > 0) {
     armTailProbe(tcb, now)

@@ -29,10 +29,14 @@ export interface TcpConfig {
   windowScale: boolean
   /** Offer and accept timestamps (RFC 7323 §3). */
   timestamps: boolean
+  /** Refuse segments whose timestamp is older than one taken before (RFC 7323 §5: PAWS); needs timestamps. */
+  paws: boolean
   /** Offer, accept and use selective acknowledgements (RFC 2018, RFC 6675). */
   sack: boolean
   /** Send text with the SYN to servers whose cookie is known, and take it with theirs (RFC 7413). Text may then arrive twice. */
   fastOpen: boolean
+  /** New text on the first two duplicate acknowledgements (RFC 3042). */
+  limitedTransmit: boolean
   /** Report text that arrived twice (RFC 2883); needs SACK. */
   dsack: boolean
   /** Tell losses by time (RFC 8985 §6) rather than by counting duplicates; needs SACK. */
@@ -47,6 +51,13 @@ export interface TcpConfig {
   frto: boolean
   /** Join neighbours that were lost into segments of full size when they go again (RFC 9293 §3.8, repacketization). */
   retransmitCollapse: boolean
+  /** Neither send small segments into nor tell of small openings of a window (RFC 9293 §3.8.6.2 [MUST-38] [MUST-39]). */
+  sillyWindowAvoidance: boolean
+  /**
+   * Spread packets over the round trip: only where the congestion controller asks for it (BBR), or always, by cwnd and SRTT as Linux's
+   * fq does (RFC 9002 §7.7): twice the window a round trip in slow start, 1.2 times it after.
+   */
+  pacing: 'controller' | 'always'
   /** Hold back small segments while data is unacknowledged (RFC 9293 §3.7.4). TCP_NODELAY turns it off. */
   nagle: boolean
   /**
@@ -200,8 +211,10 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   receiveBufferAutotune: flag(true),
   windowScale: atOpen(flag(true)),
   timestamps: atOpen(flag(true)),
+  paws: flag(true),
   sack: atOpen(flag(true)),
   fastOpen: atOpen(flag(false)),
+  limitedTransmit: flag(true),
   dsack: flag(true),
   rack: flag(true),
   tailLossProbe: flag(true),
@@ -209,6 +222,8 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   undo: flag(true),
   frto: flag(true),
   retransmitCollapse: flag(true),
+  sillyWindowAvoidance: flag(true),
+  pacing: word('controller', 'always'),
   nagle: flag(true),
   nagleVariant: word('minshall', 'rfc'),
   cork: flag(false),

@@ -33,7 +33,10 @@ export interface AckOutcome extends SackOutcome {
 /** Bytes estimated in the network: RFC 6675's pipe; without SACK each duplicate acknowledgement tells of one segment that left it. */
 export function pipe(tcb: Tcb): number {
   const { flight, mss } = tcb.snd
-  return tcb.sackEnabled ? flight.pipe : Math.max(0, flight.pipe - countLeft(tcb) * mss)
+  // RFC 3042 §2 left out: what duplicates tell of makes no room until there is a loss.
+  const isHeld = tcb.recovery.phase === 'open' && !tcb.config.limitedTransmit
+  if (tcb.sackEnabled) return isHeld ? flight.pipe + flight.sackedBytes : flight.pipe
+  return Math.max(0, flight.pipe - (isHeld ? 0 : countLeft(tcb) * mss))
 }
 
 /** Segments that duplicates tell of as having left the network. */

@@ -1,7 +1,9 @@
-// Pacing: packets spread over the round trip at the rate that the congestion controller asks for, instead of in bursts.
+// Pacing: packets spread over the round trip at the rate that the congestion controller asks for, or that its window makes, instead of in
+// bursts.
 // Owns: when the next packet may go. Does not own: the rate (congestion/), what is sent (output.ts).
 
 import type { Micros } from '../base/time.ts'
+import { pipe } from './loss.ts'
 import type { Tcb } from './tcb.ts'
 
 /** Packets may run ahead of the pace, or catch up, by this much: a real clock's timers are not finer. */
@@ -29,4 +31,12 @@ export function notePaced(tcb: Tcb, bytes: number, now: Micros): void {
   const rate = tcb.cc.pacingRate
   if (rate <= 0) return
   tcb.paceAt = Math.max(tcb.paceAt, now - SLACK_US) + (bytes * 1e6) / rate
+}
+
+/** `pacing: 'always'`: the pace of a controller that asks for none (RFC 9002 §7.7); as Linux's tcp_update_pacing_rate. */
+export function paceByWindow(tcb: Tcb): void {
+  const { cc, rtt, control } = tcb
+  if (control.ownsRecovery === true || rtt.srttUs <= 0) return
+  const factor = cc.cwnd < cc.ssthresh / 2 ? 2 : 1.2
+  cc.pacingRate = (factor * Math.max(cc.cwnd, pipe(tcb)) * 1e6) / rtt.srttUs
 }

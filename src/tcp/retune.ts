@@ -29,6 +29,7 @@ export function retune(tcb: Tcb, now: Micros): void {
   if (before === null || tcb.state === 'CLOSED') return
   retuneKeepAlive(tcb, before, now)
   if (tcb.config.congestion !== tcb.control.name) swapControl(tcb, now)
+  if (tcb.config.pacing !== before.pacing && tcb.control.ownsRecovery !== true) tcb.cc.pacingRate = 0
   if (!isSynchronized(tcb.state) || tcb.state === 'TIME-WAIT') return
   if (tcb.config.mss !== before.mss) updateSendMss(tcb)
   const { timers } = tcb

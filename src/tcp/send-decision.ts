@@ -15,7 +15,7 @@ import { noteUsage } from './window-validation.ts'
  * RFC 9293 §3.8.6.2.1 names the cases: D is `unsent`, U is `usable`.
  */
 export function textToSend(tcb: Tcb, unsent: number, usable: number, most: number, finDue: boolean): number {
-  const { snd, config } = tcb
+  const { snd } = tcb
   if (unsent === 0) return 0
   const sendable = Math.min(unsent, usable)
   if (sendable <= 0) {
@@ -32,7 +32,7 @@ export function textToSend(tcb: Tcb, unsent: number, usable: number, most: numbe
         noteAppLimited(tcb)
         return -1
       }
-    } else if (!(sendable >= snd.maxWnd / 2 && (idle || !config.nagle)) && !tcb.probePending) {
+    } else if (isSilly(tcb, sendable, idle)) {
       // (3) half of the largest window ever offered; (4) the override is the persist timer.
       tcb.hold = 'silly-window'
       return -1
@@ -47,6 +47,13 @@ export function textToSend(tcb: Tcb, unsent: number, usable: number, most: numbe
   if (sendable < snd.mss) return sendable
   const whole = Math.min(sendable, most, room)
   return whole - (whole % snd.mss)
+}
+
+/** RFC 9293 §3.8.6.2.1 (3): less than half of the largest window ever offered, and nothing in a hurry. */
+function isSilly(tcb: Tcb, sendable: number, idle: boolean): boolean {
+  const { snd, config } = tcb
+  if (!config.sillyWindowAvoidance || tcb.probePending) return false
+  return !(sendable >= snd.maxWnd / 2 && (idle || !config.nagle))
 }
 
 /** The application holds the sender back, with less than a segment to send: what is sent until then tells nothing of the path. */

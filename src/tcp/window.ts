@@ -56,6 +56,7 @@ function freeBytes(tcb: Tcb): number {
 /** Whether moving the right edge to `free` beyond RCV.NXT is a step that RFC 9293 §3.8.6.2.2 allows. */
 function isWorthTelling(tcb: Tcb, free: number): boolean {
   const tellable = free - (free % 2 ** tcb.rcv.scale)
+  if (!tcb.config.sillyWindowAvoidance) return tellable > receiveWindow(tcb)
   return tellable - receiveWindow(tcb) >= Math.min(Math.floor(receiveBufferBytes(tcb) / 2), tcb.rcv.mss)
 }
 
