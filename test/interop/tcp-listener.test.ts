@@ -84,7 +84,7 @@ describe('our listener with SYN cookies for everybody', () => {
       const [connection] = ours.stack.tcp.connections()
       const mss = address === OURS ? 1448 : 1428
       expect(line).toMatch(/ ts sack /)
-      expect(line).toContain(` wscale:5,${connection.tcb.snd.scale} `)
+      expect(line).toContain(` wscale:10,${connection.tcb.snd.scale} `)
       expect(line).toContain(` mss:${mss} `)
       expect(connection.tcb.snd.mss).toBe(mss)
       const { counters } = ours.stack.tcp
@@ -126,7 +126,7 @@ describe('Linux’s listener with SYN cookies for everybody', () => {
     expect(connection.info().tcpi_options).toEqual(['timestamps', 'sack', 'wscale'])
     expect(await exchange(socket as unknown as Socket, 4)).toBe(sha256(bytes(MIB, 4)))
     expect([nstat('TcpExtSyncookiesRecv'), nstat('TcpExtSyncookiesFailed')]).toEqual([before[0] + 1, before[1]])
-    expect(ss('src', THEIRS)).toMatch(/ ts sack .* wscale:5,/)
+    expect(ss('src', THEIRS)).toMatch(/ ts sack .* wscale:10,/)
     socket.destroy()
   })
 })

@@ -115,7 +115,7 @@ describe('10,000 short connections', () => {
       const before = kernelCounters()
       expect(await acceptMany(count, ways, weClose)).toEqual([count, count, {}])
       expect(trouble(before)).toEqual({})
-      expect(site.host.stack.tcp.counters).toMatchObject({ passiveOpens: count, resetsOut: 0, retransmitted: 0 })
+      expect(site.host.stack.tcp.counters).toMatchObject({ TcpPassiveOpens: count, TcpOutRsts: 0, TcpRetransSegs: 0 })
     })
 
     test.each([
@@ -130,7 +130,7 @@ describe('10,000 short connections', () => {
       expect(await accepting).toEqual({ done: count, errors: {} })
       await peer.call('close', { fd })
       expect(trouble(before)).toEqual({})
-      expect(site.host.stack.tcp.counters).toMatchObject({ activeOpens: count, resetsOut: 0, retransmitted: 0 })
+      expect(site.host.stack.tcp.counters).toMatchObject({ TcpActiveOpens: count, TcpOutRsts: 0, TcpRetransSegs: 0 })
     })
   })
 

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import type { TunSocket } from '../../src/net/index.ts'
-import { KNOBS, type TcpConfig } from '../../src/tcp/config.ts'
-import { windowScaleFor } from '../../src/tcp/window.ts'
+import { DEFAULT_CONFIG, KNOBS, type TcpConfig, tcpConfig } from '../../src/tcp/config.ts'
+import { receiveWindowScale } from '../../src/tcp/window.ts'
 import { bytes, folder, MIB, sha256 } from './helpers.ts'
 import { eventually, grownOf, KernelPeer, kernelCounters, NEVER_GROW, ss, tshark } from './kernel.ts'
 import { errorOf, KERNELS, OURS, openSite, type Site, type SiteOptions } from './site.ts'
@@ -59,7 +59,7 @@ describe.each(ROLES)('%s', (role) => {
   test.each([4, 6] as const)('IPv%d: timestamps, SACK and both window scales are agreed on', async (family) => {
     await connect(role, {}, family)
     const seen = line(family)
-    const ours = windowScaleFor(KNOBS.receiveBufferBytes.default)
+    const ours = receiveWindowScale(DEFAULT_CONFIG)
     const kernels = /wscale:(\d+),(\d+)/.exec(seen)!
     expect(seen).toMatch(/ ts sack /)
     expect(Number(kernels[1])).toBe(ours) // snd_wscale: what we told
@@ -85,7 +85,7 @@ describe.each(ROLES)('%s', (role) => {
     const most = KNOBS.receiveBufferBytes.most!
     const receiveBufferBytes = Math.min(most, 65535 * 2 ** scale)
     const { socket, fd } = await connect(role, { tcp: { receiveBufferBytes } }, 4)
-    const expected = windowScaleFor(receiveBufferBytes)
+    const expected = receiveWindowScale(tcpConfig({ receiveBufferBytes }))
     expect(line(4)).toMatch(expected === 0 ? /wscale:0,\d+| ts sack (?!wscale)/ : new RegExp(`wscale:${expected},\\d+`))
     socket.write('!') // whose window is the first that is scaled
     await peer.call('receive', { fd })

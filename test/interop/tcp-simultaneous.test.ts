@@ -52,7 +52,7 @@ test.each([
   expect(seen).toEqual(['in SYN', 'out SYN', 'in SYN,ACK', ...ends])
   const lines = ss(`sport = :${kernels}`).split('\n')
   expect(lines.map((line) => line.split(' ')[0])).toEqual(['ESTAB'])
-  expect(lines[0]).toMatch(/ ts sack .*wscale:5,/)
+  expect(lines[0]).toMatch(/ ts sack .*wscale:10,/)
 
   const text = bytes(300_000, family)
   const reading = readAll(socket)
