@@ -8,7 +8,15 @@
 import type { Micros } from '../base/time.ts'
 import type { SegmentPlan } from './header.ts'
 import { pipe } from './loss.ts'
-import { HOLD_REASONS, type HoldReason, RETRANSMIT_CAUSES, type RetransmitCause } from './reasons.ts'
+import {
+  ACK_HOLD_REASONS,
+  type AckHoldReason,
+  type AckReason,
+  HOLD_REASONS,
+  type HoldReason,
+  RETRANSMIT_CAUSES,
+  type RetransmitCause,
+} from './reasons.ts'
 import { backedOffRtoUs } from './rtt.ts'
 import { seqDiff } from './seq.ts'
 import type { State } from './state.ts'
@@ -74,8 +82,20 @@ export interface HoldEvent {
   readonly clause: string
 }
 
+/** An acknowledgement waits, for another reason than before, or waits no longer. */
+export interface AckHoldEvent {
+  readonly kind: 'ack-hold'
+  readonly at: Micros
+  readonly reason: AckHoldReason
+  /** What it means, and the clause it rests on. */
+  readonly text: string
+  readonly clause: string
+  /** Why the last acknowledgement went. */
+  readonly last: AckReason
+}
+
 /** What an observer is told. */
-export type TcpEvent = StateEvent | WindowEvent | RttEvent | RetransmitEvent | HoldEvent
+export type TcpEvent = StateEvent | WindowEvent | RttEvent | RetransmitEvent | HoldEvent | AckHoldEvent
 
 /** Watches one connection's record. */
 export class ConnectionWatch {
@@ -90,6 +110,7 @@ export class ConnectionWatch {
   #samples = 0
   #backoff = 0
   #hold: HoldReason = 'nothing'
+  #ackHold: AckHoldReason = 'none'
 
   constructor(tcb: Tcb, tell: (event: TcpEvent) => void) {
     this.#tcb = tcb
@@ -119,10 +140,14 @@ export class ConnectionWatch {
   /** After output has been asked until it had nothing more. */
   settled(now: Micros): void {
     this.step(now)
-    const { hold } = this.#tcb
-    if (hold === this.#hold) return
+    const { hold, ackHold, ack } = this.#tcb
+    if (hold !== this.#hold) this.#tell({ kind: 'hold', at: now, reason: hold, ...HOLD_REASONS[hold] })
     this.#hold = hold
-    this.#tell({ kind: 'hold', at: now, reason: hold, ...HOLD_REASONS[hold] })
+    if (ackHold !== this.#ackHold) {
+      const last = ack.lastReason
+      this.#tell({ kind: 'ack-hold', at: now, reason: ackHold, ...ACK_HOLD_REASONS[ackHold], last })
+    }
+    this.#ackHold = ackHold
   }
 
   #stepRtt(now: Micros): void {

@@ -56,6 +56,16 @@ scenario('a timeout shows as a doubled RTO, a window of one segment and a retran
   expect(events[2]).toMatchObject({ seq: 1, length: 1460 })
 })
 
+scenario('an acknowledgement that waits says what for, and then why it went (RFC 9293 §3.8.6.3)', () => {
+  const c = established({ tcp: { delayedAckUs: 40_000 } })
+  const { kinds } = observed(c)
+  c.in('P. 1:11 ack 1').advance(40).out('. 1 ack 11')
+  expect(kinds('ack-hold')).toEqual([
+    expect.objectContaining({ at: c.now - 40_000, reason: 'delayed', clause: 'RFC 9293 §3.8.6.3' }),
+    expect.objectContaining({ at: c.now, reason: 'none', last: 'timer' }),
+  ])
+})
+
 scenario('who has ended observing is told nothing more, and others still are', () => {
   const c = established()
   const first = observed(c)
