@@ -110,7 +110,12 @@ function takeNumbers(tcb: Tcb, segment: SegmentHeader, now: Micros): number {
     const newest = releaseAcked(tcb, segment.ack, visit)
     rttUs = measure(tcb, newest, segment, now, sample.resentAt <= echoedUntil)
   }
-  ackSample.rateBytesPerSecond = takeSample(tcb.delivery, sample, tcb.rtt.minUs, now)
+  const rate = takeSample(tcb.delivery, sample, tcb.rtt.minUs, now)
+  ackSample.rateBytesPerSecond = rate
+  if (rate >= 0) {
+    tcb.totals.deliveryRate = rate
+    tcb.totals.isRateAppLimited = sample.isAppLimited
+  }
   return rttUs
 }
 

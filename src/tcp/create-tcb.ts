@@ -19,6 +19,7 @@ import { createFrto, createPrr, createRack, createTailProbe, createUndo } from '
 import { createRtt } from './rtt.ts'
 import { type Seq, seq, seqAdd } from './seq.ts'
 import type { ReceiveState, RecoveryState, SendState, Tcb, TimerState } from './tcb.ts'
+import { createTotals } from './totals-state.ts'
 import { createUsage } from './usage.ts'
 
 /** What a new connection is made from. */
@@ -69,6 +70,7 @@ export function createTcb(seed: TcbSeed): Tcb {
     ecn: createEcn(iss),
     delivery: createDelivery(seed.now),
     usage: createUsage(iss, seed.now),
+    totals: createTotals(seed.now),
     timers: createTimers(),
     control: seed.control,
     cc: { cwnd: 0, ssthresh: NEVER, mss: 0, acked: 0, pacingRate: 0, data: null },

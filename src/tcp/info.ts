@@ -2,6 +2,7 @@
 
 import { pipe } from './loss.ts'
 import type { AckHoldReason, AckReason, HoldReason } from './reasons.ts'
+import { receiveBufferBytes } from './receive-buffer.ts'
 import { backedOffRtoUs } from './rtt.ts'
 import type { State } from './state.ts'
 import { type Tcb, unsentBytes } from './tcb.ts'
@@ -33,6 +34,36 @@ export interface TcpInfo {
   tcpi_snd_ssthresh: number
   tcpi_snd_cwnd: number
   tcpi_notsent_bytes: number
+  /** Segments in flight that were sent again. */
+  tcpi_retrans: number
+  /** Segments of the life of the connection, and those with text. */
+  tcpi_segs_out: number
+  tcpi_segs_in: number
+  tcpi_data_segs_out: number
+  tcpi_data_segs_in: number
+  /** Text sent (what went again included), sent again, acknowledged, received in order. */
+  tcpi_bytes_sent: number
+  tcpi_bytes_retrans: number
+  tcpi_bytes_acked: number
+  tcpi_bytes_received: number
+  /** Segments that came out of order, and DSACKs received. */
+  tcpi_rcv_ooopack: number
+  tcpi_dsack_dups: number
+  /** Bytes per second: the latest delivery rate, and the pace (0: none). */
+  tcpi_delivery_rate: number
+  tcpi_delivery_rate_app_limited: boolean
+  tcpi_pacing_rate: number
+  /** Time with something to send, and of that, held back by the peer's window or by the size of the send buffer; up to the last step. */
+  tcpi_busy_time: number
+  tcpi_rwnd_limited: number
+  tcpi_sndbuf_limited: number
+  /** How long acknowledgements wait at present, when adaptive; -1: not known yet. */
+  tcpi_ato: number
+  /** MSS that we announced. */
+  tcpi_advmss: number
+  /** Round trip as the receiver measures it, -1 before the first; what the receive buffer may hold now. */
+  tcpi_rcv_rtt: number
+  tcpi_rcv_space: number
   /** What the send buffer may hold now. */
   sendBufferBytes: number
   tcpi_snd_wnd: number
@@ -60,6 +91,36 @@ export interface TcpInfo {
   /** Why an acknowledgement is not sent yet, and why the last one was. */
   ackHold: AckHoldReason
   lastAckReason: AckReason
+}
+
+/** What the connection has done so far. */
+function lifeOf(tcb: Tcb) {
+  const { totals, snd, rcv, cc, ack, tuning, delivery } = tcb
+  let resent = 0
+  for (let i = 0; i < snd.flight.size; i++) if (snd.flight.at(i).mark === 'resent') resent++
+  return {
+    tcpi_retrans: resent,
+    tcpi_segs_out: totals.segmentsOut,
+    tcpi_segs_in: totals.segmentsIn,
+    tcpi_data_segs_out: totals.dataSegmentsOut,
+    tcpi_data_segs_in: totals.dataSegmentsIn,
+    tcpi_bytes_sent: totals.bytesSent,
+    tcpi_bytes_retrans: totals.bytesResent,
+    tcpi_bytes_acked: delivery.delivered - snd.flight.sackedBytes,
+    tcpi_bytes_received: totals.bytesReceived,
+    tcpi_rcv_ooopack: totals.outOfOrder,
+    tcpi_dsack_dups: totals.duplicates,
+    tcpi_delivery_rate: totals.deliveryRate,
+    tcpi_delivery_rate_app_limited: totals.isRateAppLimited,
+    tcpi_pacing_rate: cc.pacingRate,
+    tcpi_busy_time: totals.busyUs,
+    tcpi_rwnd_limited: totals.windowLimitedUs,
+    tcpi_sndbuf_limited: totals.bufferLimitedUs,
+    tcpi_ato: ack.atoUs,
+    tcpi_advmss: rcv.mss,
+    tcpi_rcv_rtt: tuning.rttUs,
+    tcpi_rcv_space: receiveBufferBytes(tcb),
+  }
 }
 
 /** Takes the picture. */
@@ -96,6 +157,7 @@ export function tcpInfo(tcb: Tcb): TcpInfo {
     tcpi_snd_ssthresh: cc.ssthresh / mss,
     tcpi_snd_cwnd: cc.cwnd / mss,
     tcpi_notsent_bytes: Math.max(0, unsentBytes(tcb)),
+    ...lifeOf(tcb),
     sendBufferBytes: snd.bufferBytes,
     tcpi_snd_wnd: snd.wnd,
     tcpi_rcv_wnd: receiveWindow(tcb),

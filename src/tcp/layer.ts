@@ -46,6 +46,7 @@ import { SynCookies } from './syn-cookies.ts'
 import type { Tcb } from './tcb.ts'
 import { DEFAULT_TIME_WAIT_MAX, TimeWaits } from './time-wait.ts'
 import { armAfterCalls, handleTimers, nextDeadline } from './timers.ts'
+import { countIn, countOut } from './totals.ts'
 import { DirtyQueue, EventQueue } from './work.ts'
 import { SegmentWriter } from './writer.ts'
 
@@ -241,6 +242,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
     const connection = this.#demux.find(header.dst, segment.destinationPort, header.src, segment.sourcePort)
     if (connection === null) return this.#passive.handle(header, segment, now)
     connection.tcb.life.receivedTrafficClass = header.trafficClass & 0xfc
+    countIn(connection.tcb.totals, segment)
     const isAdmitted = connection.listener === null || this.#passive.admits(connection, segment, now)
     const verdict = isAdmitted ? segmentArrives(connection.tcb, segment, now) : 'done'
     if (connection.watch !== null) connection.watch.step(now)
@@ -311,6 +313,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
       armAfterCalls(tcb, now)
       if (nextSegment(tcb, now, this.#writer.superSegment(tcb.remote), plan)) {
         countSent(this.counters, plan)
+        countOut(tcb.totals, plan)
         if (connection.watch !== null) connection.watch.sent(plan, now)
         this.#writer.write(tcb, plan, packet)
         return true

@@ -101,6 +101,7 @@ function holdOutOfOrder(tcb: Tcb, from: Seq, end: Seq): void {
   const { rcv } = tcb
   const i = rcv.outOfOrder.add(from, end)
   tcb.counters.TcpExtTCPOFOQueue++
+  tcb.totals.outOfOrder++
   noteRange(rcv, i)
   quickenAfterLoss(tcb)
   owesDuplicate(tcb, 'out-of-order')
@@ -126,6 +127,7 @@ function takeInOrder(tcb: Tcb, end: Seq, now: Micros): void {
     rcv.outOfOrder.dropBelow(rcv.nxt)
   }
   const delivered = seqDiff(rcv.nxt, old)
+  tcb.totals.bytesReceived += delivered
   if (!rcv.discard) {
     rcv.unread += delivered
     tcb.events |= EVENT.readable

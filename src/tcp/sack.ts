@@ -29,6 +29,7 @@ export function takeSack(tcb: Tcb, segment: SegmentHeader, out: SackOutcome, vis
     if (i === 0 && isDuplicateReport(segment, left, right)) {
       out.isDsack = true
       tcb.counters.TcpExtTCPDSACKRecv++
+      tcb.totals.duplicates++
       out.dsackStart = left
       out.dsackEnd = right
       continue

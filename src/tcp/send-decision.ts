@@ -8,6 +8,7 @@ import { pipe } from './loss.ts'
 import { armCork, smallHold } from './push.ts'
 import { tellRoom } from './send-buffer.ts'
 import type { Tcb } from './tcb.ts'
+import { noteTime } from './totals.ts'
 import { noteUsage } from './window-validation.ts'
 
 /**
@@ -64,6 +65,7 @@ export function noteAppLimited(tcb: Tcb): void {
 
 /** Nothing new goes now, `tcb.hold` says why: what follows from it. */
 export function noteHold(tcb: Tcb, now: Micros): void {
+  noteTime(tcb, now)
   armCork(tcb, now)
   // A window held back by the pace is in use too.
   if (tcb.hold === 'cwnd' || tcb.hold === 'pacing' || tcb.hold === 'frto') noteUsage(tcb, true, now)

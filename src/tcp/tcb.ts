@@ -33,6 +33,7 @@ import type { FrtoState, PrrState, RackState, TailProbeState, UndoState } from '
 import type { RttState } from './rtt.ts'
 import { type Seq, seqAdd } from './seq.ts'
 import { isSynchronized, type State } from './state.ts'
+import type { Totals } from './totals-state.ts'
 import type { UsageState } from './usage.ts'
 
 /** The send half (RFC 9293 §3.3.1). */
@@ -199,6 +200,7 @@ export interface Tcb {
   readonly ecn: EcnState
   delivery: DeliveryCounts
   readonly usage: UsageState
+  readonly totals: Totals
   readonly timers: TimerState
   control: CongestionControl
   readonly cc: CongestionState

@@ -1,0 +1,53 @@
+// What totals.ts keeps of a connection. Owns: shape and first values.
+
+import type { Micros } from '../base/time.ts'
+
+/** Counts of a connection's life; times in microseconds, up to the last step. */
+export interface Totals {
+  segmentsOut: number
+  segmentsIn: number
+  /** Of those, with text. */
+  dataSegmentsOut: number
+  dataSegmentsIn: number
+  /** Text sent, what went again included, and what of it went again. */
+  bytesSent: number
+  bytesResent: number
+  /** Text taken in order. */
+  bytesReceived: number
+  /** Segments that came out of order. */
+  outOfOrder: number
+  /** DSACKs received. */
+  duplicates: number
+  /** Latest valid delivery rate, bytes per second; 0 before the first. */
+  deliveryRate: number
+  isRateAppLimited: boolean
+  /** Text was in flight or waited; of that, the peer's window held it back, or the send buffer was too small. */
+  busyUs: Micros
+  windowLimitedUs: Micros
+  bufferLimitedUs: Micros
+  /** What the time since `since` goes to. */
+  limit: 'idle' | 'busy' | 'window' | 'buffer'
+  since: Micros
+}
+
+/** Nothing done yet. */
+export function createTotals(now: Micros): Totals {
+  return {
+    segmentsOut: 0,
+    segmentsIn: 0,
+    dataSegmentsOut: 0,
+    dataSegmentsIn: 0,
+    bytesSent: 0,
+    bytesResent: 0,
+    bytesReceived: 0,
+    outOfOrder: 0,
+    duplicates: 0,
+    deliveryRate: 0,
+    isRateAppLimited: false,
+    busyUs: 0,
+    windowLimitedUs: 0,
+    bufferLimitedUs: 0,
+    limit: 'idle',
+    since: now,
+  }
+}
