@@ -133,7 +133,7 @@ scenario(
   },
 )
 
-scenario('a probe that is lost costs its own retransmission, nothing of cwnd (RFC 4821 §7.6.1)', () => {
+scenario('a probe that is lost costs its own retransmission, nothing of cwnd (RFC 4821 §7.6.2)', () => {
   for (const rack of [false, true]) {
     const c = afterBlackHole({ rack })
     const probe = untilProbe(c)
@@ -153,7 +153,7 @@ scenario('a probe that is lost costs its own retransmission, nothing of cwnd (RF
   }
 })
 
-scenario('a probe lost together with other text tells of congestion (RFC 4821 §7.6.2)', () => {
+scenario('a probe lost together with other text tells of congestion (RFC 4821 §7.6.4)', () => {
   const c = afterBlackHole()
   const probe = untilProbe(c)
   const tail = (c.tcb.snd.nxt - c.origin.iss) | 0
@@ -164,7 +164,7 @@ scenario('a probe lost together with other text tells of congestion (RFC 4821 §
 })
 
 scenario(
-  'a router that says the probe was too large is believed: the next probe has that size (RFC 4821 §7.6.1, RFC 1191)',
+  'a router that says the probe was too large is believed: the next probe has that size (RFC 4821 §7.6.2, RFC 1191)',
   () => {
     const c = afterBlackHole()
     const probe = untilProbe(c)
