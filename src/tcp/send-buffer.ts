@@ -35,17 +35,18 @@ export function tellRoom(tcb: Tcb): void {
   tcb.events |= EVENT.writable
 }
 
+/** What the bound may grow to. */
+function largestSendBuffer({ sendBufferAutotune, sendBufferBytes, sendBufferMaxBytes }: TcpConfig): number {
+  return sendBufferAutotune ? Math.max(sendBufferBytes, sendBufferMaxBytes) : sendBufferBytes
+}
+
 /** On an acknowledgement, while the application waits for room: the bound follows cwnd upwards. */
 export function retuneSendBuffer(tcb: Tcb): void {
   const { snd, config, control, cc } = tcb
-  if (!config.sendBufferAutotune) {
-    // A bound that was lowered below what was queued is reached as that goes.
-    if (snd.bufferBytes > config.sendBufferBytes) {
-      snd.bufferBytes = Math.max(config.sendBufferBytes, snd.buffer.extent)
-    }
-    return
-  }
-  if (!snd.wantsRoom) return
+  const most = largestSendBuffer(config)
+  // A bound that was lowered below what was queued is reached as that goes.
+  if (snd.bufferBytes > most) snd.bufferBytes = Math.max(most, snd.buffer.extent)
+  if (!config.sendBufferAutotune || !snd.wantsRoom) return
   const held = control.ownsRecovery === true ? WINDOWS_HELD_BY_MODEL : WINDOWS_HELD
   const wanted = Math.min(held * cc.cwnd, config.sendBufferMaxBytes)
   if (wanted > snd.bufferBytes) snd.bufferBytes = wanted
