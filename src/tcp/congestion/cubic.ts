@@ -77,7 +77,8 @@ export interface CubicOptions {
 
 /** RFC 9438 §4.2, figure 1: the window in segments, `t` seconds after the stage began. */
 export function wCubic(t: number, k: number, wMax: number): number {
-  return CUBIC.c * (t - k) ** 3 + wMax
+  const d = t - k
+  return CUBIC.c * d * d * d + wMax
 }
 
 /** RFC 9438 §4.2, figure 2: seconds from `cwndEpoch` back up to `wMax`, both in segments. */
