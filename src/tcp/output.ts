@@ -176,7 +176,9 @@ function nextTailProbe(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
 
 /** RFC 4821 §7.4: text in a larger segment than the path is known to take. */
 function nextPathProbe(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
-  const length = pathProbeText(tcb, unsentBytes(tcb), pipe(tcb), now)
+  const unsent = unsentBytes(tcb)
+  if (unsent > 0) validateWindow(tcb, now) // before a probe is in flight: then nobody sees that there was a pause
+  const length = pathProbeText(tcb, unsent, pipe(tcb), now)
   tcb.path.isWaiting = length < 0
   if (length <= 0 || !isPaceReached(tcb, now)) return false
   sendNew(tcb, length, false, now, plan)
