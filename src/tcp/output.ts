@@ -41,6 +41,10 @@ export function nextSegment(tcb: Tcb, now: Micros, superSegment: number, plan: S
     return nextSyn(tcb, now, plan) || (tcb.state === 'SYN-RECEIVED' && nextAck(tcb, now, plan))
   }
   if (!isSynchronized(tcb.state)) return false
+  if (tcb.state === 'TIME-WAIT') {
+    tcb.hold = 'nothing' // it has given away what the rest works with (time-wait.ts)
+    return nextHeldAck(tcb, now, plan) || nextAck(tcb, now, plan)
+  }
   // A device that cuts super-segments would copy the urgent pointer, or CWR, into each of them.
   const isSingle = isSendingUrgent(tcb) || carriesCwr(tcb)
   const largest = isSingle ? 0 : superSegment - (superSegment % tcb.snd.mss)

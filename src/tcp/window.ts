@@ -55,7 +55,7 @@ function freeBytes(tcb: Tcb): number {
 
 /** Whether moving the right edge to `free` beyond RCV.NXT is a step that RFC 9293 §3.8.6.2.2 allows. */
 function isWorthTelling(tcb: Tcb, free: number): boolean {
-  const tellable = free - (free % (1 << tcb.rcv.scale))
+  const tellable = free - (free % 2 ** tcb.rcv.scale)
   return tellable - receiveWindow(tcb) >= Math.min(Math.floor(receiveBufferBytes(tcb) / 2), tcb.rcv.mss)
 }
 
