@@ -163,7 +163,10 @@ export function releaseAcked(tcb: Tcb, ack: Seq, told: DeliveryVisitor = ignore)
   if (seqLt(tcb.recovery.highestSacked, ack)) tcb.recovery.highestSacked = ack
   if (seqLt(tcb.recovery.judged, ack)) tcb.recovery.judged = ack
   // Nor may the end of the last recovery fall so far behind that it seems to lie ahead.
-  if (seqDiff(ack, tcb.recovery.point) > 2 ** 30) tcb.recovery.point = seqAdd(ack, -(2 ** 30))
+  if (seqDiff(ack, tcb.recovery.point) > 2 ** 30) {
+    tcb.recovery.point = seqAdd(ack, -(2 ** 30))
+    tcb.undo.isPossible = false // the numbers that it knows will come again
+  }
   return newest
 }
 

@@ -128,7 +128,7 @@ export interface TcpCounters {
   TcpExtTCPFastOpenActiveFail: number
   /** Connections reset in FIN-WAIT-2 because nobody waits there (TCP_LINGER2 below 0). */
   TcpExtTCPAbortOnLinger: number
-  /** Probes for a larger path MTU that failed (RFC 4821 §7.6.1). */
+  /** Probes for a larger path MTU that failed (RFC 4821 §7.6.2). */
   TcpExtTCPMTUPFail: number
   /** Probes for a larger path MTU that arrived. */
   TcpExtTCPMTUPSuccess: number

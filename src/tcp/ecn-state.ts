@@ -34,6 +34,8 @@ export interface EcnState {
   point: Seq
   /** CWR goes with the next new text. */
   isCwrDue: boolean
+  /** It was due already when the loss came that `reduced` speaks of. */
+  isMarkUntold: boolean
   /** No new text before this: a window of one segment cannot be halved (RFC 3168 §6.1.2). 0: now. */
   heldUntil: Micros
   /** Segments delivered that were marked, as far as feedback tells. */
@@ -73,6 +75,7 @@ export function createEcn(iss: Seq): EcnState {
     reduced: 'no',
     point: iss,
     isCwrDue: false,
+    isMarkUntold: false,
     heldUntil: 0,
     deliveredCe: 0,
     isEchoing: false,

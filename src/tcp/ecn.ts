@@ -23,7 +23,7 @@ import {
 import { ECN, type EcnMode } from './ecn-state.ts'
 import { FLAG, type SegmentHeader, type SegmentPlan } from './header.ts'
 import { backedOffRtoUs } from './rtt.ts'
-import { seqGt, seqLe } from './seq.ts'
+import { seqGt, seqLe, seqLt } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 
 const SETUP = FLAG.ECE | FLAG.CWR
@@ -234,24 +234,26 @@ export function endReduction(tcb: Tcb): void {
 
 /**
  * Something was lost. Returns whether the window is to be lowered for it: not when a mark on the same window of data has lowered it
- * (RFC 3168 §6.1.2). A controller that takes no notice of marks is always told.
+ * (RFC 3168 §6.1.2). What was sent after that reduction is another window: when it is the segment with CWR that was lost, the window goes
+ * down again, and CWR goes again. A controller that takes no notice of marks is always told.
  */
 export function beginReduction(tcb: Tcb): boolean {
   const { ecn, snd } = tcb
   if (ecn.mode === 'off') return true
-  const isDone = ecn.reduced === 'mark' && seqLe(snd.una, ecn.point) && tcb.control.ownsRecovery !== true
+  if (ecn.reduced === 'mark' && seqLt(snd.una, ecn.point) && tcb.control.ownsRecovery !== true) return false
+  if (ecn.reduced !== 'loss') ecn.isMarkUntold = ecn.isCwrDue
   ecn.reduced = 'loss'
   ecn.point = snd.nxt
-  if (!isDone) ecn.isCwrDue = ecn.mode === 'classic'
-  return !isDone
+  ecn.isCwrDue = ecn.mode === 'classic'
+  return true
 }
 
-/** Nothing was lost: marks on this window of data count after all. */
+/** Nothing was lost: marks on this window of data count after all, and CWR goes only if it was due for a mark before. */
 export function withdrawReduction(tcb: Tcb): void {
   const { ecn } = tcb
   if (ecn.reduced !== 'loss') return
   ecn.reduced = 'no'
-  ecn.isCwrDue = false
+  ecn.isCwrDue &&= ecn.isMarkUntold
 }
 
 /** New text waits for the retransmission timeout after a mark on a window of one segment; `tcb.hold` and a timer are set then. */

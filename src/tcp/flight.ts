@@ -181,7 +181,7 @@ export class Flight {
   /** Records that entry `i` was sent again. */
   resend(i: number, now: Micros, counts: DeliveryCounts): void {
     const entry = this.#entries[this.#first + i]
-    this.#change(entry, 'resent')
+    this.#change(entry, 'resent', null) // its place is at the end: none is looked for
     this.#unlink(entry)
     this.#link(entry, this.#newest)
     entry.delivered = counts.delivered

@@ -71,7 +71,7 @@ export interface PathState {
   probeEnd: Seq
   /** Probes of one size that were lost. */
   probeLosses: number
-  /** The probe was lost: its text goes again, which says nothing of congestion (RFC 4821 §7.6.1). */
+  /** The probe was lost: its text goes again, which says nothing of congestion (RFC 4821 §7.6.2). */
   isRepairing: boolean
   nextProbeAt: Micros
   /** Timeouts in a row with the peer's window open. */

@@ -61,7 +61,10 @@ export function onAckOutcome(
   countDuplicates(tcb, outcome)
   const evidence = config.undo ? judgeUndo(tcb, segment, outcome.acked, outcome) : 'none'
   if (evidence !== 'none') takeBack(tcb, evidence)
-  else if (judgeFrto(tcb, outcome, sample) && tcb.undo.isPossible) takeBack(tcb, 'frto')
+  else if (judgeFrto(tcb, outcome, sample)) {
+    if (tcb.undo.isPossible) takeBack(tcb, 'frto')
+    else tcb.frto.step = 'off' // there is nothing to take back: what is lost goes again as after any timeout
+  }
   if (recovery.phase !== 'open' && outcome.acked > 0 && seqGe(snd.una, recovery.point)) endRecovery(tcb, now)
   const lostBefore = snd.flight.lostBytes
   judgeFlight(tcb, outcome, sample, now)
@@ -69,7 +72,10 @@ export function onAckOutcome(
   if (answersProbe(tcb, outcome.isRepeat && segment.sackCount === 0, outcome) && recovery.phase === 'open') {
     tcb.counters.TcpExtTCPLossProbeRecovery++
     // RFC 8985 §7.4.2: the probe mended what nobody saw being lost
-    if (beginReduction(tcb)) tcb.control.onLoss(tcb.cc, tcb.tlp.flight, now)
+    if (beginReduction(tcb)) {
+      tcb.control.onLoss(tcb.cc, tcb.tlp.flight, now)
+      tcb.undo.isPossible = false // what may yet show an earlier recovery to be a mistake says nothing of this loss
+    }
     tcb.control.onRecovered(tcb.cc, snd.flight.bytes, now)
   }
   if (recovery.phase === 'open') {
@@ -179,7 +185,7 @@ function isLossSeen(tcb: Tcb): boolean {
   const { recovery, snd } = tcb
   if (snd.flight.bytes === 0) return false
   if (tcb.sackEnabled) {
-    // A probe of the path that was lost tells of its size, not of congestion (RFC 4821 §7.6.1).
+    // A probe of the path that was lost tells of its size, not of congestion (RFC 4821 §7.6.2).
     if (isProbingPath(tcb)) return snd.flight.lostBytes > lostOfProbe(tcb)
     return snd.flight.lostBytes > 0 || (!tcb.config.rack && recovery.dupAcks >= tcb.config.dupThresh)
   }
@@ -208,8 +214,9 @@ function enterRecovery(tcb: Tcb, delivered: number, now: Micros): void {
  * asked to send yet (RFC 9438 §4.6: cwnd in place of flight_size, where growth is bounded by use).
  */
 function flightSize(tcb: Tcb): number {
-  const { snd, cc, hold } = tcb
-  return hold === 'cwnd' ? cc.cwnd : Math.min(provenFlight(tcb, snd.flight.bytes), cc.cwnd)
+  const { snd, cc, hold, path } = tcb
+  const isFull = hold === 'cwnd' && !path.isWaiting // what waits for a large probe of the path leaves the window empty
+  return Math.min(provenFlight(tcb, isFull ? cc.cwnd : snd.flight.bytes), cc.cwnd)
 }
 
 /** The first segment of the flight is lost; of a super-segment, its first segment. Returns false when that is known already. */
@@ -263,7 +270,10 @@ function markLostBySack(tcb: Tcb): void {
 export function onRetransmissionTimeout(tcb: Tcb, now: Micros): void {
   const { recovery, snd } = tcb
   const { flight } = snd
-  tcb.control.onTimeout(tcb.cc, flight.bytes, beginReduction(tcb) && tcb.rtt.timeouts === 0, now)
+  const { ssthresh } = tcb.cc
+  const isReduced = !beginReduction(tcb)
+  tcb.control.onTimeout(tcb.cc, flight.bytes, tcb.rtt.timeouts === 0, now)
+  if (isReduced) tcb.cc.ssthresh = ssthresh // a mark has lowered it already (RFC 3168 §6.1.2)
   countTimeout(tcb)
   tcb.rtt.timeouts++
   tcb.rtt.backoff++

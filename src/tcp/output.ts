@@ -41,6 +41,10 @@ export function nextSegment(tcb: Tcb, now: Micros, superSegment: number, plan: S
     return nextSyn(tcb, now, plan) || (tcb.state === 'SYN-RECEIVED' && nextAck(tcb, now, plan))
   }
   if (!isSynchronized(tcb.state)) return false
+  if (tcb.state === 'TIME-WAIT') {
+    tcb.hold = 'nothing' // it has given away what the rest works with (time-wait.ts)
+    return nextHeldAck(tcb, now, plan) || nextAck(tcb, now, plan)
+  }
   // A device that cuts super-segments would copy the urgent pointer, or CWR, into each of them.
   const isSingle = isSendingUrgent(tcb) || carriesCwr(tcb)
   const largest = isSingle ? 0 : superSegment - (superSegment % tcb.snd.mss)
@@ -176,7 +180,9 @@ function nextTailProbe(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
 
 /** RFC 4821 §7.4: text in a larger segment than the path is known to take. */
 function nextPathProbe(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
-  const length = pathProbeText(tcb, unsentBytes(tcb), pipe(tcb), now)
+  const unsent = unsentBytes(tcb)
+  if (unsent > 0) validateWindow(tcb, now) // before a probe is in flight: then nobody sees that there was a pause
+  const length = pathProbeText(tcb, unsent, pipe(tcb), now)
   tcb.path.isWaiting = length < 0
   if (length <= 0 || !isPaceReached(tcb, now)) return false
   sendNew(tcb, length, false, now, plan)

@@ -196,7 +196,7 @@ export function judgePathProbe(tcb: Tcb, now: Micros): void {
   }
   const i = snd.flight.indexOf(path.probeStart)
   if (i >= snd.flight.size || snd.flight.at(i).mark !== 'lost') return
-  // RFC 4821 §7.6.2: lost together with others it tells of congestion, not of its size.
+  // RFC 4821 §7.6.4: lost together with others it tells of congestion, not of its size.
   if (tcb.recovery.phase !== 'open' || snd.flight.lostBytes > lostOfProbe(tcb)) {
     endProbe(tcb)
     path.nextProbeAt = now + Math.max(PROBE_PAUSE_US, tcb.rtt.srttUs)

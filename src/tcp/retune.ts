@@ -75,6 +75,7 @@ function swapControl(tcb: Tcb, now: Micros): void {
   const ssthresh = cc.ssthresh >= UNLIMITED_WINDOW ? NEVER : cc.ssthresh
   tcb.control.init(cc, cwnd, now)
   tcb.undo.isPossible = false // the new one has nothing to put back
+  tcb.frto.step = 'off'
   tcb.paceAt = now
   tcb.timers.pace = NEVER
   if (cc.ssthresh === NEVER) cc.ssthresh = ssthresh

@@ -37,6 +37,11 @@ export function tellRoom(tcb: Tcb): void {
   tcb.events |= EVENT.writable
 }
 
+/** What the bound may grow to. */
+function largestSendBuffer({ sendBufferAutotune, sendBufferBytes, sendBufferMaxBytes }: TcpConfig): number {
+  return sendBufferAutotune ? Math.max(sendBufferBytes, sendBufferMaxBytes) : sendBufferBytes
+}
+
 /**
  * On an acknowledgement that tells of so many bytes a second (-1: of none), while the application waits for room: the bound follows cwnd
  * upwards, as far as the path is seen to hold that much. On a short path cwnd grows without end and a buffer of its size would only be
@@ -44,14 +49,10 @@ export function tellRoom(tcb: Tcb): void {
  */
 export function retuneSendBuffer(tcb: Tcb, bytesPerSecond: number): void {
   const { snd, config, control, cc, rtt } = tcb
-  if (!config.sendBufferAutotune) {
-    // A bound that was lowered below what was queued is reached as that goes.
-    if (snd.bufferBytes > config.sendBufferBytes) {
-      snd.bufferBytes = Math.max(config.sendBufferBytes, snd.buffer.extent)
-    }
-    return
-  }
-  if (!snd.wantsRoom || bytesPerSecond < 0) return
+  const most = largestSendBuffer(config)
+  // A bound that was lowered below what was queued is reached as that goes.
+  if (snd.bufferBytes > most) snd.bufferBytes = Math.max(most, snd.buffer.extent)
+  if (!config.sendBufferAutotune || !snd.wantsRoom || bytesPerSecond < 0) return
   const held = control.ownsRecovery === true ? WINDOWS_HELD_BY_MODEL : WINDOWS_HELD
   const onPath = (held * GROWTH * bytesPerSecond * rtt.minUs) / 1e6
   const wanted = Math.floor(Math.min(held * cc.cwnd, onPath, config.sendBufferMaxBytes))

@@ -5,6 +5,7 @@ import { abortTcb, closeTcb } from './closing.ts'
 import { EVENT } from './events.ts'
 import { beginLinger } from './linger.ts'
 import { writeRoom } from './send-buffer.ts'
+import { seqGt } from './seq.ts'
 import { canSend, setState } from './state.ts'
 import { type Tcb, unsentBytes } from './tcb.ts'
 
@@ -83,7 +84,12 @@ export function closeFully(tcb: Tcb): void {
 export function flushUnsent(tcb: Tcb): number {
   const length = Math.max(0, unsentBytes(tcb))
   if (length === 0 || tcb.state === 'CLOSED') return 0
-  tcb.snd.buffer.truncate(tcb.snd.buffer.extent - length)
+  const { snd } = tcb
+  snd.buffer.truncate(snd.buffer.extent - length)
+  if (snd.isUrgent && seqGt(snd.up, snd.nxt)) {
+    snd.up = snd.nxt // the mark must not lie on text that is still to be written
+    snd.isUrgentTold = true
+  }
   if (tcb.snd.wantsRoom) {
     tcb.snd.wantsRoom = false
     tcb.events |= EVENT.writable

@@ -17,7 +17,7 @@ export const MAX_WINDOW_SCALE = 14
 /** Smallest shift with which the 16-bit field can tell a buffer of that size. */
 export function windowScaleFor(bufferBytes: number): number {
   let scale = 0
-  while (scale < MAX_WINDOW_SCALE && 65535 * 2 ** scale < bufferBytes) scale++
+  while (scale < MAX_WINDOW_SCALE && 65535 << scale < bufferBytes) scale++
   return scale
 }
 
@@ -27,7 +27,7 @@ export function windowScaleFor(bufferBytes: number): number {
  */
 export function receiveWindowScale(config: TcpConfig): number {
   let scale = windowScaleFor(largestReceiveBuffer(config))
-  while (scale > 0 && 16 * 2 ** scale > config.receiveBufferBytes) scale--
+  while (scale > 0 && 16 << scale > config.receiveBufferBytes) scale--
   return scale
 }
 
@@ -37,7 +37,7 @@ export function updateSendWindow(tcb: Tcb, segment: SegmentHeader): void {
   if (seqLt(segment.ack, snd.una)) return
   const newer = seqLt(snd.wl1, segment.seq) || (snd.wl1 === segment.seq && seqLe(snd.wl2, segment.ack))
   if (!newer) return
-  snd.wnd = segment.window * 2 ** snd.scale
+  snd.wnd = segment.window << snd.scale
   snd.wl1 = segment.seq
   snd.wl2 = segment.ack
   if (snd.wnd > snd.maxWnd) snd.maxWnd = snd.wnd
@@ -50,7 +50,7 @@ export function receiveWindow(tcb: Tcb): number {
 
 /** Room in the receive buffer, as far as the window field can tell of it. */
 function freeBytes(tcb: Tcb): number {
-  return Math.min(65535 * 2 ** tcb.rcv.scale, Math.max(0, receiveBufferBytes(tcb) - tcb.rcv.unread))
+  return Math.min(65535 << tcb.rcv.scale, Math.max(0, receiveBufferBytes(tcb) - tcb.rcv.unread))
 }
 
 /** Whether moving the right edge to `free` beyond RCV.NXT is a step that RFC 9293 §3.8.6.2.2 allows. */
@@ -77,7 +77,7 @@ function promisedUnits(tcb: Tcb, unit: number): number {
 export function advertiseWindow(tcb: Tcb, isSyn: boolean): number {
   const { rcv } = tcb
   const scale = isSyn ? 0 : rcv.scale
-  const unit = 2 ** scale
+  const unit = 1 << scale
   const free = freeBytes(tcb)
   const promised = promisedUnits(tcb, unit)
   const field = isSyn || isWorthTelling(tcb, free) ? Math.max(Math.floor(free / unit), promised) : promised

@@ -231,3 +231,45 @@ scenario('a segment with CWR is no super-segment', () => {
     [4000, false],
   ])
 })
+
+scenario('when the segment with CWR is lost the window goes down again, and CWR goes again (RFC 3168 §6.1.2)', () => {
+  for (const byTimer of [false, true]) {
+    const c = inFlight({ sack: true }).in('E. ack 1001')
+    expect(window(c)).toEqual([5000, 5000])
+    c.in('E. ack 8001').out('[ect0] W. 10001:11001 ack 1').outText(11_001, 13_001, 1, false)
+    c.in('E. ack 10001').outText(13_001, 15_001, 1, false)
+    if (byTimer) c.advance(350).out('[-] . 10001:11001 ack 1').in('. ack 15001').out('[ect0] W. 15001:16001 ack 1')
+    else {
+      c.in('E. ack 10001 <sack 11001:15001>')
+      c.out('[-] . 10001:11001 ack 1', '[ect0] W. 15001:16001 ack 1')
+    }
+    expect(c.tcb.cc.ssthresh).toBeLessThan(4000)
+    c.drain()
+  }
+})
+
+scenario('a loss that was none leaves CWR due for the mark before it (RFC 3168 §6.1.2, RFC 4015 §3)', () => {
+  const options = { sack: true, ts: true, mss: 1012, tcp: { undo: true } }
+  const c = marked(options).write(40_000)
+  c.drain()
+  const first = 10_000 + c.ms
+  c.advance(10).in(`E. ack 1001 <TS ecr ${first}>`).quiet()
+  expect([...window(c), c.tcb.ecn.isCwrDue]).toEqual([5000, 5000, true])
+  c.advance(40).in(`E. ack 1001 <TS ecr ${first},sack 2001:5001>`).out('[-] . 1001:2001 ack 1')
+  c.advance(10).in(`E. ack 5001 <TS ecr ${first}>`)
+  expect([c.tcb.recovery.phase, ...window(c), c.tcb.ecn.isCwrDue]).toEqual(['open', 5000, 5000, true])
+  c.in(`E. ack 7001 <TS ecr ${first}>`).out('[ect0] W. 10001:11001 ack 1').drain()
+  expect(window(c)).toEqual([5000, 5000])
+})
+
+scenario('a needless timeout after a mark gives back what the mark had left (RFC 5682, RFC 3168 §6.1.2)', () => {
+  const c = inFlight({ tcp: { frto: true, undo: true } }).in('E. ack 1001')
+  expect(window(c)).toEqual([5000, 5000])
+  c.advance(350).out('[-] . 1001:2001 ack 1')
+  expect(window(c)).toEqual([1000, 5000])
+  c.in('. ack 2001').drain()
+  c.in('. ack 3001').drain()
+  expect([c.tcb.recovery.phase, c.tcb.counters.TcpExtTCPSpuriousRTOs]).toEqual(['open', 1])
+  expect(c.tcb.cc.cwnd).toBeGreaterThanOrEqual(5000)
+  expect(c.tcb.cc.ssthresh).toBe(5000)
+})

@@ -211,3 +211,19 @@ for (const congestion of ['cubic', 'newreno', 'bbr', 'dctcp']) {
     expect(c.tcb.cc.cwnd).toBeGreaterThanOrEqual(cwnd)
   })
 }
+
+scenario('when there is nothing to take back what is lost goes again: nobody waits for the next timeout', () => {
+  const c = timedOut({ sack: true, tcp: { congestion: 'reno' } })
+  c.advance(20).in('. ack 1001').out('. 10001:11001 ack 1', '. 11001:12001 ack 1')
+  c.call((connection) => connection.configure({ congestion: 'newreno' })).drain()
+  c.advance(10).in('. ack 2001')
+  expect([phase(c), spurious(c), c.tcb.frto.step]).toEqual(['loss', 0, 'off'])
+  expect(c.drain().length).toBeGreaterThan(0)
+
+  const d = timedOut({ sack: true })
+  d.tcb.undo.isPossible = false // as after a path MTU that went down
+  d.advance(20).in('. ack 1001').drain()
+  d.advance(10).in('. ack 2001')
+  expect([phase(d), spurious(d), d.tcb.frto.step]).toEqual(['loss', 0, 'off'])
+  expect(d.drain().length).toBeGreaterThan(0)
+})

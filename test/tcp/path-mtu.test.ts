@@ -133,7 +133,7 @@ scenario(
   },
 )
 
-scenario('a probe that is lost costs its own retransmission, nothing of cwnd (RFC 4821 §7.6.1)', () => {
+scenario('a probe that is lost costs its own retransmission, nothing of cwnd (RFC 4821 §7.6.2)', () => {
   for (const rack of [false, true]) {
     const c = afterBlackHole({ rack })
     const probe = untilProbe(c)
@@ -153,7 +153,7 @@ scenario('a probe that is lost costs its own retransmission, nothing of cwnd (RF
   }
 })
 
-scenario('a probe lost together with other text tells of congestion (RFC 4821 §7.6.2)', () => {
+scenario('a probe lost together with other text tells of congestion (RFC 4821 §7.6.4)', () => {
   const c = afterBlackHole()
   const probe = untilProbe(c)
   const tail = (c.tcb.snd.nxt - c.origin.iss) | 0
@@ -164,7 +164,7 @@ scenario('a probe lost together with other text tells of congestion (RFC 4821 §
 })
 
 scenario(
-  'a router that says the probe was too large is believed: the next probe has that size (RFC 4821 §7.6.1, RFC 1191)',
+  'a router that says the probe was too large is believed: the next probe has that size (RFC 4821 §7.6.2, RFC 1191)',
   () => {
     const c = afterBlackHole()
     const probe = untilProbe(c)
@@ -266,3 +266,23 @@ scenario('a new connection to the same host starts with what the one before it w
   expect(c.stack.connect({ remote: far, remotePort: 81 }, c.now).tcb.pathSegmentBytes).toBe(1480)
   expect(c.stack.connect({ remote, remotePort: 82 }, c.now + 600e6).tcb.pathSegmentBytes).toBe(1480)
 })
+
+scenario(
+  'a probe that goes first after a pause does not hide the pause: slow start begins anew (RFC 5681 §4.1)',
+  () => {
+    const c = afterBlackHole()
+    const probe = untilProbe(c)
+    const end = (c.tcb.snd.nxt - c.origin.iss) | 0
+    c.in(`. ack ${probe.seq} <sack ${probe.end}:${end}>`).drain()
+    c.tcb.path.nextProbeAt = c.now + 5e6
+    while (c.tcb.snd.flight.bytes > 0)
+      c.advance(100)
+        .in(`. ack ${(c.tcb.snd.nxt - c.origin.iss) | 0}`)
+        .drain()
+    c.tcb.cc.cwnd = 60_000
+    c.advance(6000)
+    c.write(90_000)
+    expect(c.drain()[0].end - ((c.tcb.snd.una - c.origin.iss) | 0)).toBeGreaterThan(mssOf(c)) // the probe
+    expect([c.tcb.path.probeBytes > 0, c.tcb.cc.cwnd]).toEqual([true, 10 * mssOf(c)])
+  },
+)

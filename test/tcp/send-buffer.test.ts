@@ -103,3 +103,18 @@ test('with default settings a path of 1 Gbit/s and 100 ms is filled; with a fixe
   expect(rate({})).toBeGreaterThan(125_000_000)
   expect(rate({ sendBufferBytes: 1 << 20 })).toBeLessThan(11_000_000)
 })
+
+scenario('a greatest size that is lowered is reached as what is queued goes, with autotuning too', () => {
+  const c = established({ mss, wscale: 7, tcp: growing })
+  c.offer(1e6)
+  c.outText(1, 10_001, 1, false).in('. ack 10001').drain()
+  c.offer(1e6)
+  c.drain()
+  c.call((connection) => connection.configure({ sendBufferMaxBytes: 25_000, sendBufferAutotune: true })).drain()
+  expect(c.connection.info().sendBufferBytes).toBeGreaterThan(25_000)
+  for (let end = 10_001; c.tcb.snd.buffer.extent > 0; ) {
+    c.in(`. ack ${Math.max(end, c.tcb.snd.nxt - c.origin.iss) | 0}`)
+    for (const line of c.drain()) end = Math.max(end, line.end)
+  }
+  expect(c.connection.info().sendBufferBytes).toBe(25_000)
+})

@@ -218,3 +218,21 @@ scenario('a timeout after the probe: the window is taken once, by the timeout (R
   expect([c.tcb.cc.ssthresh, c.tcb.tlp.isOut]).toEqual([4000, false])
   expect(c.tcb.cc.cwnd).toBeGreaterThanOrEqual(4000)
 })
+
+scenario(
+  'a DSACK for an earlier recovery does not take back what a mended tail has cost (RFC 8985 §7.4.2, RFC 3708 §2)',
+  () => {
+    const c = established({ mss: 1000, sack: true, tcp: { rack: true, tailLossProbe: true, undo: true, frto: false } })
+    c.write(10_000).outText(1, 10_001).advance(50)
+    c.in('. ack 1 <sack 1001:5001>').out('. 1:1001 ack 1').advance(50).in('. ack 10001').drain()
+    expect([c.tcb.recovery.phase, c.tcb.undo.isPossible]).toEqual(['open', true])
+    c.write(3000).outText(10_001, 13_001)
+    while (c.tcb.counters.TcpExtTCPLossProbes === 0) c.advance(10, true)
+    c.write(1000).drain()
+    c.in('. ack 14001')
+    expect(c.tcb.counters.TcpExtTCPLossProbeRecovery).toBe(1)
+    const reduced = window(c)
+    c.in('. ack 14001 <sack 1:1001>')
+    expect(window(c)).toEqual(reduced)
+  },
+)

@@ -217,3 +217,12 @@ scenario('a connection in TIME-WAIT still tells what it was, and gives up what i
   c.reads(100)
   expect(c.connection.ended).toBe(true)
 })
+
+scenario('what connections in TIME-WAIT share is not written to: it tells of nobody (Linux’s timewait sockets)', () => {
+  const { c } = timeWait({ tcp: { mslUs: 1_000_000 } })
+  c.in('F. 1 ack 2').out('. 2 ack 2').in('P. -99:1 ack 2').out('. 2 ack 2')
+  c.call((connection) => connection.configure({ congestion: 'cubic', nagle: false, keepAlive: true })).quiet()
+  const { delivery, tlp, undo, prr } = c.tcb
+  expect(delivery).toEqual({ delivered: 0, deliveredAt: 0, firstSentAt: 0, appLimitedUntil: 0 })
+  expect([tlp.isOut, tlp.isDue, undo.isPossible, prr.out, c.tcb.snd.flight.bytes]).toEqual([false, false, false, 0, 0])
+})

@@ -1,7 +1,9 @@
 // Urgent data (RFC 9293 §3.8.5, RFC 6093), sent and received.
 
 import { expect } from 'vitest'
+import { FLAG } from '../../src/tcp/header.ts'
 import { established, scenario } from './script.ts'
+import { ourByte, text } from './wire.ts'
 
 scenario('urgent text carries URG and a pointer to the octet after it (RFC 9293 §3.8.5 [MUST-30] [MUST-62])', () => {
   const c = established().writeUrgent(1000).out('PU. 1:1001 ack 1 urg 1000').in('. 1 ack 1001')
@@ -95,4 +97,14 @@ scenario('the pointer counts for nothing without URG, and in a state that takes 
   expect(c.connection.urgentBytes).toBe(0)
   c.in('F. 2 ack 1').out('. 1 ack 3').in('U. 3 ack 1 urg 7')
   expect(c.connection.urgentBytes).toBe(0)
+})
+
+scenario('FLUSH takes the mark back to what was sent: later text is not urgent (RFC 9293 §3.8.5, §3.9.1.7)', () => {
+  const c = established({ win: 1000 })
+  c.write(1000).out('P. 1:1001 ack 1')
+  c.writeUrgent(500).drain()
+  c.call((connection) => expect(connection.flush()).toBe(500)).quiet()
+  c.in('. ack 1001 win 60000')
+  c.call((connection) => connection.write(text(ourByte, 1000, 1100)))
+  expect(c.drain().map(({ flags }) => flags & FLAG.URG)).toEqual([0])
 })

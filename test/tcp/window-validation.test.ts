@@ -264,3 +264,13 @@ scenario('a controller that models the path is left alone', () => {
     expect(c.tcb.usage.isMeasured).toBe(false)
   }
 })
+
+scenario('a burst that fills a window which was not proven: its loss goes by RFC 7661 too (RFC 7661 §4.4.1)', () => {
+  const { c, at } = grown({ sack: true, tcp: { windowValidation: 'keep' } })
+  const now = trickle(c, at, 30, 6000)
+  const window = cwnd(c)
+  c.write(60_000).drain()
+  expect(c.tcb.hold).toBe('cwnd')
+  c.in(`. ack ${now} <sack ${now + 1000}:${now + 4000}>`).drain()
+  expect([c.tcb.recovery.phase, c.tcb.usage.lossFlight]).toEqual(['recovery', window])
+})

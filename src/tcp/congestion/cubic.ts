@@ -57,6 +57,8 @@ export interface CubicData {
   hystart: HystartState
   /** Where slow start stood then. */
   savedPhase: HystartState['phase']
+  /** SMSS that the stages' segments are of. */
+  mss: number
   /** When the last acknowledgement came; -1 before the first. */
   lastAckAt: Micros
   /** §4.7 */
@@ -75,7 +77,8 @@ export interface CubicOptions {
 
 /** RFC 9438 §4.2, figure 1: the window in segments, `t` seconds after the stage began. */
 export function wCubic(t: number, k: number, wMax: number): number {
-  return CUBIC.c * (t - k) ** 3 + wMax
+  const d = t - k
+  return CUBIC.c * d * d * d + wMax
 }
 
 /** RFC 9438 §4.2, figure 2: seconds from `cwndEpoch` back up to `wMax`, both in segments. */
@@ -87,6 +90,23 @@ const dataOf = (state: CongestionState): CubicData | null => state.data as Cubic
 
 function createStage(): CubicStage {
   return { wMax: 0, cwndPrior: 0, cwndEpoch: 0, wEst: 0, k: 0, epochAt: -1, afterTimeout: false }
+}
+
+function scaleStage(stage: CubicStage, factor: number): void {
+  stage.wMax *= factor
+  stage.cwndPrior *= factor
+  stage.epochAt = -1
+}
+
+/**
+ * SMSS has followed the path (RFC 1191, RFC 4821): windows in segments would stand for others in bytes, and W_est would be cwnd at once.
+ * W_max stays what it was in bytes, and a stage begins from the window as it is.
+ */
+function followMss(state: CongestionState, data: CubicData): void {
+  if (data.mss === state.mss) return
+  scaleStage(data.stage, data.mss / state.mss)
+  scaleStage(data.savedStage, data.mss / state.mss)
+  data.mss = state.mss
 }
 
 function startStage(state: CongestionState, stage: CubicStage, now: Micros): void {
@@ -169,6 +189,7 @@ const rules: Omit<CongestionControl, 'name' | 'init'> = {
   onAck(state, ack) {
     const data = dataOf(state)
     if (data === null || ack.isCwndLimited === false) return
+    followMss(state, data)
     data.undo.isRecovering = false
     let rest = ack.bytes
     if (state.cwnd < state.ssthresh) {
@@ -185,6 +206,7 @@ const rules: Omit<CongestionControl, 'name' | 'init'> = {
   onLoss(state, flight) {
     const data = dataOf(state)
     if (data !== null) {
+      followMss(state, data)
       rememberLoss(data.undo, state)
       saveStage(data)
     }
@@ -193,7 +215,10 @@ const rules: Omit<CongestionControl, 'name' | 'init'> = {
 
   onEcn(state, flight, _now, isAbe = true) {
     const data = dataOf(state)
-    if (data !== null) forgetWindow(data.undo)
+    if (data !== null) {
+      followMss(state, data)
+      forgetWindow(data.undo)
+    }
     // RFC 8511 §3: the smaller step back is for congestion avoidance.
     const beta = isAbe && state.cwnd >= state.ssthresh ? CUBIC.betaEcn : CUBIC.beta
     reduce(state, flight, beta, 1)
@@ -209,6 +234,7 @@ const rules: Omit<CongestionControl, 'name' | 'init'> = {
   onTimeout(state, flight, first) {
     const data = dataOf(state)
     if (data !== null) {
+      followMss(state, data)
       if (rememberTimeout(data.undo, state, first)) saveStage(data)
       if (first) data.stage.cwndPrior = state.cwnd / state.mss
       data.stage.epochAt = -1
@@ -224,6 +250,7 @@ const rules: Omit<CongestionControl, 'name' | 'init'> = {
   onSpuriousLoss(state) {
     const data = dataOf(state)
     if (data === null || !restoreWindow(data.undo, state)) return
+    followMss(state, data)
     // §4.9: the stage goes on as if nothing had been; so does the first slow start, and it still needs an end (RFC 9406 §4.3).
     Object.assign(data.stage, data.savedStage)
     data.hystart.phase = data.savedPhase
@@ -252,6 +279,7 @@ export function createCubic(options: CubicOptions = {}): CongestionControl {
         undo: createWindowUndo(),
         hystart: createHystart(),
         savedPhase: 'done',
+        mss: state.mss,
         lastAckAt: -1,
         fastConvergence,
       }

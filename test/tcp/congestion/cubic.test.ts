@@ -282,3 +282,23 @@ describe('on a link', () => {
     expect(gentle.delivered).toBeGreaterThan(0.99 * blind.delivered)
   })
 })
+
+describe('a path whose MTU changes', () => {
+  test('larger segments do not open the window, which is bytes: W_max and W_est follow (RFC 4821 §7.4, RFC 9438 §4.1)', () => {
+    for (const [mss, factor] of [
+      [6000, 6],
+      [500, 0.5],
+    ]) {
+      const rounds = afterLoss(40)
+      const { state } = rounds
+      for (let i = 0; i < 10; i++) rounds.round(20_000)
+      const { cwnd } = state
+      const { wMax } = stageOf(state)
+      state.mss = mss
+      rounds.round(20_000)
+      expect(state.cwnd).toBeGreaterThanOrEqual(cwnd)
+      expect(state.cwnd).toBeLessThan(cwnd + 2 * mss)
+      expect(stageOf(state).wMax * factor).toBeCloseTo(wMax, 6)
+    }
+  })
+})
