@@ -126,7 +126,9 @@ function takeInOrder(tcb: Tcb, end: Seq, now: Micros): void {
     rcv.outOfOrder.dropBelow(rcv.nxt)
   }
   const delivered = seqDiff(rcv.nxt, old)
-  if (!rcv.discard) {
+  if (rcv.discard)
+    urgentBytes(tcb) // a mark gone past is forgotten, before it seems to lie ahead again
+  else {
     rcv.unread += delivered
     tcb.events |= EVENT.readable
   }

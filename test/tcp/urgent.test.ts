@@ -96,3 +96,12 @@ scenario('the pointer counts for nothing without URG, and in a state that takes 
   c.in('F. 2 ack 1').out('. 1 ack 3').in('U. 3 ack 1 urg 7')
   expect(c.connection.urgentBytes).toBe(0)
 })
+
+scenario('a mark that nobody reads up to is forgotten, before it seems to lie ahead again (RFC 9293 §3.8.5)', () => {
+  const c = established({ tcp: { receiveBufferBytes: 1 << 20 } })
+  c.in('U. 1:2 ack 1 urg 5').drain()
+  c.call((connection) => connection.shutdownRead()).drain()
+  expect(c.connection.urgentBytes).toBe(4)
+  c.in('. 2:1002 ack 1').drain()
+  expect(c.tcb.rcv.isUrgent).toBe(false)
+})
