@@ -38,17 +38,18 @@ export function tellRoom(tcb: Tcb): void {
 /** On an acknowledgement, while the application waits for room: the bound follows cwnd upwards. */
 export function retuneSendBuffer(tcb: Tcb): void {
   const { snd, config, control, cc } = tcb
-  if (!config.sendBufferAutotune) {
-    // A bound that was lowered below what was queued is reached as that goes.
-    if (snd.bufferBytes > config.sendBufferBytes) {
-      snd.bufferBytes = Math.max(config.sendBufferBytes, snd.buffer.extent)
-    }
-    return
-  }
-  if (!snd.wantsRoom) return
+  lowerSendBuffer(tcb)
+  if (!config.sendBufferAutotune || !snd.wantsRoom) return
   const held = control.ownsRecovery === true ? WINDOWS_HELD_BY_MODEL : WINDOWS_HELD
   const wanted = Math.min(held * cc.cwnd, config.sendBufferMaxBytes)
   if (wanted > snd.bufferBytes) snd.bufferBytes = wanted
+}
+
+/** A bound that was lowered below what was queued is reached as that goes. */
+export function lowerSendBuffer({ snd, config }: Tcb): void {
+  const { sendBufferBytes, sendBufferMaxBytes, sendBufferAutotune } = config
+  const most = sendBufferAutotune ? Math.max(sendBufferBytes, sendBufferMaxBytes) : sendBufferBytes
+  if (snd.bufferBytes > most) snd.bufferBytes = Math.max(most, snd.buffer.extent)
 }
 
 /** Settings have changed from `before`: the bound is the one that is set now, or what is queued already if that is more. */

@@ -4,7 +4,7 @@
 import { abortTcb, closeTcb } from './closing.ts'
 import { EVENT } from './events.ts'
 import { beginLinger } from './linger.ts'
-import { writeRoom } from './send-buffer.ts'
+import { lowerSendBuffer, writeRoom } from './send-buffer.ts'
 import { canSend, setState } from './state.ts'
 import { type Tcb, unsentBytes } from './tcb.ts'
 
@@ -84,6 +84,7 @@ export function flushUnsent(tcb: Tcb): number {
   const length = Math.max(0, unsentBytes(tcb))
   if (length === 0 || tcb.state === 'CLOSED') return 0
   tcb.snd.buffer.truncate(tcb.snd.buffer.extent - length)
+  lowerSendBuffer(tcb)
   if (tcb.snd.wantsRoom) {
     tcb.snd.wantsRoom = false
     tcb.events |= EVENT.writable

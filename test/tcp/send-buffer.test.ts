@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { IpAddress } from '../../src/ip/address.ts'
 import { DEFAULT_CONFIG, reconfigure, type TcpConfig, tcpConfig } from '../../src/tcp/config.ts'
 import { Pair } from '../stack/pair.ts'
-import { established, scenario } from './script.ts'
+import { established, type Script, scenario } from './script.ts'
 
 const mss = 1000
 const growing = { sendBufferBytes: 20_000, sendBufferAutotune: true, sendBufferMaxBytes: 70_000 }
@@ -95,4 +95,24 @@ function rate(tcp: Partial<TcpConfig>): number {
 test('with default settings a path of 1 Gbit/s and 100 ms is filled; with a fixed buffer of 1 MiB it is not', () => {
   expect(rate({})).toBeGreaterThan(125_000_000)
   expect(rate({ sendBufferBytes: 1 << 20 })).toBeLessThan(11_000_000)
+})
+
+scenario('a greatest size that is lowered below what is queued is reached as that goes, or is flushed', () => {
+  const lowered = (): Script => {
+    const c = established({ mss: 1000, win: 10_000, tcp: { sendBufferBytes: 100_000, sendBufferAutotune: true } })
+    c.write(100_000).drain()
+    c.call((connection) =>
+      connection.configure({ sendBufferBytes: 2000, sendBufferMaxBytes: 5000, sendBufferAutotune: true }),
+    )
+    expect(c.tcb.snd.bufferBytes).toBe(100_000)
+    return c
+  }
+  const c = lowered().in('. 1 ack 5001')
+  c.drain()
+  expect(c.tcb.snd.bufferBytes).toBe(95_000)
+  const d = lowered().call((connection) => connection.flush())
+  d.drain()
+  expect(d.tcb.snd.bufferBytes).toBe(10_000)
+  d.in('. 1 ack 10001').drain()
+  expect(d.tcb.snd.bufferBytes).toBe(5000)
 })
