@@ -33,7 +33,20 @@ export function isOldDuplicate(tcb: Tcb, segment: SegmentHeader, now: Micros): b
   if (!tcb.ts.enabled || !tcb.config.paws || !segment.hasTimestamps) return false
   if ((segment.flags & FLAG.RST) !== 0) return false
   if (((segment.tsVal - tcb.ts.recent) | 0) >= 0) return false
-  return now - tcb.ts.recentAt <= TIMESTAMP_AGE_US
+  return now - tcb.ts.recentAt <= TIMESTAMP_AGE_US && !isOvertaken(tcb, segment)
+}
+
+/**
+ * A bare acknowledgement that another one has overtaken: it repeats what is known, so it can do no harm, and refusing it would cost a
+ * duplicate acknowledgement and its SACK blocks.
+ * DEVIATION: RFC 7323 §5.3 R1 drops it. As Linux: within the time of a retransmission, and when it does not tell of a larger window.
+ */
+function isOvertaken(tcb: Tcb, segment: SegmentHeader): boolean {
+  const { snd, rcv, ts, rtt } = tcb
+  if ((segment.flags & FLAG.ACK) === 0 || segment.length > 0) return false
+  if (segment.seq !== rcv.nxt || segment.ack !== snd.una) return false
+  if (segment.seq !== snd.wl1 || segment.window === 0 || segment.window * 2 ** snd.scale > snd.wnd) return false
+  return 1000 * ((ts.recent - segment.tsVal) | 0) <= 1.2 * rtt.rtoUs
 }
 
 /** RFC 5961 §5.2: an acknowledgement older than the largest window ever offered, or of what was never sent, is not believed. */

@@ -48,6 +48,17 @@ export function owesChallenge(tcb: Tcb, now: Micros): void {
   owesAck(tcb, 'challenge')
 }
 
+/**
+ * Owes one to a segment that is not acceptable and takes no room (RFC 9293 §3.10.7.4, first check): probes of an idle or shut connection
+ * look so, and its peer lives by the answer. At most one in a while, against wars of acknowledgements; but what other connections have
+ * challenged does not count, or whoever spends the host's budget (RFC 5961 §10) could starve everybody's probes. As Linux.
+ */
+export function owesReminder(tcb: Tcb, now: Micros): void {
+  if (now < tcb.challengeAt) return
+  tcb.challengeAt = now + tcb.config.challengeIntervalUs
+  owesAck(tcb, 'challenge')
+}
+
 function note(tcb: Tcb, reason: AckReason): void {
   tcb.ack.reason = reason
   tcb.ackHold = 'due'

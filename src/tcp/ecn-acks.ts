@@ -17,9 +17,11 @@ export function nextHeldAck(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
   const { acksOwed, unacked } = rcv
   const { untoldCe } = ecn
   const { delayedAck } = timers
-  const { ack, ackHold } = tcb
+  const { ack, ackHold, sackEnabled } = tcb
   const { reason, shorts } = ack
+  tcb.sackEnabled = false // beside an older number a duplicate would be taken for a range (RFC 2883 §4): the next one reports it
   fill(tcb, plan, tcb.snd.nxt, FLAG.ACK, now)
+  tcb.sackEnabled = sackEnabled
   plan.ack = held.ack
   plan.flags = (plan.flags & ~ACE_BITS) | held.flags
   // The window counts from the number acknowledged: its right edge stays where it is [SHLD-14].

@@ -20,6 +20,7 @@ import {
   newMarks,
   takeHandshakeCode,
 } from './accecn.ts'
+import type { TcpConfig } from './config.ts'
 import { ECN, type EcnMode } from './ecn-state.ts'
 import { FLAG, type SegmentHeader, type SegmentPlan } from './header.ts'
 import { backedOffRtoUs } from './rtt.ts'
@@ -59,6 +60,11 @@ export function stampSyn(tcb: Tcb, plan: SegmentPlan, transmissions: number): vo
   if (isExact(tcb) && (ecn.asked !== 'off' || ecn.mode !== 'off')) plan.ecn = ECN.ECT0
 }
 
+/** Whether a listener agrees on RFC 3168's ECN with that SYN (§6.1.1: an ECN-setup SYN has both bits). */
+export function isEcnAgreed(config: TcpConfig, segment: SegmentHeader): boolean {
+  return config.ecn !== 'off' && (segment.flags & SETUP) === SETUP
+}
+
 /** Takes the peer's SYN, or its SYN,ACK. After a SYN of ours that went without the bits the answer still counts: an earlier one asked. */
 export function agreeOnEcn(tcb: Tcb, segment: SegmentHeader): void {
   const { ecn, config } = tcb
@@ -72,12 +78,10 @@ export function agreeOnEcn(tcb: Tcb, segment: SegmentHeader): void {
   if (!tcb.passive) {
     // Both opened at once: only when both have asked will both have agreed.
     ecn.mode = ecn.asked !== 'off' && isSetup ? 'classic' : 'off'
-  } else if (config.ecn === 'off') {
-    ecn.mode = 'off'
   } else if (config.ecn === 'accurate' && aceOf(flags) !== 0 && aceOf(flags) !== 0b011) {
     ecn.mode = 'accurate' // RFC 9768 §3.1.2: any other of the combinations stands for 111
   } else {
-    ecn.mode = isSetup ? 'classic' : 'off' // RFC 3168 §6.1.1: an ECN-setup SYN has both
+    ecn.mode = isEcnAgreed(config, segment) ? 'classic' : 'off'
   }
 }
 

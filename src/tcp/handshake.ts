@@ -36,7 +36,8 @@ export function takeSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
   snd.maxWnd = snd.wnd
   tcb.scaleEnabled = config.windowScale && segment.windowScale >= 0
   snd.scale = tcb.scaleEnabled ? Math.min(segment.windowScale, MAX_WINDOW_SCALE) : 0
-  rcv.scale = tcb.scaleEnabled ? receiveWindowScale(config) : 0
+  if (!tcb.scaleEnabled) rcv.scale = 0
+  else if (snd.nxt === snd.iss) rcv.scale = receiveWindowScale(config) // our SYN has told none yet
   ts.enabled = config.timestamps && segment.hasTimestamps
   if (ts.enabled) {
     ts.recent = segment.tsVal

@@ -23,9 +23,9 @@ function checkSend(tcb: Tcb): void {
   assert(!snd.finSent || snd.finQueued, 'FIN was sent but not queued')
   const { sendBufferBytes, sendBufferMaxBytes } = tcb.config
   assert(snd.buffer.extent <= snd.bufferBytes, 'the send buffer holds more than its bound')
+  if (!isSynchronized(tcb.state) || tcb.state === 'TIME-WAIT') return
   const most = Math.max(sendBufferBytes, sendBufferMaxBytes, snd.buffer.extent)
   assert(snd.bufferBytes <= most, 'the send buffer has grown beyond its bound')
-  if (!isSynchronized(tcb.state) || tcb.state === 'TIME-WAIT') return
   assert(unsentBytes(tcb) >= 0, 'SND.NXT lies beyond the text that was ever queued')
   const sentText = seqDiff(snd.nxt, sendBufferStart(tcb)) - (snd.finSent && seqLt(snd.una, snd.nxt) ? 1 : 0)
   assert(sentText <= snd.buffer.extent || snd.una === snd.nxt, 'text in flight is missing from the send buffer')

@@ -8,8 +8,10 @@ import type { IpHeader } from '../ip/header.ts'
 import type { IpLayer } from '../ip/layer.ts'
 import type { Answer, AnswerQueue } from './answers.ts'
 import { abortTcb, closeTcb } from './closing.ts'
+import type { TcpConfig } from './config.ts'
 import { Connection, type ConnectionLayer } from './connection.ts'
 import type { TcpCounters } from './counters.ts'
+import { isEcnAgreed } from './ecn.ts'
 import { peerMss, takeSyn } from './handshake.ts'
 import { FLAG, SegmentHeader } from './header.ts'
 import type { Listener } from './listener.ts'
@@ -56,6 +58,11 @@ export interface IssRule {
 const ANY_ISS: IssRule = {}
 // Scratch: never re-entered.
 const syn = new SegmentHeader()
+
+/** Diffserv is the application's; its ECN bits count only with `ecn: 'off'`, and a SYN,ACK is never ECN-capable (RFC 3168 §6.1.1). */
+function cookieTrafficClass({ ecn, trafficClass }: TcpConfig): number {
+  return ecn === 'off' ? trafficClass : trafficClass & 0xfc
+}
 
 /** Passive opens of one host. */
 export class PassiveOpens {
@@ -146,6 +153,8 @@ export class PassiveOpens {
     const mss = cookies.judge(header.dst, destinationPort, header.src, sourcePort, irs, iss, now)
     if (mss < 0) {
       counters.TcpExtSyncookiesFailed++
+      // DEVIATION: RFC 9293 §3.10.7.2 resets. Text may have overtaken what brings the cookie, and it comes again.
+      if (segment.textLength > 0) return 'tcp-not-accepted'
       this.#reset(header, segment)
       return 'tcp-not-syn'
     }
@@ -168,7 +177,7 @@ export class PassiveOpens {
   #answerWithCookie(listener: Listener, header: IpHeader, segment: SegmentHeader, now: Micros): void {
     const { synAcks, counters } = this.#layer
     const { config } = listener
-    const answer = synAcks.add(header.dst, header.src, config.hopLimit, config.trafficClass)
+    const answer = synAcks.add(header.dst, header.src, config.hopLimit, cookieTrafficClass(config))
     if (answer === null) return
     counters.TcpExtSyncookiesSent++
     this.#planSynAck(answer, listener, segment, now)
@@ -194,7 +203,10 @@ export class PassiveOpens {
     plan.sackPermitted = config.sack && segment.sackPermitted
     plan.windowScale = scales ? receiveWindowScale(config) : -1
     plan.hasTimestamps = true
-    plan.tsVal = cookieTimestamp(timestampAt(now, 0), offset, scales ? segment.windowScale : -1, plan.sackPermitted)
+    const ecn = isEcnAgreed(config, segment)
+    if (ecn) plan.flags |= FLAG.ECE // RFC 3168 §6.1.1; a bit is not enough for AccECN, whose clients take this answer too
+    const scale = scales ? segment.windowScale : -1
+    plan.tsVal = cookieTimestamp(timestampAt(now, 0), offset, scale, plan.sackPermitted, ecn)
     plan.tsEcr = segment.tsVal
   }
 }

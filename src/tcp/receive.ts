@@ -110,10 +110,13 @@ function holdOutOfOrder(tcb: Tcb, from: Seq, end: Seq): void {
 /** RFC 2018 §4: remembers that range `i` is the one that grew last; as many as acknowledgements may be owed (see fillSack). */
 function noteRange(rcv: ReceiveState, i: number): void {
   const { outOfOrder, recentRanges } = rcv
-  const isOther = (at: Seq): boolean => outOfOrder.find(at) !== i && outOfOrder.find(at) >= 0
-  const others = recentRanges.filter(isOther).slice(0, MOST_RECENT - 1)
-  recentRanges.length = 0
-  recentRanges.push(seq(outOfOrder.start(i)), ...others)
+  let kept = 0
+  for (const at of recentRanges) {
+    const other = outOfOrder.find(at)
+    if (other >= 0 && other !== i && kept < MOST_RECENT - 1) recentRanges[kept++] = at
+  }
+  recentRanges.length = kept
+  recentRanges.unshift(seq(outOfOrder.start(i)))
 }
 
 function takeInOrder(tcb: Tcb, end: Seq, now: Micros): void {
@@ -128,7 +131,9 @@ function takeInOrder(tcb: Tcb, end: Seq, now: Micros): void {
   }
   const delivered = seqDiff(rcv.nxt, old)
   tcb.totals.bytesReceived += delivered
-  if (!rcv.discard) {
+  if (rcv.discard)
+    urgentBytes(tcb) // a mark gone past is forgotten, before it seems to lie ahead again
+  else {
     rcv.unread += delivered
     tcb.events |= EVENT.readable
   }

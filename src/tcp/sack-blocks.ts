@@ -18,6 +18,7 @@ export function noteDuplicate(tcb: Tcb, start: Seq, end: Seq): void {
     report(rcv.duplicates, start, below)
     return
   }
+  if (rcv.outOfOrder.size === 0) return
   // A segment that overlaps held text in part (RFC 2883 §4.2): its head does, or else its tail.
   const head = rcv.outOfOrder.find(start)
   const tail = head >= 0 ? head : rcv.outOfOrder.find(seqAdd(end, -1))

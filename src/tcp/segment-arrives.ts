@@ -7,7 +7,7 @@ import type { Micros } from '../base/time.ts'
 import { takeHandshakeAck } from './accecn.ts'
 import { isAcceptable, isAckInRange, isOldDuplicate, takeTimestamp } from './acceptability.ts'
 import { handleAck, measure, releaseAcked, restartRetransmitTimer } from './ack.ts'
-import { owesAck, owesChallenge } from './acknowledge.ts'
+import { owesAck, owesChallenge, owesReminder } from './acknowledge.ts'
 import { closeTcb, enterTimeWait, failTcb } from './closing.ts'
 import { confirmEcn, receiveMark, repeatHandshakeAck } from './ecn.ts'
 import { afterSynAcked } from './fast-open.ts'
@@ -92,9 +92,10 @@ function answerUnacceptable(tcb: Tcb, segment: SegmentHeader, now: Micros): 'don
   if (tcb.state === 'TIME-WAIT' && isFinAgain(tcb, segment)) enterTimeWait(tcb, now) // eighth check: restart 2MSL
   noteOldSegment(tcb, segment)
   repeatHandshakeAck(tcb, segment)
-  // Text is answered each time, as its sender counts on it; what carries none may be part of a war of acknowledgements.
+  // Text and FIN are answered each time, as their sender counts on it; what carries none may be part of a war of acknowledgements.
   if (segment.textLength > 0) answerText(tcb, segment.seq)
-  else owesChallenge(tcb, now)
+  else if ((segment.flags & (FLAG.FIN | FLAG.SYN)) === FLAG.FIN) owesAck(tcb, 'duplicate')
+  else owesReminder(tcb, now)
   return 'done'
 }
 

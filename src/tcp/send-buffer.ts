@@ -37,11 +37,6 @@ export function tellRoom(tcb: Tcb): void {
   tcb.events |= EVENT.writable
 }
 
-/** What the bound may grow to. */
-function largestSendBuffer({ sendBufferAutotune, sendBufferBytes, sendBufferMaxBytes }: TcpConfig): number {
-  return sendBufferAutotune ? Math.max(sendBufferBytes, sendBufferMaxBytes) : sendBufferBytes
-}
-
 /**
  * On an acknowledgement that tells of so many bytes a second (-1: of none), while the application waits for room: the bound follows cwnd
  * upwards, as far as the path is seen to hold that much. On a short path cwnd grows without end and a buffer of its size would only be
@@ -49,14 +44,19 @@ function largestSendBuffer({ sendBufferAutotune, sendBufferBytes, sendBufferMaxB
  */
 export function retuneSendBuffer(tcb: Tcb, bytesPerSecond: number): void {
   const { snd, config, control, cc, rtt } = tcb
-  const most = largestSendBuffer(config)
-  // A bound that was lowered below what was queued is reached as that goes.
-  if (snd.bufferBytes > most) snd.bufferBytes = Math.max(most, snd.buffer.extent)
+  lowerSendBuffer(tcb)
   if (!config.sendBufferAutotune || !snd.wantsRoom || bytesPerSecond < 0) return
   const held = control.ownsRecovery === true ? WINDOWS_HELD_BY_MODEL : WINDOWS_HELD
   const onPath = (held * GROWTH * bytesPerSecond * rtt.minUs) / 1e6
   const wanted = Math.floor(Math.min(held * cc.cwnd, onPath, config.sendBufferMaxBytes))
   if (wanted > snd.bufferBytes) snd.bufferBytes = wanted
+}
+
+/** A bound that was lowered below what was queued is reached as that goes. */
+export function lowerSendBuffer({ snd, config }: Tcb): void {
+  const { sendBufferBytes, sendBufferMaxBytes, sendBufferAutotune } = config
+  const most = sendBufferAutotune ? Math.max(sendBufferBytes, sendBufferMaxBytes) : sendBufferBytes
+  if (snd.bufferBytes > most) snd.bufferBytes = Math.max(most, snd.buffer.extent)
 }
 
 /** Settings have changed from `before`: the bound is the one that is set now, or what is queued already if that is more. */

@@ -2,10 +2,10 @@
 // a keyed hash that the peer's ACK brings back; the options ride in the low bits of our timestamp, when the peer has timestamps.
 //
 //     cookie = F0(four values) + SEG.SEQ + | minute, 8 bits | MSS index, 3 bits | F1(four values, minute, MSS index), 21 bits |
-//     TSval  = clock | 0 | SACK | window scale          bit 5 (free, for ECN), bit 4, bits 3-0 (15: none)
+//     TSval  = clock | ECN | SACK | window scale        bit 5, bit 4, bits 3-0 (15: none)
 //
-// What is lost: a SYN,ACK that does not arrive goes again only when the peer's SYN does; when the ACK is lost and text overtakes the text
-// before it, no cookie is found and the peer is reset.
+// What is lost: a SYN,ACK that does not arrive goes again only when the peer's SYN does; text that overtakes what brings the cookie is
+// dropped and has to come again (it is not reset, so for two minutes after the last cookie text of connections long gone is not either).
 // Owns: making and judging cookies. Does not own: when they are used (listener.ts), opening a connection (passive-open.ts).
 // DEVIATION: RFC 9293 §3.4.1 [MUST-8]: such a number has no clock in it but the minute and the peer's own; RFC 4987 §3.6 knows it.
 
@@ -27,6 +27,7 @@ export const COOKIE_LIFE_US: Micros = COOKIE_MINUTES * MINUTE
 const HASH_BITS = 0x1fffff
 const OPTION_BITS = 0x3f
 const SACK_BIT = 0x10
+const ECN_BIT = 0x20
 const NO_SCALE = 0x0f
 
 /** Makes and judges cookies under keys of its own. */
@@ -86,16 +87,22 @@ function minuteOf(now: Micros): number {
  * TSval that carries a SYN's options: the clock (in milliseconds, with the connection's offset), its low six bits in the options' place,
  * at most 64 ms before its time and never after it.
  */
-export function cookieTimestamp(clock: number, offset: number, windowScale: number, sackPermitted: boolean): number {
+export function cookieTimestamp(
+  clock: number,
+  offset: number,
+  windowScale: number,
+  sackPermitted: boolean,
+  ecn: boolean,
+): number {
   const scale = windowScale < 0 ? NO_SCALE : Math.min(windowScale, 14)
-  const carrier = (clock & ~OPTION_BITS) | scale | (sackPermitted ? SACK_BIT : 0)
+  const carrier = (clock & ~OPTION_BITS) | scale | (sackPermitted ? SACK_BIT : 0) | (ecn ? ECN_BIT : 0)
   const isAhead = ((carrier - clock) | 0) > 0
   return ((isAhead ? carrier - (OPTION_BITS + 1) : carrier) + offset) | 0
 }
 
 /**
  * Makes of the ACK that brought a cookie back the SYN that drew it, as far as it can be known: number, MSS, and with `timestamps` (we have
- * them; `offset` is the connection's) SACK and window scale.
+ * them; `offset` is the connection's) SACK, window scale and ECN.
  */
 export function rebuildSyn(
   ack: SegmentHeader,
@@ -110,7 +117,7 @@ export function rebuildSyn(
   syn.sourcePort = ack.sourcePort
   syn.destinationPort = ack.destinationPort
   syn.seq = seqAdd(ack.seq, -1)
-  syn.flags = FLAG.SYN
+  syn.flags = (options & ECN_BIT) === 0 ? FLAG.SYN : FLAG.SYN | FLAG.ECE | FLAG.CWR
   syn.window = ack.window
   syn.mss = mss
   syn.windowScale = scale === NO_SCALE ? -1 : scale

@@ -24,7 +24,9 @@ export function nextSyn(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
   plan.mss = tcb.rcv.mss
   if (tcb.config.userTimeoutOption) fillUserTimeout(tcb, plan, 4)
   plan.sackPermitted = tcb.sackEnabled
-  plan.windowScale = tcb.scaleEnabled ? receiveWindowScale(tcb.config) : -1
+  // What the first SYN tells holds, whatever becomes of the settings (RFC 7323 §2.3).
+  if (first && tcb.state === 'SYN-SENT') tcb.rcv.scale = receiveWindowScale(tcb.config)
+  plan.windowScale = tcb.scaleEnabled ? tcb.rcv.scale : -1
   if (first) {
     snd.nxt = seqAdd(snd.iss, 1)
     snd.flight.push(snd.iss, snd.nxt, now, tcb.delivery)

@@ -31,6 +31,7 @@ export function nextDeadline(tcb: Tcb): Micros {
 export function armAfterCalls(tcb: Tcb, now: Micros): void {
   const { timers, config, life, path } = tcb
   if (life.retunedFrom !== null) retune(tcb, now)
+  if (tcb.state === 'CLOSED') return // closed before the call's wait could begin
   if (life.lingerUntil < 0 || path.raiseAt < 0) armUpkeep(tcb, now)
   // RFC 9293 §3.10.4 has no limit on FIN-WAIT-2; Linux and we set one once nobody is there to read.
   if (tcb.orphaned && tcb.state === 'FIN-WAIT-2' && timers.linger === NEVER) {
@@ -90,6 +91,10 @@ function onRetransmit(tcb: Tcb, now: Micros): void {
   // A peer that has shut its window on what is in flight, but answers, is alive [MUST-37] [SHLD-17].
   // But not where the application has set its own limit, which asks for progress (Linux: TCP_USER_TIMEOUT).
   const isShut = snd.wnd === 0 && isSynchronized(tcb.state) && config.userTimeoutUs === 0
+  if (isShut && isForsaken(tcb, now)) {
+    abortTcb(tcb)
+    return
+  }
   const giveUpAt = (isShut ? Math.max(tcb.progressAt, tcb.heardAt) : tcb.progressAt) + limit
   if (now >= giveUpAt) {
     timeOut(tcb) // R2 [MUST-20] [MUST-22]
@@ -129,8 +134,8 @@ function onPersist(tcb: Tcb, now: Micros): void {
     timeOut(tcb) // as long as probes are answered the connection stays open [MUST-37], unless the application has set a limit
     return
   }
-  if (tcb.orphaned && now - tcb.progressAt >= config.orphanTimeoutUs) {
-    abortTcb(tcb) // nobody waits for it any more: a peer that never opens its window must not hold our memory for ever
+  if (isForsaken(tcb, now)) {
+    abortTcb(tcb)
     return
   }
   tcb.probePending = true
@@ -138,6 +143,11 @@ function onPersist(tcb: Tcb, now: Micros): void {
   tcb.windowProbes++
   timers.persist = now + persistIntervalUs(tcb)
   if (config.userTimeoutUs > 0) timers.persist = Math.min(timers.persist, tcb.life.blockedAt + limit)
+}
+
+/** Nobody waits for it any more (RFC 6429 §3): a peer that never opens its window must not hold our memory for ever. */
+function isForsaken(tcb: Tcb, now: Micros): boolean {
+  return tcb.orphaned && now - tcb.progressAt >= tcb.config.orphanTimeoutUs
 }
 
 /** First after one RTO [SHLD-29], then backed off exponentially [SHLD-30]. */

@@ -4,7 +4,7 @@
 import { abortTcb, closeTcb } from './closing.ts'
 import { EVENT } from './events.ts'
 import { beginLinger } from './linger.ts'
-import { writeRoom } from './send-buffer.ts'
+import { lowerSendBuffer, writeRoom } from './send-buffer.ts'
 import { seqGt } from './seq.ts'
 import { canSend, setState } from './state.ts'
 import { type Tcb, unsentBytes } from './tcb.ts'
@@ -90,6 +90,7 @@ export function flushUnsent(tcb: Tcb): number {
     snd.up = snd.nxt // the mark must not lie on text that is still to be written
     snd.isUrgentTold = true
   }
+  lowerSendBuffer(tcb)
   if (tcb.snd.wantsRoom) {
     tcb.snd.wantsRoom = false
     tcb.events |= EVENT.writable

@@ -36,11 +36,16 @@ export function updateSendWindow(tcb: Tcb, segment: SegmentHeader): void {
   const { snd } = tcb
   if (seqLt(segment.ack, snd.una)) return
   const newer = seqLt(snd.wl1, segment.seq) || (snd.wl1 === segment.seq && seqLe(snd.wl2, segment.ack))
-  if (!newer) return
+  if (!newer || isOlderByClock(tcb, segment)) return
   snd.wnd = segment.window << snd.scale
   snd.wl1 = segment.seq
   snd.wl2 = segment.ack
   if (snd.wnd > snd.maxWnd) snd.maxWnd = snd.wnd
+}
+
+/** A bare acknowledgement that was overtaken (acceptability.ts): its window is not the last one. */
+function isOlderByClock({ ts }: Tcb, segment: SegmentHeader): boolean {
+  return ts.enabled && segment.hasTimestamps && ((segment.tsVal - ts.recent) | 0) < 0
 }
 
 /** RCV.WND: how much more the peer may send now, by what it was last told. */

@@ -36,8 +36,8 @@ function spoofedSyn(): Packet {
   return wrapIp(from, server, PROTOCOL.TCP, segmentBytes(plan, new Uint8Array(0)))
 }
 
-/** A server under 10,000 spoofed SYNs a second for ten seconds; in the middle of it a client opens and sends. */
-function flood(tcp: Partial<TcpConfig>, clientRttUs: number) {
+/** A server under so many spoofed SYNs, 10,000 a second; in the middle of it a client opens, and sends a second later. */
+function flood(tcp: Partial<TcpConfig>, clientRttUs: number, count = 25_000) {
   const s = new Stack({ addresses: ['10.0.0.2/24'], mtu: 1500, random: new SeededRandom(1), tcp })
   const c = new Stack({ addresses: ['10.0.0.1/24'], mtu: 1500, random: new SeededRandom(2) })
   const listener = s.listen({ port: 80 })
@@ -52,13 +52,13 @@ function flood(tcp: Partial<TcpConfig>, clientRttUs: number) {
       if (isTheirs) wire.push({ at: now + clientRttUs / 2, to, packet: out.clone() })
     }
   }
-  for (let i = 0; i < 100_000; i++) {
+  for (let i = 0; i < count; i++) {
     const now = 1_000_000 + i * 100
     if (s.nextDeadline() <= now) s.handleTimeout(now)
     s.handlePacket(spoofedSyn(), now)
     flush(s, c, now)
-    if (i === 50_000) client = c.connect({ remote: server, remotePort: 80 }, now)
-    if (i === 60_000) client?.write(new Uint8Array(1000).fill(7))
+    if (i === count / 2) client = c.connect({ remote: server, remotePort: 80 }, now)
+    if (i === count / 2 + 10_000) client?.write(new Uint8Array(1000).fill(7))
     if (client !== null && c.nextDeadline() <= now) c.handleTimeout(now)
     flush(c, s, now)
     while (wire.length > 0 && wire[0].at <= now) {
@@ -74,7 +74,7 @@ function flood(tcp: Partial<TcpConfig>, clientRttUs: number) {
 const clientAddress = IpAddress.parse('10.0.0.1')
 
 test('a client gets in through 100,000 spoofed SYNs, with window scale, SACK and timestamps (RFC 4987 §3.6)', () => {
-  const { s, client, accepted, most, listener } = flood({}, 200_000)
+  const { s, client, accepted, most, listener } = flood({}, 200_000, 100_000)
   expect(client?.state).toBe('ESTABLISHED')
   expect(client?.info().tcpi_options).toEqual(['timestamps', 'sack', 'wscale'])
   expect(accepted?.info().tcpi_options).toEqual(['timestamps', 'sack', 'wscale'])
@@ -91,7 +91,7 @@ test('without cookies a near client gets in, since the oldest half-open ones giv
   const near = flood({ synCookies: 'never' }, 20_000)
   expect(near.accepted?.read()?.length).toBe(1000)
   expect(near.most).toBeLessThanOrEqual(1025 + 1)
-  expect(near.s.tcp.counters.TcpExtTCPReqQFullDrop).toBeGreaterThan(98_000)
+  expect(near.s.tcp.counters.TcpExtTCPReqQFullDrop).toBeGreaterThan(23_000)
   const far = flood({ synCookies: 'never' }, 400_000)
   expect(far.accepted).toBe(null)
 })

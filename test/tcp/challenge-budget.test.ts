@@ -38,3 +38,27 @@ scenario('challenges beyond the host’s bound are not answered, nor counted, un
   const free = established({ stack: { challengeAcksPerSecond: Number.POSITIVE_INFINITY } })
   for (let i = 0; i < 50; i++) free.in('R 1000').out('. 1 ack 1')
 })
+
+scenario(
+  'what other connections were challenged for does not silence the answers to probes (RFC 9293 §3.8.4, §3.8.6.1)',
+  () => {
+    const c = established({ stack: { challengeAcksPerSecond: 0 }, tcp: { challengeIntervalUs: 500_000 } })
+    c.in('. 0 ack 1').out('. 1 ack 1') // Linux probes so, an idle peer and a shut window
+    c.in('. 0 ack 1').silent(500)
+    c.in('S. 0 ack 1').out('. 1 ack 1') // our ACK of it was lost
+    c.silent(500).in('R 1000').quiet()
+    expect(c.stack.tcp.counters.TcpExtTCPChallengeACK).toBe(0)
+  },
+)
+
+scenario('a FIN that comes again is acknowledged each time, in TIME-WAIT too (RFC 9293 §3.10.7.4)', () => {
+  const c = established({ stack: { challengeAcksPerSecond: 0 }, tcp: { challengeIntervalUs: 500_000 } })
+  c.in('F. 1 ack 1').out('. 1 ack 2')
+  c.times(1, 'F. 1 ack 1').out('. 1 ack 2').in('F. 1 ack 1').out('. 1 ack 2')
+  c.call((connection) => connection.shutdownWrite()).out('F. 1 ack 2')
+  const d = established({ stack: { challengeAcksPerSecond: 0 }, tcp: { challengeIntervalUs: 500_000 } })
+  d.call((connection) => connection.shutdownWrite()).out('F. 1 ack 1')
+  d.in('F. 1 ack 2').out('. 2 ack 2')
+  expect(d.state).toBe('TIME-WAIT')
+  for (let i = 0; i < 3; i++) d.in('F. 1 ack 2').out('. 2 ack 2')
+})

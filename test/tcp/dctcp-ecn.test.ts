@@ -56,3 +56,9 @@ scenario(
     expect(c.tcb.cc.cwnd).toBe(Math.floor(cwnd * (1 - now / 2)))
   },
 )
+
+scenario('a duplicate is reported beside the newest number, not beside one that was held (RFC 2883 §4)', () => {
+  const c = dctcp({ sack: true, tcp: { dsack: true } })
+  c.in('[ect0] . 1:1001 ack 1', '[ce] . 1001:2001 ack 1', '[ce] . 1001:2001 ack 1')
+  c.out('. 1 ack 1001 <>', 'E. 1 ack 2001 <sack 1001:2001>')
+})

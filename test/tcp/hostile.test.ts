@@ -111,3 +111,19 @@ scenario('a listener whose backlog is full lets TIME-WAIT be (RFC 9293 §3.6.1 [
   c.in('F. 1 ack 2').out('. 2 ack 2')
   expect(c.state).toBe('TIME-WAIT')
 })
+
+scenario(
+  'a closed connection whose peer shuts its window on what is in flight is not held for ever (RFC 6429 §3)',
+  () => {
+    const c = established({ mss: 1000, win: 5000, tcp: { orphanTimeoutUs: 60_000_000 } })
+    c.write(3000).drain()
+    c.call((connection) => connection.close()).drain()
+    for (let i = 0; i < 100 && c.state !== 'CLOSED'; i++) c.advance(1000, true).in('. 1 ack 1 win 0').drain()
+    expect([c.state, c.ms >= 60_000 && c.ms < 80_000]).toEqual(['CLOSED', true])
+    // As long as somebody waits for it, a peer that answers is alive [MUST-37].
+    const d = established({ mss: 1000, win: 5000, tcp: { orphanTimeoutUs: 60_000_000 } })
+    d.write(3000).drain()
+    for (let i = 0; i < 100; i++) d.advance(1000, true).in('. 1 ack 1 win 0').drain()
+    expect(d.state).toBe('ESTABLISHED')
+  },
+)

@@ -126,3 +126,13 @@ scenario(
     expect(c.state).toBe('FIN-WAIT-2')
   },
 )
+
+scenario('a lingering close and an abort in the same breath leave no timer behind (RFC 9293 §3.10.5)', () => {
+  const c = established({ mss: 1000, win: 0, tcp: { lingerUs: 5_000_000 } })
+  c.write(1000).call((connection) => {
+    connection.close()
+    connection.abort()
+  })
+  c.out('R. 1 ack 1')
+  expect([c.state, c.connection.linger, c.stack.nextDeadline()]).toEqual(['CLOSED', 'failed', Infinity])
+})

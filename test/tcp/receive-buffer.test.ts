@@ -11,7 +11,7 @@ import { DEFAULT_CONFIG, type TcpConfig, tcpConfig } from '../../src/tcp/config.
 import type { Connection } from '../../src/tcp/connection.ts'
 import { checkInvariants } from '../../src/tcp/invariants.ts'
 import { largestReceiveBuffer, receiveBufferBytes } from '../../src/tcp/receive-buffer.ts'
-import { established, type Script, type ScriptOptions, scenario } from './script.ts'
+import { connecting, established, type Script, type ScriptOptions, scenario } from './script.ts'
 
 const KIB = 1024
 
@@ -224,3 +224,16 @@ test('no buffer is larger than 1 GiB (RFC 7323 §2.3)', () => {
     expect(() => tcpConfig({ [name]: 2 ** 30 + 1 }), name).toThrow(RangeError)
   }
 })
+
+scenario(
+  'the scale that our SYN has told holds, though the buffer is changed before the answer (RFC 7323 §2.3)',
+  () => {
+    const c = connecting({ wscale: 7, tcp: { receiveBufferBytes: 1 << 20 } })
+    const told = c.tcb.rcv.scale
+    expect(told).toBe(5)
+    c.call((connection) => connection.configure({ receiveBufferBytes: 50_000 }))
+    c.advance(1000).out('S 0')
+    c.in('S. 0 ack 1 <mss 1460,wscale 7>').drain()
+    expect(c.tcb.rcv.scale).toBe(told)
+  },
+)

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { IpAddress } from '../../src/ip/address.ts'
 import { DEFAULT_CONFIG, reconfigure, type TcpConfig, tcpConfig } from '../../src/tcp/config.ts'
 import { Pair } from '../stack/pair.ts'
-import { established, scenario } from './script.ts'
+import { established, type Script, scenario } from './script.ts'
 
 const mss = 1000
 const growing = { sendBufferBytes: 20_000, sendBufferAutotune: true, sendBufferMaxBytes: 70_000 }
@@ -107,7 +107,7 @@ test('with default settings a path of 1 Gbit/s and 100 ms is filled; with a fixe
 scenario('a greatest size that is lowered is reached as what is queued goes, with autotuning too', () => {
   const c = established({ mss, wscale: 7, tcp: growing })
   c.offer(1e6)
-  c.outText(1, 10_001, 1, false).in('. ack 10001').drain()
+  c.outText(1, 10_001, 1, false).advance(100).in('. ack 10001').drain()
   c.offer(1e6)
   c.drain()
   c.call((connection) => connection.configure({ sendBufferMaxBytes: 25_000, sendBufferAutotune: true })).drain()
@@ -117,4 +117,24 @@ scenario('a greatest size that is lowered is reached as what is queued goes, wit
     for (const line of c.drain()) end = Math.max(end, line.end)
   }
   expect(c.connection.info().sendBufferBytes).toBe(25_000)
+})
+
+scenario('a greatest size that is lowered below what is queued is reached as that goes, or is flushed', () => {
+  const lowered = (): Script => {
+    const c = established({ mss: 1000, win: 10_000, tcp: { sendBufferBytes: 100_000, sendBufferAutotune: true } })
+    c.write(100_000).drain()
+    c.call((connection) =>
+      connection.configure({ sendBufferBytes: 2000, sendBufferMaxBytes: 5000, sendBufferAutotune: true }),
+    )
+    expect(c.tcb.snd.bufferBytes).toBe(100_000)
+    return c
+  }
+  const c = lowered().in('. 1 ack 5001')
+  c.drain()
+  expect(c.tcb.snd.bufferBytes).toBe(95_000)
+  const d = lowered().call((connection) => connection.flush())
+  d.drain()
+  expect(d.tcb.snd.bufferBytes).toBe(10_000)
+  d.in('. 1 ack 10001').drain()
+  expect(d.tcb.snd.bufferBytes).toBe(5000)
 })

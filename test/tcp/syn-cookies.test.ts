@@ -76,10 +76,12 @@ test('the timestamp that carries the options is at most 64 ms before its time an
       [14, true],
       [200, false],
     ] as const) {
-      const value = cookieTimestamp(clock, 99, scale, sack)
-      const late = (clock + 99 - value) | 0
-      expect(late >= 0 && late < 64).toBe(true)
-      expect((value - 99) & 0x3f).toBe((scale < 0 ? 15 : Math.min(14, scale)) | (sack ? 16 : 0))
+      for (const ecn of [false, true]) {
+        const value = cookieTimestamp(clock, 99, scale, sack, ecn)
+        const late = (clock + 99 - value) | 0
+        expect(late >= 0 && late < 64).toBe(true)
+        expect((value - 99) & 0x3f).toBe((scale < 0 ? 15 : Math.min(14, scale)) | (sack ? 16 : 0) | (ecn ? 32 : 0))
+      }
     }
   }
 })
@@ -260,3 +262,36 @@ scenario('with never no ACK is taken for a cookie', () => {
     0, 0, 1,
   ])
 })
+
+scenario('ECN comes through when both sides have it and the peer has timestamps (RFC 3168 §6.1.1)', () => {
+  const agreed = (syn: string, tcp: ScriptOptions['tcp'], ts = true): (number | string)[] => {
+    const c = listening({ ts, tcp: { synCookies: 'always', ...tcp } })
+    c.in(`${syn} 0 ${c.synOptions()}`)
+    const synAck = adopt(c)
+    c.advance(20).in('. 1 ack 1').accept()
+    return [synAck.flags >> 6, synAck.ecn ?? -1, c.tcb.ecn.mode]
+  }
+  expect(agreed('SEW', {})).toEqual([1, 0, 'classic'])
+  expect(agreed('SeEW', { ecn: 'accurate' })).toEqual([1, 0, 'classic']) // a bit is not enough for RFC 9768
+  expect(agreed('SEW', { ecn: 'off' })).toEqual([0, 0, 'off'])
+  expect(agreed('SEW', {}, false)).toEqual([0, 0, 'off'])
+  expect(agreed('S', {})).toEqual([0, 0, 'off'])
+  expect(agreed('SE', {})).toEqual([0, 0, 'off'])
+})
+
+scenario('of trafficClass a SYN,ACK with a cookie has the ECN bits only with ECN off (RFC 3168 §6.1.1)', () => {
+  expect(cookie({ tcp: { trafficClass: 0x2b } }).synAck.trafficClass).toBe(0x28)
+  expect(cookie({ tcp: { trafficClass: 0x2b, ecn: 'off' } }).synAck.trafficClass).toBe(0x2b)
+})
+
+scenario(
+  'text that overtakes the ACK with the cookie is dropped, not reset (DEVIATION from RFC 9293 §3.10.7.2)',
+  () => {
+    const { c } = cookie()
+    c.in('P. 1001:1011 ack 1').quiet()
+    expect(c.stack.tcp.counters.TcpExtSyncookiesFailed).toBe(1)
+    c.in('. 1001 ack 1').out('R 1') // without text it is an acknowledgement like any other
+    c.in('. 1:1001 ack 1').accept().in('P. 1001:1011 ack 1').drain()
+    c.reads(1010)
+  },
+)

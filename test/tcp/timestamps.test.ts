@@ -101,3 +101,29 @@ scenario('round trips are measured by the echo, also of what was sent twice (RFC
   c.advance(50).in('. 1 ack 201 <TS val 9050 ecr 10420>')
   expect(c.tcb.rtt.latestUs).toBe(50_000)
 })
+
+scenario('a bare acknowledgement that was overtaken counts, SACK blocks and all (DEVIATION from RFC 7323 §5.3)', () => {
+  const c = established({ ts: true, sack: true, mss: 1000 })
+  c.write(5000).drain()
+  c.advance(50).in('. 1 ack 1 <TS,sack 3001:4001>')
+  const { ts, counters, recovery } = { ...c.tcb, counters: c.stack.tcp.counters }
+  const { recent } = ts
+  c.in(`. 1 ack 1 win 60000 <TS val ${recent - 20},sack 2001:3001>`).drain()
+  expect([recovery.dupAcks, counters.TcpExtPAWSEstab, c.tcb.snd.flight.sackedBytes]).toEqual([2, 0, 2000])
+  expect([ts.recent, c.tcb.snd.wnd]).toEqual([recent, 65535]) // the older clock and the older window do not count
+})
+
+scenario(
+  'it is refused with text, with other numbers, with a larger window, or after an RTO (RFC 7323 §5.3 R1)',
+  () => {
+    const refused = ['. 1:2 ack 1', 'F. 1 ack 1', '. 1 ack 501', '. 0 ack 1', '. 2 ack 1', '. 1 ack 1 win 65535']
+    for (const line of [...refused, '. 1 ack 1']) {
+      const c = established({ ts: true, mss: 1000, win: 60_000 })
+      c.write(1000).drain()
+      const isLate = line === '. 1 ack 1'
+      c.in('. 1 ack 1').drain()
+      c.in(`${line} <TS val ${c.tcb.ts.recent - (isLate ? 1000 : 1)}>`).drain()
+      expect([line, c.stack.tcp.counters.TcpExtPAWSEstab]).toEqual([line, 1])
+    }
+  },
+)

@@ -108,3 +108,12 @@ scenario('FLUSH takes the mark back to what was sent: later text is not urgent (
   c.call((connection) => connection.write(text(ourByte, 1000, 1100)))
   expect(c.drain().map(({ flags }) => flags & FLAG.URG)).toEqual([0])
 })
+
+scenario('a mark that nobody reads up to is forgotten, before it seems to lie ahead again (RFC 9293 §3.8.5)', () => {
+  const c = established({ tcp: { receiveBufferBytes: 1 << 20 } })
+  c.in('U. 1:2 ack 1 urg 5').drain()
+  c.call((connection) => connection.shutdownRead()).drain()
+  expect(c.connection.urgentBytes).toBe(4)
+  c.in('. 2:1002 ack 1').drain()
+  expect(c.tcb.rcv.isUrgent).toBe(false)
+})
