@@ -126,6 +126,14 @@ export interface TcpCounters {
   TcpExtTCPFastOpenActive: number
   /** Text in a SYN that the server did not take, or whose SYN was lost. */
   TcpExtTCPFastOpenActiveFail: number
+  /** Text in a SYN that we took. */
+  TcpExtTCPFastOpenPassive: number
+  /** SYNs with a cookie that is not ours. */
+  TcpExtTCPFastOpenPassiveFail: number
+  /** SYNs whose text was not taken because too many such connections were not established yet. */
+  TcpExtTCPFastOpenListenOverflow: number
+  /** SYNs that asked for a cookie. */
+  TcpExtTCPFastOpenCookieReqd: number
   /** Connections reset in FIN-WAIT-2 because nobody waits there (TCP_LINGER2 below 0). */
   TcpExtTCPAbortOnLinger: number
   /** Probes for a larger path MTU that failed (RFC 4821 §7.6.1). */
@@ -201,6 +209,10 @@ export function createCounters(): TcpCounters {
     TcpExtTCPAbortOnClose: 0,
     TcpExtTCPFastOpenActive: 0,
     TcpExtTCPFastOpenActiveFail: 0,
+    TcpExtTCPFastOpenPassive: 0,
+    TcpExtTCPFastOpenPassiveFail: 0,
+    TcpExtTCPFastOpenListenOverflow: 0,
+    TcpExtTCPFastOpenCookieReqd: 0,
     TcpExtTCPAbortOnLinger: 0,
     TcpExtTCPMTUPFail: 0,
     TcpExtTCPMTUPSuccess: 0,

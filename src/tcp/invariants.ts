@@ -25,7 +25,9 @@ function checkSend(tcb: Tcb): void {
   assert(snd.buffer.extent <= snd.bufferBytes, 'the send buffer holds more than its bound')
   const most = Math.max(sendBufferBytes, sendBufferMaxBytes, snd.buffer.extent)
   assert(snd.bufferBytes <= most, 'the send buffer has grown beyond its bound')
-  if (!isSynchronized(tcb.state) || tcb.state === 'TIME-WAIT') return
+  const isEarly = tcb.state === 'SYN-RECEIVED' && tcb.fastOpen.isTaken // Fast Open: text may be on its way before the handshake's end
+  assert(!isEarly || !snd.finSent, 'FIN was sent before our SYN was acknowledged')
+  if ((!isSynchronized(tcb.state) && !isEarly) || tcb.state === 'TIME-WAIT') return
   assert(unsentBytes(tcb) >= 0, 'SND.NXT lies beyond the text that was ever queued')
   const sentText = seqDiff(snd.nxt, sendBufferStart(tcb)) - (snd.finSent && seqLt(snd.una, snd.nxt) ? 1 : 0)
   assert(sentText <= snd.buffer.extent || snd.una === snd.nxt, 'text in flight is missing from the send buffer')
@@ -72,7 +74,11 @@ function checkSendingOrder({ snd: { flight } }: Tcb): void {
 
 function checkReceive(tcb: Tcb): void {
   const { rcv } = tcb
-  if (!isSynchronized(tcb.state)) return
+  if (!isSynchronized(tcb.state)) {
+    const taken = tcb.fastOpen.isTaken ? seqDiff(rcv.nxt, seqAdd(rcv.irs, 1)) : 0
+    assert(rcv.unread <= Math.max(0, taken), 'there is text that was not taken')
+    return
+  }
   assert(seqGe(rcv.edge, rcv.nxt), 'the advertised right edge is left of RCV.NXT')
   assert(rcv.discard || rcv.unread <= rcv.buffer.extent, 'unread text is missing from the receive buffer')
   const isTimed = tcb.timers.delayedAck !== Number.POSITIVE_INFINITY

@@ -24,7 +24,7 @@ import { Demux } from './demux.ts'
 import { TcpError } from './errors.ts'
 import { EVENT } from './events.ts'
 import { offerFastOpen } from './fast-open.ts'
-import { CookieJar } from './fast-open-cookies.ts'
+import { FastOpenCookies } from './fast-open-cookies.ts'
 import { parseTcp, SegmentHeader, SegmentPlan } from './header.ts'
 import { handleIcmpError } from './icmp-errors.ts'
 import { hashFourTuple, initialSequenceNumber } from './isn.ts'
@@ -64,6 +64,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
   readonly ip: IpLayer
   readonly ports: Ports
   readonly cookies: SynCookies
+  readonly fastOpen: FastOpenCookies
   readonly resets = new AnswerQueue()
   readonly synAcks = new AnswerQueue()
 
@@ -76,7 +77,6 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
   readonly #paths = new PathMtuCache()
   /** When we were last called with the time. */
   #now: Micros = 0
-  readonly #fastOpenCookies = new CookieJar()
   readonly #challenges: ChallengeBudget
   readonly #timeWaits: TimeWaits
   readonly #passive = new PassiveOpens(this)
@@ -97,6 +97,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
     this.#isnKey = sipKey(options.random)
     this.#timestampKey = sipKey(options.random)
     this.cookies = new SynCookies(options.random)
+    this.fastOpen = new FastOpenCookies(options.random)
     this.#challenges = new ChallengeBudget(options.challengeAcksPerSecond ?? 1000, options.random)
     this.#timeWaits = new TimeWaits(options.timeWaitMax ?? DEFAULT_TIME_WAIT_MAX)
     this.#writer = new SegmentWriter(options.ip, options.offload)
@@ -132,7 +133,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
     if (old !== null) this.#retire(old)
     const tcb = this.#create(false, local, localPort, remote.clone(), remotePort, config, now, iss)
     const connection = new Connection(tcb, this, null)
-    if (tcb.config.fastOpen) offerFastOpen(tcb, this.#fastOpenCookies, remote, now)
+    if (tcb.config.fastOpen) offerFastOpen(tcb, this.fastOpen.jar, remote, now)
     this.#enter(connection)
     setState(tcb, 'SYN-SENT')
     this.counters.TcpActiveOpens++
