@@ -98,7 +98,7 @@ export interface TcpConfig {
   synAckRetries: number
   /** Most half-open connections of a listener, apart from those that wait to be accepted (Linux's tcp_max_syn_backlog; RFC 4987). */
   synBacklog: number
-  /** Most connections of a listener in SYN-RECEIVED that Fast Open has opened already; over that text in a SYN is not taken (RFC 7413 §5.1). */
+  /** Most connections of a listener in SYN-RECEIVED whose first text was taken; over that text in a SYN is not (RFC 7413 §5.1). */
   fastOpenQueue: number
   /** When a listener answers with SYN cookies (RFC 4987 §3.6): once `synBacklog` is full; without, the oldest half-open one gives way. */
   synCookies: 'never' | 'pressure' | 'always'

@@ -146,6 +146,15 @@ export interface TcpCounters {
   TcpExtTCPDeliveredCE: number
 }
 
+const NO_FAST_OPENS = {
+  TcpExtTCPFastOpenActive: 0,
+  TcpExtTCPFastOpenActiveFail: 0,
+  TcpExtTCPFastOpenPassive: 0,
+  TcpExtTCPFastOpenPassiveFail: 0,
+  TcpExtTCPFastOpenListenOverflow: 0,
+  TcpExtTCPFastOpenCookieReqd: 0,
+}
+
 /** All at 0. */
 export function createCounters(): TcpCounters {
   return {
@@ -207,12 +216,7 @@ export function createCounters(): TcpCounters {
     TcpExtTCPAbortOnTimeout: 0,
     TcpExtTCPAbortOnData: 0,
     TcpExtTCPAbortOnClose: 0,
-    TcpExtTCPFastOpenActive: 0,
-    TcpExtTCPFastOpenActiveFail: 0,
-    TcpExtTCPFastOpenPassive: 0,
-    TcpExtTCPFastOpenPassiveFail: 0,
-    TcpExtTCPFastOpenListenOverflow: 0,
-    TcpExtTCPFastOpenCookieReqd: 0,
+    ...NO_FAST_OPENS,
     TcpExtTCPAbortOnLinger: 0,
     TcpExtTCPMTUPFail: 0,
     TcpExtTCPMTUPSuccess: 0,

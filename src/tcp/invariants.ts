@@ -74,11 +74,11 @@ function checkSendingOrder({ snd: { flight } }: Tcb): void {
 
 function checkReceive(tcb: Tcb): void {
   const { rcv } = tcb
-  if (!isSynchronized(tcb.state)) {
+  if (tcb.state === 'SYN-RECEIVED') {
     const taken = tcb.fastOpen.isTaken ? seqDiff(rcv.nxt, seqAdd(rcv.irs, 1)) : 0
-    assert(rcv.unread <= Math.max(0, taken), 'there is text that was not taken')
-    return
+    assert(rcv.unread <= taken, 'there is text that was not taken')
   }
+  if (!isSynchronized(tcb.state)) return
   assert(seqGe(rcv.edge, rcv.nxt), 'the advertised right edge is left of RCV.NXT')
   assert(rcv.discard || rcv.unread <= rcv.buffer.extent, 'unread text is missing from the receive buffer')
   const isTimed = tcb.timers.delayedAck !== Number.POSITIVE_INFINITY

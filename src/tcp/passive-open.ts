@@ -119,7 +119,7 @@ export class PassiveOpens {
     queueReset(this.#layer.resets, header.dst, header.src, segment, this.#layer.ip.hopLimit)
   }
 
-  /** RFC 9293 §3.10.7.2, third: a SYN in LISTEN. But for Fast Open its text, if any, is sent again by the peer once the connection is open. */
+  /** RFC 9293 §3.10.7.2, third: a SYN in LISTEN. Without Fast Open its text, if any, comes again once the connection is open. */
   #open(listener: Listener, header: IpHeader, segment: SegmentHeader, now: Micros, iss: IssRule): void {
     const tcb = this.#layer.createPassive(listener, header, segment, now, iss)
     takeSyn(tcb, segment, now)
