@@ -33,7 +33,8 @@ beforeEach(() => {
   pcap = join(OUT.path, `${port}.pcapng`)
   site = openSite({ pcap, tcp: { fastOpen: true } })
 })
-afterEach(() => {
+afterEach(async () => {
+  await site.stop(0)
   sh('ip tcp_metrics flush') // the kernel's cookies
 })
 afterAll(async () => {
@@ -69,6 +70,7 @@ describe.each([4, 6] as const)('IPv%d', (family) => {
   async function ask(listening: number, text: string): Promise<void> {
     const socket = site.host.createConnection({ host: KERNELS[family], port })
     socket.write(text)
+    const closed = once(socket, 'close')
     const { fd } = await peer.call('accept', { fd: listening })
     const answer = once(socket, 'data') as Promise<[Buffer]>
     expect((await peer.call('receive', { fd })).text).toBe(text)
@@ -78,7 +80,7 @@ describe.each([4, 6] as const)('IPv%d', (family) => {
     const rest = await peer.call('receive_all', { fd })
     expect(rest.bytes, 'text that came twice').toBe(0)
     await peer.call('close', { fd })
-    await once(socket, 'close')
+    await closed
   }
 
   test("our client asks for a cookie, then its text goes with the SYN; the kernel's server takes it", async () => {

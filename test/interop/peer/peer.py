@@ -75,7 +75,10 @@ def connect(host, port, options=None, bind=None):
 def fast_open(host, port, text):
     """Opens with text: it goes with the SYN when the server's cookie is known (RFC 7413)."""
     sock = new_socket(host)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_SYNCNT, 3)  # bounds the wait: a socket with a time limit would not wait at all
+    sock.settimeout(None)
     sock.sendto(text.encode(), MSG_FASTOPEN, (host, port))
+    sock.settimeout(LIMIT)
     return {"fd": keep(sock), "port": sock.getsockname()[1]}
 
 
