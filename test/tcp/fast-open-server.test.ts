@@ -213,8 +213,7 @@ scenario('a part of the answer that was lost is recovered by SACK though the han
   c.in(`S 0:100 <${SYN},TS,${cookie}>`).out('S. 0 ack 101')
   c.accept().write(5 * 1448)
   c.outText(1, 1 + 5 * 1448, 101)
-  c.in('. 101 ack 1 <TS,sack 1449:2897>').in('. 101 ack 1 <TS,sack 1449:4345>').in('. 101 ack 1 <TS,sack 1449:5793>')
-  c.out('. 1:1449 ack 101')
+  c.in('. 101 ack 1 <TS,sack 1449:7241>').out('. 1:1449 ack 101')
 })
 
 scenario('who never acknowledges the SYN,ACK is given up, and the application is told (RFC 9293 §3.8.3)', () => {
@@ -298,9 +297,28 @@ scenario('while SYN cookies are given there is no Fast Open', () => {
 scenario('a listener that waits for the first text has it (TCP_DEFER_ACCEPT)', () => {
   const { c, cookie } = serving({ tcp: { deferAcceptUs: 5_000_000 } })
   c.in(`S 0:100 <${SYN},${cookie}>`).out('S. 0 ack 101')
-  c.accept().in('. 101 ack 1')
-  expect(c.state).toBe('ESTABLISHED')
+  c.in('. 101 ack 1')
+  expect([c.state, c.listener?.pending]).toEqual(['ESTABLISHED', 1])
+  c.accept().reads(100)
 })
+
+scenario('the ACK of a connection that stands in a full backlog already is taken', () => {
+  const { c, cookie } = serving({ backlog: 1 })
+  c.in(`S 0:100 <${SYN},${cookie}>`).out('S. 0 ack 101').in('. 101 ack 1')
+  expect([c.state, c.listener?.overflows]).toEqual(['ESTABLISHED', 0])
+})
+
+scenario(
+  'an answer that goes before the handshake is over is not probed for: SYN,ACK has its timer (RFC 8985 §7.2)',
+  () => {
+    const { c, cookie } = serving({ tcp: { tailLossProbe: true, rack: true } })
+    c.in(`S 0:100 <${SYN},${cookie}>`).out('S. 0 ack 101')
+    c.accept().write(50).out('P. 1:51 ack 101')
+    expect(c.tcb.timers.lossProbe).toBe(Number.POSITIVE_INFINITY)
+    c.advance(100).in('. 101 ack 1')
+    expect(c.tcb.timers.lossProbe).toBeLessThan(c.now + 1_000_000)
+  },
+)
 
 scenario('CLOSE in SYN-RECEIVED: the answer goes at once, FIN when the handshake is over (RFC 9293 §3.10.4)', () => {
   const { c, cookie } = serving()
