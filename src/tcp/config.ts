@@ -109,6 +109,8 @@ export interface TcpConfig {
   synAckRetries: number
   /** Most half-open connections of a listener, apart from those that wait to be accepted (Linux's tcp_max_syn_backlog; RFC 4987). */
   synBacklog: number
+  /** Most connections of a listener in SYN-RECEIVED whose first text was taken; over that text in a SYN is not (RFC 7413 §5.1). */
+  fastOpenQueue: number
   /** When a listener answers with SYN cookies (RFC 4987 §3.6): once `synBacklog` is full; without, the oldest half-open one gives way. */
   synCookies: 'never' | 'pressure' | 'always'
   /** Reset who ends a handshake when nobody accepts, rather than pass it over until there is room (Linux's tcp_abort_on_overflow). */
@@ -244,6 +246,7 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   synTimeoutUs: number(180 * SECOND, MILLISECOND, Number.POSITIVE_INFINITY),
   synAckRetries: number(5, 0, 127),
   synBacklog: number(1024, 1, 1 << 20),
+  fastOpenQueue: number(256, 0, 1 << 16),
   synCookies: word('pressure', 'never', 'always'),
   abortOnOverflow: flag(false),
   deferAcceptUs: number(0, 0, 60 * MINUTE),

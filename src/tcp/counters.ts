@@ -126,6 +126,14 @@ export interface TcpCounters {
   TcpExtTCPFastOpenActive: number
   /** Text in a SYN that the server did not take, or whose SYN was lost. */
   TcpExtTCPFastOpenActiveFail: number
+  /** Text in a SYN that we took. */
+  TcpExtTCPFastOpenPassive: number
+  /** SYNs with a cookie that is not ours. */
+  TcpExtTCPFastOpenPassiveFail: number
+  /** SYNs whose text was not taken because too many such connections were not established yet. */
+  TcpExtTCPFastOpenListenOverflow: number
+  /** SYNs that asked for a cookie. */
+  TcpExtTCPFastOpenCookieReqd: number
   /** Connections reset in FIN-WAIT-2 because nobody waits there (TCP_LINGER2 below 0). */
   TcpExtTCPAbortOnLinger: number
   /** Probes for a larger path MTU that failed (RFC 4821 §7.6.2). */
@@ -136,6 +144,15 @@ export interface TcpCounters {
   TcpExtTCPKeepAlive: number
   /** Segments of ours delivered that the peer says were marked (ECN). */
   TcpExtTCPDeliveredCE: number
+}
+
+const NO_FAST_OPENS = {
+  TcpExtTCPFastOpenActive: 0,
+  TcpExtTCPFastOpenActiveFail: 0,
+  TcpExtTCPFastOpenPassive: 0,
+  TcpExtTCPFastOpenPassiveFail: 0,
+  TcpExtTCPFastOpenListenOverflow: 0,
+  TcpExtTCPFastOpenCookieReqd: 0,
 }
 
 /** All at 0. */
@@ -199,8 +216,7 @@ export function createCounters(): TcpCounters {
     TcpExtTCPAbortOnTimeout: 0,
     TcpExtTCPAbortOnData: 0,
     TcpExtTCPAbortOnClose: 0,
-    TcpExtTCPFastOpenActive: 0,
-    TcpExtTCPFastOpenActiveFail: 0,
+    ...NO_FAST_OPENS,
     TcpExtTCPAbortOnLinger: 0,
     TcpExtTCPMTUPFail: 0,
     TcpExtTCPMTUPSuccess: 0,

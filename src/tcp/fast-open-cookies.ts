@@ -1,6 +1,6 @@
 // The cookies of TCP Fast Open (RFC 7413 §4.1): a server gives each client one that only it can make, the client keeps those of the
 // servers it has met. Owns: making, checking, keeping cookies. Does not own: what goes into a SYN (syn-output.ts), when text in a SYN is
-// believed (passive-open.ts).
+// believed (fast-open-server.ts).
 
 import type { Random } from '../base/random.ts'
 import { type SipKey, sipHash, sipKey } from '../base/siphash.ts'
@@ -135,5 +135,23 @@ export class CookieJar {
     if (this.#servers.size <= MOST_COOKIES) return
     const [oldest] = this.#servers.keys()
     this.#servers.delete(oldest)
+  }
+}
+
+/** What a host has of cookies. */
+export class FastOpenCookies {
+  /** Of the servers that it has met. */
+  readonly jar = new CookieJar()
+  readonly #random: Random
+  #maker: CookieMaker | null = null
+
+  constructor(random: Random) {
+    this.#random = random
+  }
+
+  /** Its own, for all its listeners; made when first asked for. */
+  get maker(): CookieMaker {
+    this.#maker ??= new CookieMaker(this.#random)
+    return this.#maker
   }
 }

@@ -1,7 +1,7 @@
 // TCP Fast Open, the client's side (RFC 7413 §4.1.3, §4.2): text goes with the SYN to a server whose cookie is known; else the SYN asks
 // for one. Whatever the server does not take of the text goes again when the connection is open: the worst that can happen is a handshake
 // as it always was.
-// Owns: what the SYN offers, what the answer means. Does not own: cookies (fast-open-cookies.ts), the server's side (passive-open.ts).
+// Owns: what the SYN offers, what the answer means. Does not own: cookies (fast-open-cookies.ts), the server's side (fast-open-server.ts).
 
 import type { Micros } from '../base/time.ts'
 import type { IpAddress } from '../ip/address.ts'

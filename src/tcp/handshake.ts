@@ -60,15 +60,18 @@ export function peerMss(segment: SegmentHeader, family: 4 | 6): number {
 /** Our SYN is acknowledged and the peer's SYN is in: the connection is open. */
 export function establish(tcb: Tcb, synWasResent: boolean, now: Micros): void {
   setState(tcb, 'ESTABLISHED')
+  const isStarted = tcb.fastOpen.isTaken && !synWasResent // the initial window is in use already (RFC 7413 §4.2.2)
   // RFC 5681 §3.1: after a lost SYN the initial window is one segment.
   const segments = synWasResent ? 1 : tcb.config.initialWindowSegments
-  tcb.control.init(tcb.cc, segments * tcb.snd.mss, now)
+  if (!isStarted) tcb.control.init(tcb.cc, segments * tcb.snd.mss, now)
   // RFC 6298 §5.7: a SYN that timed out leaves no sample; the timeout starts from 3 s.
   if (tcb.rtt.srttUs < 0 && synWasResent) tcb.rtt.rtoUs = Math.max(tcb.rtt.rtoUs, RTO_AFTER_LOST_SYN_US)
   tcb.rtt.backoff = 0
   // RFC 6582 §3.2 step 1: "recover" begins at ISS, so that the first segment of text may be recovered too.
-  tcb.recovery.phase = 'open'
-  tcb.recovery.point = tcb.snd.iss
+  if (!isStarted) {
+    tcb.recovery.phase = 'open'
+    tcb.recovery.point = tcb.snd.iss
+  }
   tcb.sentAt = now
   tcb.heardAt = now
   if (tcb.config.keepAlive) tcb.timers.keepAlive = now + tcb.config.keepAliveIdleUs

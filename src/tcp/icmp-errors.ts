@@ -2,8 +2,9 @@
 // Owns: what each does to the connection that caused it. Does not own: decoding (src/ip/control.ts).
 
 import type { TransportError } from '../ip/control.ts'
-import { closeTcb, failTcb } from './closing.ts'
+import { failTcb } from './closing.ts'
 import type { TcpErrorCode } from './errors.ts'
+import { failEmbryo } from './fast-open-server.ts'
 import { onPathMtuLowered } from './loss.ts'
 import { notePathMtuTold, plateauBelow, probeWasTooBig } from './path-mtu.ts'
 import { type Seq, seqGe, seqLt } from './seq.ts'
@@ -30,7 +31,7 @@ export function handleIcmpError(tcb: Tcb, error: TransportError, ipHeaderBytes: 
   const isOpening = tcb.state === 'SYN-SENT' || tcb.state === 'SYN-RECEIVED'
   if (!isOpening || !isHard(error)) noteSoftError(tcb, codeOf(error))
   else if (tcb.passive)
-    closeTcb(tcb) // back to LISTEN, as for a reset
+    failEmbryo(tcb, codeOf(error)) // as for a reset
   else failTcb(tcb, codeOf(error))
 }
 

@@ -23,7 +23,9 @@ function checkSend(tcb: Tcb): void {
   assert(!snd.finSent || snd.finQueued, 'FIN was sent but not queued')
   const { sendBufferBytes, sendBufferMaxBytes } = tcb.config
   assert(snd.buffer.extent <= snd.bufferBytes, 'the send buffer holds more than its bound')
-  if (!isSynchronized(tcb.state) || tcb.state === 'TIME-WAIT') return
+  const isEarly = tcb.state === 'SYN-RECEIVED' && tcb.fastOpen.isTaken // Fast Open: text may be on its way before the handshake's end
+  assert(!isEarly || !snd.finSent, 'FIN was sent before our SYN was acknowledged')
+  if ((!isSynchronized(tcb.state) && !isEarly) || tcb.state === 'TIME-WAIT') return
   const most = Math.max(sendBufferBytes, sendBufferMaxBytes, snd.buffer.extent)
   assert(snd.bufferBytes <= most, 'the send buffer has grown beyond its bound')
   assert(unsentBytes(tcb) >= 0, 'SND.NXT lies beyond the text that was ever queued')
@@ -72,6 +74,10 @@ function checkSendingOrder({ snd: { flight } }: Tcb): void {
 
 function checkReceive(tcb: Tcb): void {
   const { rcv } = tcb
+  if (tcb.state === 'SYN-RECEIVED') {
+    const taken = tcb.fastOpen.isTaken ? seqDiff(rcv.nxt, seqAdd(rcv.irs, 1)) : 0
+    assert(rcv.unread <= taken, 'there is text that was not taken')
+  }
   if (!isSynchronized(tcb.state)) return
   assert(seqGe(rcv.edge, rcv.nxt), 'the advertised right edge is left of RCV.NXT')
   assert(rcv.discard || rcv.unread <= rcv.buffer.extent, 'unread text is missing from the receive buffer')

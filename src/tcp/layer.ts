@@ -13,7 +13,6 @@ import type { IpLayer } from '../ip/layer.ts'
 import type { Packet } from '../link/device.ts'
 import { AnswerQueue } from './answers.ts'
 import { ChallengeBudget } from './challenge-budget.ts'
-import { isChecksumRight } from './checksum.ts'
 import { closeTcb } from './closing.ts'
 import { type TcpConfig, tcpConfig } from './config.ts'
 import { congestionControl } from './congestion/index.ts'
@@ -24,9 +23,10 @@ import { Demux } from './demux.ts'
 import { TcpError } from './errors.ts'
 import { EVENT } from './events.ts'
 import { offerFastOpen } from './fast-open.ts'
-import { CookieJar } from './fast-open-cookies.ts'
-import { parseTcp, SegmentHeader, SegmentPlan } from './header.ts'
+import { FastOpenCookies } from './fast-open-cookies.ts'
+import { SegmentHeader, SegmentPlan } from './header.ts'
 import { handleIcmpError } from './icmp-errors.ts'
+import { parseSegment } from './incoming.ts'
 import { hashFourTuple, initialSequenceNumber } from './isn.ts'
 import type { ConnectOptions, ListenOptions, TcpLayerOptions } from './layer-options.ts'
 import { settleLinger } from './linger.ts'
@@ -65,6 +65,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
   readonly ip: IpLayer
   readonly ports: Ports
   readonly cookies: SynCookies
+  readonly fastOpen: FastOpenCookies
   readonly resets = new AnswerQueue()
   readonly synAcks = new AnswerQueue()
 
@@ -77,7 +78,6 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
   readonly #paths = new PathMtuCache()
   /** When we were last called with the time. */
   #now: Micros = 0
-  readonly #fastOpenCookies = new CookieJar()
   readonly #challenges: ChallengeBudget
   readonly #timeWaits: TimeWaits
   readonly #passive = new PassiveOpens(this)
@@ -98,6 +98,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
     this.#isnKey = sipKey(options.random)
     this.#timestampKey = sipKey(options.random)
     this.cookies = new SynCookies(options.random)
+    this.fastOpen = new FastOpenCookies(options.random)
     this.#challenges = new ChallengeBudget(options.challengeAcksPerSecond ?? 1000, options.random)
     this.#timeWaits = new TimeWaits(options.timeWaitMax ?? DEFAULT_TIME_WAIT_MAX)
     this.#writer = new SegmentWriter(options.ip, options.offload)
@@ -133,7 +134,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
     if (old !== null) this.#retire(old)
     const tcb = this.#create(false, local, localPort, remote.clone(), remotePort, config, now, iss)
     const connection = new Connection(tcb, this, null)
-    if (tcb.config.fastOpen) offerFastOpen(tcb, this.#fastOpenCookies, remote, now)
+    if (tcb.config.fastOpen) offerFastOpen(tcb, this.fastOpen.jar, remote, now)
     this.#enter(connection)
     setState(tcb, 'SYN-SENT')
     this.counters.TcpActiveOpens++
@@ -228,17 +229,9 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
   }
 
   #handle(packet: Packet, header: IpHeader, now: Micros): 'ok' | DropReason {
-    if (!header.toUnicast) return 'tcp-not-unicast' // [MUST-57]
-    const start = packet.start + header.headerBytes
-    if (packet.checksum === 'complete' && !isChecksumRight(packet.bytes, start, packet.end, header)) {
-      return 'tcp-bad-checksum' // [MUST-3]
-    }
     const segment = this.#segment
-    const parsed = parseTcp(packet.bytes, start, packet.end, segment)
+    const parsed = parseSegment(packet, header, segment)
     if (parsed !== 'ok') return parsed
-    if (segment.sourcePort === 0 || segment.destinationPort === 0) return 'tcp-port-zero'
-    segment.ecn = header.trafficClass & 3
-    segment.packets = packet.segmentBytes > 0 ? Math.ceil(segment.textLength / packet.segmentBytes) : 1
     const connection = this.#demux.find(header.dst, segment.destinationPort, header.src, segment.sourcePort)
     if (connection === null) return this.#passive.handle(header, segment, now)
     connection.tcb.life.receivedTrafficClass = header.trafficClass & 0xfc

@@ -10,6 +10,7 @@ import type { TcpConfig } from './config.ts'
 import type { Connection } from './connection.ts'
 import type { TcpCounters } from './counters.ts'
 import { EVENT } from './events.ts'
+import { FastOpenQueue } from './fast-open-server.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
 import { COOKIE_LIFE_US } from './syn-cookies.ts'
 import { defersAccept, holdFinalAck, restUntilDeferred } from './syn-received.ts'
@@ -56,6 +57,8 @@ export class Listener {
   readonly config: TcpConfig
   /** The owner's back pointer. */
   user: unknown = null
+  /** Its connections that Fast Open has opened ahead of the handshake's end. */
+  readonly fastOpens = new FastOpenQueue()
   isQueued = false
   isClosed = false
   events = 0
@@ -95,7 +98,7 @@ export class Listener {
     return events
   }
 
-  /** The next established connection, null when none waits. */
+  /** The next connection, null when none waits. Established, but with Fast Open maybe still in SYN-RECEIVED, its first text readable. */
   accept(): Connection | null {
     const connection = this.#waiting.shift()
     if (connection === undefined) return null
@@ -165,6 +168,7 @@ export class Listener {
    */
   admit(connection: Connection, segment: SegmentHeader, now: Micros): 'open' | 'hold' | 'reset' {
     const { tcb } = connection
+    if (tcb.fastOpen.isTaken) return 'open' // it stands in the queue already, with text
     const isDeferred = defersAccept(tcb, segment, now)
     if (!isDeferred && !this.isFull()) return 'open'
     if (!isDeferred && this.config.abortOnOverflow) return 'reset'
@@ -182,7 +186,7 @@ export class Listener {
     this.#halfOpen.add(connection)
   }
 
-  /** The layer's: a half-open connection is established, or gone. */
+  /** The layer's: a half-open connection can be accepted, as a rule because it is established, or is gone. */
   settle(connection: Connection): void {
     if (!this.#halfOpen.delete(connection) && !this.#held.delete(connection)) return
     if (connection.state === 'CLOSED' || this.isClosed) return

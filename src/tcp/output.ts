@@ -38,17 +38,16 @@ export function nextSegment(tcb: Tcb, now: Micros, superSegment: number, plan: S
     return true
   }
   if (tcb.state === 'SYN-SENT' || tcb.state === 'SYN-RECEIVED') {
-    return nextSyn(tcb, now, plan) || (tcb.state === 'SYN-RECEIVED' && nextAck(tcb, now, plan))
+    if (nextSyn(tcb, now, plan)) return true
+    if (tcb.state !== 'SYN-RECEIVED') return false
+    return nextEarlyText(tcb, now, superSegment, plan) || nextAck(tcb, now, plan)
   }
   if (!isSynchronized(tcb.state)) return false
   if (tcb.state === 'TIME-WAIT') {
     tcb.hold = 'nothing' // it has given away what the rest works with (time-wait.ts)
     return nextHeldAck(tcb, now, plan) || nextAck(tcb, now, plan)
   }
-  // A device that cuts super-segments would copy the urgent pointer, or CWR, into each of them.
-  const isSingle = isSendingUrgent(tcb) || carriesCwr(tcb)
-  const largest = isSingle ? 0 : superSegment - (superSegment % tcb.snd.mss)
-  const most = mostAtPace(tcb, Math.max(tcb.snd.mss, largest))
+  const most = mostText(tcb, superSegment)
   if (nextHeldAck(tcb, now, plan)) return true
   // Duplicate acknowledgements go by themselves: text with the same number is not counted as one (RFC 5681 §2).
   if ((tcb.rcv.outOfOrder.size > 0 || tcb.ecn.isHandshakeAckDue) && nextAck(tcb, now, plan)) return true
@@ -59,6 +58,22 @@ export function nextSegment(tcb: Tcb, now: Micros, superSegment: number, plan: S
   if (tcb.probePending || isUrgentDue(tcb)) return probe(tcb, now, plan)
   armPersist(tcb, now)
   return nextAck(tcb, now, plan)
+}
+
+/** Most text in the next packet. */
+function mostText(tcb: Tcb, superSegment: number): number {
+  // A device that cuts super-segments would copy the urgent pointer, or CWR, into each of them.
+  const isSingle = isSendingUrgent(tcb) || carriesCwr(tcb)
+  const largest = isSingle ? 0 : superSegment - (superSegment % tcb.snd.mss)
+  return mostAtPace(tcb, Math.max(tcb.snd.mss, largest))
+}
+
+/** RFC 7413 §4.2.2: an answer to the text of a SYN follows our SYN,ACK at once. Whatever was lost waits until that is acknowledged. */
+function nextEarlyText(tcb: Tcb, now: Micros, superSegment: number, plan: SegmentPlan): boolean {
+  if (!tcb.fastOpen.isTaken || unsentBytes(tcb) <= 0) return false
+  if (nextNew(tcb, now, mostText(tcb, superSegment), plan)) return true
+  noteHold(tcb, now)
+  return false
 }
 
 /** The acknowledgement-only segment, when one is owed. */
@@ -198,7 +213,7 @@ function nextNew(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boolea
   const { snd } = tcb
   if (snd.flight.lostBytes > 0 && !isProbingTimeout(tcb)) return false // it goes first, and nextLost has said why it cannot
   const unsent = unsentBytes(tcb)
-  const finDue = snd.finQueued && !snd.finSent
+  const finDue = snd.finQueued && !snd.finSent && tcb.state !== 'SYN-RECEIVED' // RFC 9293 §3.10.4: it waits for ESTABLISHED
   if (unsent === 0 && !finDue) {
     tcb.hold = 'nothing'
     snd.isPushed = false

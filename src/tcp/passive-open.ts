@@ -12,6 +12,8 @@ import type { TcpConfig } from './config.ts'
 import { Connection, type ConnectionLayer } from './connection.ts'
 import type { TcpCounters } from './counters.ts'
 import { isEcnAgreed } from './ecn.ts'
+import type { FastOpenCookies } from './fast-open-cookies.ts'
+import { judgeFastOpen, takeSynText } from './fast-open-server.ts'
 import { peerMss, takeSyn } from './handshake.ts'
 import { FLAG, SegmentHeader } from './header.ts'
 import type { Listener } from './listener.ts'
@@ -35,6 +37,7 @@ export interface PassiveLayer extends ConnectionLayer {
   readonly ip: IpLayer
   readonly ports: Ports
   readonly cookies: SynCookies
+  readonly fastOpen: FastOpenCookies
   /** Resets, and SYN,ACKs with a cookie. */
   readonly resets: AnswerQueue
   readonly synAcks: AnswerQueue
@@ -123,11 +126,16 @@ export class PassiveOpens {
     queueReset(this.#layer.resets, header.dst, header.src, segment, this.#layer.ip.hopLimit)
   }
 
-  /** RFC 9293 §3.10.7.2, third: a SYN in LISTEN. Its text, if any, is sent again by the peer once the connection is open. */
+  /** RFC 9293 §3.10.7.2, third: a SYN in LISTEN. Without Fast Open its text, if any, comes again once the connection is open. */
   #open(listener: Listener, header: IpHeader, segment: SegmentHeader, now: Micros, iss: IssRule): void {
     const tcb = this.#layer.createPassive(listener, header, segment, now, iss)
     takeSyn(tcb, segment, now)
-    this.#begin(tcb, listener)
+    const { fastOpens } = listener
+    const isTaken = judgeFastOpen(tcb, segment, this.#layer.fastOpen.maker, fastOpens, now)
+    const connection = this.#begin(tcb, listener)
+    if (!isTaken) return
+    takeSynText(tcb, segment, fastOpens, now)
+    listener.settle(connection) // RFC 7413 §4.2.2: the application need not wait for the handshake
   }
 
   #begin(tcb: Tcb, listener: Listener): Connection {

@@ -5,7 +5,7 @@
 
 import type { Micros } from '../base/time.ts'
 import { type Seq, seqAdd, seqDiff, seqGt, seqLe } from './seq.ts'
-import { type Tcb, unsentBytes } from './tcb.ts'
+import { sendBufferStart, type Tcb, unsentBytes } from './tcb.ts'
 import { isSendingUrgent } from './urgent.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
@@ -18,7 +18,9 @@ export function smallHold(tcb: Tcb, finDue: boolean): 'nagle' | 'cork' | null {
   if (config.cork || snd.hasMore) return 'cork'
   if (!config.nagle) return null // [MUST-17]
   const waits =
-    config.nagleVariant === 'rfc' ? snd.flight.bytes > 0 : seqGt(snd.smallEnd, snd.una) && seqLe(snd.smallEnd, snd.nxt) // RFC 9293 §A.3
+    config.nagleVariant === 'rfc'
+      ? seqGt(snd.nxt, sendBufferStart(tcb))
+      : seqGt(snd.smallEnd, snd.una) && seqLe(snd.smallEnd, snd.nxt) // RFC 9293 §A.3
   return waits ? 'nagle' : null
 }
 

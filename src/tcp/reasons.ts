@@ -50,6 +50,10 @@ export const RETRANSMIT_CAUSES = {
   tlp: { text: 'the end of the flight went unanswered: a tail loss probe', clause: 'RFC 8985 §7.3' },
   pmtu: { text: 'it was too big for the path', clause: 'RFC 1191 §6.5, RFC 8201 §4' },
   'fast-open': { text: 'the server did not take the text of our SYN', clause: 'RFC 7413 §4.2.1' },
+  'fast-open-answer': {
+    text: 'it followed a SYN,ACK that was lost, so the peer has passed it over',
+    clause: 'RFC 7413 §4.2.2',
+  },
   syn: { text: "the peer's SYN crossed ours, or came again", clause: 'RFC 9293 §3.5, §3.10.7.4' },
 } as const satisfies Record<string, Reason>
 

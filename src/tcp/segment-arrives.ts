@@ -10,14 +10,18 @@ import { handleAck, measure, releaseAcked, restartRetransmitTimer } from './ack.
 import { owesAck, owesChallenge, owesReminder } from './acknowledge.ts'
 import { closeTcb, enterTimeWait, failTcb } from './closing.ts'
 import { confirmEcn, receiveMark, repeatHandshakeAck } from './ecn.ts'
+import { EVENT } from './events.ts'
 import { afterSynAcked } from './fast-open.ts'
+import { resendEarlyText, resetEmbryo } from './fast-open-server.ts'
 import { arrivesInSynSent, establish } from './handshake.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
 import { answerText, receiveFin, receiveText } from './receive.ts'
 import { noteOldSegment } from './sack-blocks.ts'
+import { tellRoom } from './send-buffer.ts'
 import { seqAdd, seqGt, seqLe } from './seq.ts'
 import { setState } from './state.ts'
 import type { Tcb } from './tcb.ts'
+import { armTailProbe } from './tlp.ts'
 import { receiveUrgent } from './urgent.ts'
 import { takeUserTimeout } from './user-timeout.ts'
 import { advertiseWindow } from './window.ts'
@@ -52,7 +56,7 @@ export function segmentArrives(tcb: Tcb, segment: SegmentHeader, now: Micros): A
   // Second, the RST bit.
   if ((segment.flags & FLAG.RST) !== 0) return arrivesReset(tcb, segment, now)
   // Fourth, the SYN bit (third, security, is not used by anyone).
-  if ((segment.flags & FLAG.SYN) !== 0) return arrivesSyn(tcb, now)
+  if ((segment.flags & FLAG.SYN) !== 0) return arrivesSyn(tcb, segment, now)
   // Fifth, the ACK field.
   if ((segment.flags & FLAG.ACK) === 0) return 'done'
   const verdict = tcb.state === 'SYN-RECEIVED' ? ackOfSyn(tcb, segment, now) : ackOfRest(tcb, segment, now)
@@ -85,8 +89,7 @@ function answerUnacceptable(tcb: Tcb, segment: SegmentHeader, now: Micros): 'don
   if ((segment.flags & FLAG.RST) !== 0) return 'done'
   const isSyn = (segment.flags & (FLAG.SYN | FLAG.ACK)) === FLAG.SYN
   if (tcb.state === 'SYN-RECEIVED' && isSyn && segment.seq === tcb.rcv.irs) {
-    // The peer's SYN again: our SYN,ACK was lost. As Linux does, it goes again at once rather than after its timeout.
-    if (tcb.snd.flight.size > 0) tcb.snd.flight.lose(tcb.snd.flight.at(0), 'syn')
+    repeatSynAck(tcb)
     return 'done'
   }
   if (tcb.state === 'TIME-WAIT' && isFinAgain(tcb, segment)) enterTimeWait(tcb, now) // eighth check: restart 2MSL
@@ -97,6 +100,11 @@ function answerUnacceptable(tcb: Tcb, segment: SegmentHeader, now: Micros): 'don
   else if ((segment.flags & (FLAG.FIN | FLAG.SYN)) === FLAG.FIN) owesAck(tcb, 'duplicate')
   else owesReminder(tcb, now)
   return 'done'
+}
+
+/** The peer's SYN again: our SYN,ACK was lost. As Linux does, it goes again at once rather than after its timeout. */
+function repeatSynAck({ snd: { flight } }: Tcb): void {
+  if (flight.size > 0) flight.lose(flight.at(0), 'syn')
 }
 
 /** Whether it is the very FIN that brought the connection here. */
@@ -112,7 +120,7 @@ function arrivesReset(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' {
   }
   switch (tcb.state) {
     case 'SYN-RECEIVED':
-      if (tcb.passive) dropEmbryo(tcb)
+      if (tcb.passive) resetEmbryo(tcb, now)
       else failTcb(tcb, 'ECONNREFUSED')
       break
     case 'CLOSING':
@@ -128,15 +136,12 @@ function arrivesReset(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' {
   return 'done'
 }
 
-/** A half-open connection goes back to LISTEN. */
-function dropEmbryo(tcb: Tcb): void {
-  tcb.counters.TcpExtEmbryonicRsts++
-  closeTcb(tcb)
-}
-
 /** Fourth check: a SYN in the window. From a passive open back to LISTEN; otherwise RFC 5961 §4.2: challenge it. */
-function arrivesSyn(tcb: Tcb, now: Micros): 'done' {
-  if (tcb.state === 'SYN-RECEIVED' && tcb.passive) dropEmbryo(tcb)
+function arrivesSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' {
+  const isEmbryo = tcb.state === 'SYN-RECEIVED' && tcb.passive
+  // With Fast Open the same SYN may come with more text than was taken; and a forged one must not end what the application has.
+  if (isEmbryo && tcb.fastOpen.isTaken && segment.seq === tcb.rcv.irs) repeatSynAck(tcb)
+  else if (isEmbryo && !tcb.fastOpen.isTaken) resetEmbryo(tcb, now)
   else {
     tcb.counters.TcpExtTCPSYNChallenge++
     owesChallenge(tcb, now)
@@ -155,6 +160,7 @@ function canReopen(tcb: Tcb, segment: SegmentHeader): boolean {
 function ackOfSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): 'go on' | ArrivalVerdict {
   const { snd } = tcb
   if (seqLe(segment.ack, snd.una) || seqGt(segment.ack, snd.nxt)) return 'reset'
+  if (tcb.fastOpen.isTaken) return ackOfEarly(tcb, segment, now)
   // Two that crossed: the SYN,ACK is no sign of a loss (RFC 5681 §3.1 speaks of one).
   const sentOnce = tcb.life.isCrossed ? 2 : 1
   // While the application was not ready for it the round trip was measured (syn-received.ts); now it would tell how long that took.
@@ -165,6 +171,29 @@ function ackOfSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): 'go on' | Arri
   afterSynAcked(tcb)
   restartRetransmitTimer(tcb, now)
   synIsAcked(tcb, segment, resent, now)
+  return 'go on'
+}
+
+/** The same with Fast Open: text of ours may have followed our SYN, and is acknowledged as any (RFC 7413 §4.2.2). */
+function ackOfEarly(tcb: Tcb, segment: SegmentHeader, now: Micros): 'go on' {
+  const { snd } = tcb
+  const resent = snd.flight.at(0).transmissions > 1
+  const synEnd = seqAdd(snd.iss, 1)
+  // RFC 9768 §3.2.2.1: what acknowledges our SYN and carries nothing has no counter in its ACE field.
+  const isCounting = tcb.ecn.mode !== 'accurate' || segment.textLength > 0 || segment.sackCount > 0
+  const hasMore = isCounting && (segment.ack !== synEnd || segment.sackCount > 0)
+  const newest = releaseAcked(tcb, hasMore ? synEnd : segment.ack)
+  if (segment.ack === synEnd) measure(tcb, newest, segment, now)
+  synIsAcked(tcb, segment, resent, now)
+  if (hasMore) {
+    handleAck(tcb, segment, now)
+    return 'go on'
+  }
+  if (resent && segment.ack === synEnd) resendEarlyText(tcb)
+  restartRetransmitTimer(tcb, now)
+  armTailProbe(tcb, now)
+  tellRoom(tcb)
+  if (snd.buffer.extent === 0) tcb.events |= EVENT.drained
   return 'go on'
 }
 

@@ -4,6 +4,7 @@
 import type { Micros } from '../base/time.ts'
 import { stampSyn } from './ecn.ts'
 import { fillFastOpen, withdrawFastOpen } from './fast-open.ts'
+import { fillGrant } from './fast-open-server.ts'
 import { fill } from './fill.ts'
 import { FLAG, type SegmentPlan } from './header.ts'
 import { seqAdd } from './seq.ts'
@@ -30,6 +31,7 @@ export function nextSyn(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
   if (first) {
     snd.nxt = seqAdd(snd.iss, 1)
     snd.flight.push(snd.iss, snd.nxt, now, tcb.delivery)
+    fillGrant(tcb, plan)
     const text = fillFastOpen(tcb, plan)
     if (text > 0) {
       const start = snd.nxt

@@ -9,6 +9,7 @@ import { closeTcb } from './closing.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
 import { onRetransmissionTimeout } from './loss.ts'
 import type { Tcb } from './tcb.ts'
+import { timeOut } from './trouble.ts'
 
 /** Whether the segment would open the connection: acceptable, neither RST nor SYN, and it acknowledges our SYN. */
 export function isFinalAck(tcb: Tcb, segment: SegmentHeader, now: Micros): boolean {
@@ -43,14 +44,16 @@ export function restUntilDeferred(tcb: Tcb): void {
 }
 
 /**
- * The retransmission timer in SYN-RECEIVED after a passive open: after `synAckRetries` the peer is given up, and nobody is told.
+ * The retransmission timer in SYN-RECEIVED after a passive open: after `synAckRetries` the peer is given up, and nobody is told
+ * but an application that Fast Open has given the connection to.
  * DEVIATION: RFC 9293 §3.8.3 [MUST-23] keeps a SYN for 3 minutes. That is our SYN's rule; a SYN,ACK is kept for about one, as in Linux,
  * because anybody's forged SYN draws one (RFC 4987 §3.3).
  */
 export function onSynAckTimeout(tcb: Tcb, now: Micros): void {
   const { config, rtt, timers } = tcb
   if (rtt.timeouts >= config.synAckRetries) {
-    closeTcb(tcb)
+    if (tcb.fastOpen.isTaken) timeOut(tcb)
+    else closeTcb(tcb)
     return
   }
   onRetransmissionTimeout(tcb, now)

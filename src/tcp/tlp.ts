@@ -5,6 +5,7 @@
 import type { Micros } from '../base/time.ts'
 import type { SackOutcome } from './sack.ts'
 import { seqGe, seqGt } from './seq.ts'
+import { isSynchronized } from './state.ts'
 import type { Tcb } from './tcb.ts'
 
 /** How long a peer may hold back the acknowledgement of a lone segment (RFC 8985 §7.2, TLP.max_ack_delay; Linux's delayed ACK). */
@@ -23,7 +24,8 @@ export function armTailProbe(tcb: Tcb, now: Micros): void {
   const { flight } = snd
   timers.lossProbe = Number.POSITIVE_INFINITY
   if (!tcb.config.tailLossProbe || !tcb.sackEnabled || tlp.isOut) return
-  if (tcb.recovery.phase !== 'open' || flight.bytes === 0 || flight.sackedBytes > 0) return
+  if (!isSynchronized(tcb.state) || tcb.recovery.phase !== 'open' || flight.bytes === 0 || flight.sackedBytes > 0)
+    return
   let wait = rtt.srttUs < 0 ? FIRST_TIMEOUT_US : Math.max(LEAST_TIMEOUT_US, 2 * rtt.srttUs)
   if (rtt.srttUs >= 0 && flight.bytes <= snd.mss) wait += PEER_ACK_DELAY_US
   const at = now + wait

@@ -4,6 +4,7 @@ import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { SeededRandom } from '../../src/base/random.ts'
 import { MILLISECOND, type Micros, type ScheduledTask, type Scheduler } from '../../src/base/time.ts'
 import type { Packet, PacketDevice, PacketSink } from '../../src/link/device.ts'
+import { impair } from '../../src/link/impair.ts'
 import { memoryPair } from '../../src/link/pair.ts'
 import {
   createHost,
@@ -111,11 +112,13 @@ export interface TwoHosts {
 }
 
 /** Makes two hosts in virtual time. */
-export function twoHosts(options: Partial<HostOptions> & { mtu?: number } = {}): TwoHosts {
+export function twoHosts(options: Partial<HostOptions> & { mtu?: number; delayMs?: number } = {}): TwoHosts {
   const time = new TestTime()
   const [left, right] = memoryPair({ scheduler: time, mtu: options.mtu ?? 1500 })
-  const devices = [new WatchedDevice(left), new WatchedDevice(right)] as const
-  const { mtu: _mtu, ...rest } = options
+  const { mtu: _mtu, delayMs = 0, ...rest } = options
+  const path = { delayUs: delayMs * MILLISECOND }
+  const far = impair(right, { scheduler: time, random: new SeededRandom(3), in: path, out: path })
+  const devices = [new WatchedDevice(left), new WatchedDevice(delayMs > 0 ? far : right)] as const
   const host = (device: HostOptions['device'], last: number): Host =>
     createHost({
       device,

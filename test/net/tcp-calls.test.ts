@@ -2,7 +2,7 @@
 
 import { once } from 'node:events'
 import { describe, expect, test } from 'vitest'
-import { connected, twoHosts } from './helpers.ts'
+import { connected, type TwoHosts, twoHosts } from './helpers.ts'
 
 describe('settings of one socket', () => {
   test('are changed while the connection lives', async () => {
@@ -31,6 +31,43 @@ describe('settings of one socket', () => {
     const { a } = twoHosts()
     expect(() => a.socket().configure({ dupThresh: 0 })).toThrow(RangeError)
   })
+})
+
+describe('Fast Open (RFC 7413)', () => {
+  /** Sends a request and reads the answer; how long that takes in round trips of 20 ms. */
+  async function ask({ a, time }: TwoHosts, fastOpen: boolean): Promise<number> {
+    const start = time.now()
+    const client = a.createConnection({ host: '10.9.0.2', port: 80, tcp: { fastOpen } })
+    client.write('ask')
+    const [answer] = await time.drive(once(client, 'data'))
+    const took = time.now() - start
+    expect(String(answer)).toBe('ask!')
+    client.end()
+    await time.drive(once(client, 'close'))
+    return Math.round(took / 20_000)
+  }
+
+  test.each([
+    [true, [2, 1, 1]],
+    [false, [2, 2, 2]],
+  ])(
+    'the server has it: %s. Request and answer take so many round trips, one connection after the other: %s',
+    async (has, trips) => {
+      const hosts = twoHosts({ delayMs: 10 })
+      const server = await hosts.time.drive(hosts.b.listen({ port: 80, tcp: { fastOpen: has } }))
+      const seen: string[] = []
+      server.on('connection', (socket) => {
+        socket.on('data', (chunk: Buffer) => {
+          seen.push(String(chunk))
+          socket.end(`${chunk}!`)
+        })
+      })
+      for (const expected of trips) expect(await ask(hosts, true)).toBe(expected)
+      expect(seen).toEqual(['ask', 'ask', 'ask'])
+      expect(await ask(hosts, false)).toBe(2)
+      await hosts.time.drive(Promise.all([hosts.a.close(), hosts.b.close()]))
+    },
+  )
 })
 
 describe('urgent data (RFC 9293 §3.8.5)', () => {
