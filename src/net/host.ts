@@ -59,7 +59,7 @@ export interface HostOptions {
 
 /**
  * Is told what happens in the connections of a host: state, windows, round trips, retransmissions, reasons to wait. `socket` is null while
- * nobody has accepted the connection, and when its socket was destroyed before it ended. It must not call the connection.
+ * nobody has accepted the connection; a destroyed one is still told. It must not call the connection.
  */
 export type HostObserver = (event: TcpEvent, connection: Connection, socket: TunSocket | null) => void
 
@@ -227,8 +227,8 @@ export class Host extends EventEmitter {
    */
   observe(observer: HostObserver): () => void {
     return this.stack.tcp.observe((event, connection) => {
-      const { user } = connection
-      safely(() => observer(event, connection, user instanceof TunSocket ? user : null))
+      const socket = this.#core.socketOf.get(connection)
+      safely(() => observer(event, connection, socket instanceof TunSocket ? socket : null))
     })
   }
 

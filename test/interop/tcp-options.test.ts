@@ -59,7 +59,7 @@ describe.each(ROLES)('%s', (role) => {
   test.each([4, 6] as const)('IPv%d: timestamps, SACK and both window scales are agreed on', async (family) => {
     await connect(role, {}, family)
     const seen = line(family)
-    const ours = windowScaleFor(KNOBS.receiveBufferBytes.default)
+    const ours = windowScaleFor(KNOBS.receiveBufferMaxBytes.default) // it may grow so far
     const kernels = /wscale:(\d+),(\d+)/.exec(seen)!
     expect(seen).toMatch(/ ts sack /)
     expect(Number(kernels[1])).toBe(ours) // snd_wscale: what we told
@@ -79,6 +79,14 @@ describe.each(ROLES)('%s', (role) => {
     const present = OFF.map(([, , shown]) => shown).filter((shown) => shown !== absent)
     expect(seen).not.toMatch(absent)
     for (const shown of present) expect(seen).toMatch(shown)
+  })
+
+  test('a receive buffer of 1 GiB is told with the greatest shift there is (RFC 7323 §2.3)', async () => {
+    const { socket, fd } = await connect(role, { tcp: { receiveBufferBytes: 2 ** 30 } }, 4)
+    expect(line(4)).toMatch(/wscale:14,\d+/)
+    socket.write('!')
+    await peer.call('receive', { fd })
+    expect(Number(/snd_wnd:(\d+)/.exec(line(4))![1])).toBe(65535 * 2 ** 14) // what 16 bits say at most
   })
 
   test.each([0, 1, 7, 14])('a receive buffer for the shift %d is told as that', async (scale) => {
