@@ -96,3 +96,11 @@ scenario('the pointer counts for nothing without URG, and in a state that takes 
   c.in('F. 2 ack 1').out('. 1 ack 3').in('U. 3 ack 1 urg 7')
   expect(c.connection.urgentBytes).toBe(0)
 })
+
+scenario('a FIN behind the mark does not move it (RFC 9293 §3.8.5 [MUST-33])', () => {
+  const c = established({ tcp: { delayedAckUs: 0 } })
+  c.in('U. 1:11 ack 1 urg 7').out('. 1 ack 11').in('F. 11 ack 1').out('. 1 ack 12')
+  expect(c.connection.urgentBytes).toBe(7)
+  expect(c.connection.read()).toHaveLength(7)
+  expect([c.connection.urgentBytes, c.connection.readableBytes]).toEqual([0, 3])
+})
