@@ -5,6 +5,7 @@ import { InvalidArgumentError, Option } from 'commander'
 import { MILLISECOND, MINUTE, type Micros, SECOND } from '../base/time.ts'
 import { parseDuration, parseSize } from '../link/impair-options.ts'
 import { KNOBS, type TcpConfig, tcpConfig } from '../tcp/config.ts'
+import { congestionControlNames } from '../tcp/congestion/index.ts'
 import { messageOf } from './errors.ts'
 
 /** Columns of the list of settings. */
@@ -46,24 +47,71 @@ export function parseTcpSetting(text: string): Partial<TcpConfig> {
   return overrides
 }
 
-/** The names that --set knows, with their defaults, in columns. */
+/**
+ * The names that --set knows, with their defaults: in columns, then those that are one of a few words with the other words, and the
+ * numbers for which Infinity or -1 has a meaning.
+ */
 export function settingsHelp(): string {
-  const words = Object.entries(KNOBS).map(([name, { default: value }]) => `${name}=${settingText(name, value)}`)
+  const knobs = Object.entries(KNOBS).map(([name, knob]) => ({
+    words: allowedWords(name, knob.oneOf),
+    text: `${name}=${settingText(name, knob.default)}`,
+    name,
+    knob,
+  }))
+  const named = (test: (knob: { readonly least?: number; readonly most?: number }) => boolean): string =>
+    knobs.flatMap(({ name, knob }) => (test(knob) ? [name] : [])).join(', ')
+  return [
+    'TCP settings for --set, with their defaults (durations take us, ms or s, sizes kb or mb):',
+    ...inColumns(knobs.filter(({ words }) => words.length === 0).map(({ text }) => text)),
+    'One of several words:',
+    ...knobs
+      .filter(({ words }) => words.length > 0)
+      .map(({ text, words }) => `  ${text.padEnd(26)} or ${words.join(', ')}`),
+    ...folded(`Infinity, for never, may be: ${named(({ most }) => most === Number.POSITIVE_INFINITY)}.`),
+    ...folded(`-1, for not at all, may be: ${named(({ least }) => least === -1)}.`),
+  ].join('\n')
+}
+
+/** The words that a setting may be, but for its default; none for numbers and flags. */
+function allowedWords(name: string, oneOf: readonly unknown[] | undefined): string[] {
+  const words = name === 'congestion' ? congestionControlNames() : ((oneOf ?? []) as readonly string[])
+  return words.filter((word) => word !== KNOBS[name as keyof TcpConfig].default)
+}
+
+function inColumns(words: readonly string[]): string[] {
   const width = Math.max(...words.map((word) => word.length)) + 2
   const columns = Math.max(1, Math.floor(HELP_COLUMNS / width))
-  const lines = ['TCP settings for --set, with their defaults:']
+  const lines: string[] = []
   for (let at = 0; at < words.length; at += columns) {
     const row = words.slice(at, at + columns).map((word) => word.padEnd(width))
     lines.push(`  ${row.join('').trimEnd()}`)
   }
-  return lines.join('\n')
+  return lines
 }
 
-/** As --set reads it back: whole milliseconds or seconds where they are, else the plain number. */
+/** One sentence in lines no wider than the list. */
+function folded(text: string): string[] {
+  const lines = ['']
+  for (const word of text.split(' ')) {
+    const last = lines[lines.length - 1]
+    if (last.length + word.length >= HELP_COLUMNS) lines.push(`  ${word}`)
+    else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`
+  }
+  return lines
+}
+
+/** As --set reads it back: milliseconds or seconds, kb or mb where they are whole, else the plain number. */
 function settingText(name: string, value: unknown): string {
-  if (typeof value !== 'number' || !name.endsWith('Us') || value <= 0) return String(value)
+  if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0) return String(value)
+  if (name.endsWith('Bytes')) return sizeText(value)
+  if (!name.endsWith('Us')) return String(value)
   if (value % SECOND === 0) return `${value / SECOND}s`
   return value % MILLISECOND === 0 ? `${value / MILLISECOND}ms` : `${value}us`
+}
+
+function sizeText(bytes: number): string {
+  if (bytes % (1 << 20) === 0) return `${bytes / (1 << 20)}mb`
+  return bytes % 1024 === 0 ? `${bytes / 1024}kb` : String(bytes)
 }
 
 /** Reads a delay of a link. @throws {TypeError} when the text is no duration, or one above an hour */
@@ -84,7 +132,7 @@ function readSetting(name: string, value: string): unknown {
     case 'number':
       return readNumber(name, value)
     default:
-      return value // a word; or no setting at all, which tcpConfig says best
+      return value // a word, whose check names those allowed; or no setting at all, which tcpConfig says best
   }
 }
 

@@ -15,6 +15,7 @@ import { type OpenedHost, openHost } from './open-host.ts'
 import { addHostOptions, type HostSettings, hostSettings, type RawOptions } from './options.ts'
 import { print, printError } from './print.ts'
 import { parseWhole, settingsHelp, valueOption } from './read-options.ts'
+import { countersText, nonZero } from './tcp-counters.ts'
 import { UPLOAD_PATH, withUploads } from './upload.ts'
 import { packageVersion } from './version.ts'
 
@@ -161,12 +162,13 @@ function announce(source: FsSource, settings: ServeSettings, { device, host }: O
 function summarize(http: HttpServer, settings: ServeSettings, opened: OpenedHost, life: Lifecycle): void {
   const { requests, connections } = http.counters
   const { rxPackets, rxBytes, txPackets, txBytes } = opened.device.counters
-  const { TcpRetransSegs: retransmitted } = opened.host.stack.tcp.counters
+  const tcp = nonZero(opened.host.counters())
+  const retransmitted = tcp.TcpRetransSegs ?? 0
   const link = impairmentTotals(opened.impaired)
   if (settings.host.json) {
     const device = { rxPackets, rxBytes, txPackets, txBytes }
     const impaired = link === null ? {} : { impairment: link }
-    print(JSON.stringify({ type: 'summary', requests, connections, ...device, retransmitted, ...impaired }))
+    print(JSON.stringify({ type: 'summary', requests, connections, ...device, retransmitted, tcp, ...impaired }))
     return
   }
   const captured = opened.capturedPackets()
@@ -174,6 +176,7 @@ function summarize(http: HttpServer, settings: ServeSettings, opened: OpenedHost
   life.info(
     `${requests} requests on ${connections} connections; sent ${txBytes} bytes in ${txPackets} packets${capture}`,
   )
+  for (const line of countersText(tcp)) life.info(line)
   if (link !== null) life.info(`${impairmentText(link)}; TCP sent ${retransmitted} segments again`)
 }
 

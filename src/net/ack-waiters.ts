@@ -1,11 +1,19 @@
-// Waiting until a peer has acknowledged what was written, also when the socket lets go of its connection meanwhile.
-// Owns: who waits. Does not own: when it happens (socket.ts, core.ts, EVENT.drained).
+// Waiting for what becomes of a connection, also when its socket lets go of it meanwhile: whether the peer has acknowledged what was
+// written, and how a wait of CLOSE (SO_LINGER) has ended.
+// Owns: who waits. Does not own: when it happens (socket.ts, core.ts; EVENT.drained, EVENT.lingered).
 
 import type { Connection } from '../stack/index.ts'
 
-/** Those who wait for the acknowledgements of one connection. */
+/** How the wait of a close has ended; 'none': it was none (`lingerUs` is not above 0). See `Connection.linger`. */
+export type Lingered = Exclude<Connection['linger'], 'waiting'>
+
+/** Those who wait for something of one connection. */
 export class AckWaiters {
   #waiting: ((acknowledged: boolean) => void)[] = []
+  #lingered: ((outcome: Lingered) => void) | null = null
+  readonly #linger = new Promise<Lingered>((resolve) => {
+    this.#lingered = resolve
+  })
 
   /** Resolves with what `settle` is told. */
   wait(): Promise<boolean> {
@@ -16,9 +24,23 @@ export class AckWaiters {
   settle(acknowledged: boolean): void {
     for (const resolve of this.#waiting.splice(0)) resolve(acknowledged)
   }
+
+  /** Resolves with what `settleLinger` is told first. */
+  waitLinger(): Promise<Lingered> {
+    return this.#linger
+  }
+
+  /** @param outcome what has become of the close; 'waiting' is no news */
+  settleLinger(outcome: Connection['linger']): void {
+    if (outcome !== 'waiting') this.#lingered?.(outcome)
+  }
 }
 
 /** Whether a connection has nothing unsent and nothing unacknowledged, our FIN included once it was sent. */
 export function isAcknowledged(connection: Connection): boolean {
-  return connection.error === null && connection.unsentBytes + connection.unackedBytes === 0
+  if (connection.error !== null) return false
+  // A reset of ours, as at the end of an orphan, has thrown away what waited: only what was acknowledged tells.
+  const { snd } = connection.tcb
+  if (connection.state === 'CLOSED') return snd.finSent && snd.una === snd.nxt
+  return connection.unsentBytes + connection.unackedBytes === 0
 }

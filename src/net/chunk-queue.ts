@@ -9,6 +9,9 @@ export type WriteCallback = (error?: Error | null) => void
 /** Chunks that are urgent up to their end. */
 export const URGENT = new WeakSet<Uint8Array>()
 
+/** Chunks that another write follows: what fills no segment waits for it. */
+export const MORE = new WeakSet<Uint8Array>()
+
 /** The chunks of one `_write` or `_writev` on their way into the send buffer. */
 export class ChunkQueue {
   /** Bytes of this write that the send buffer has taken already. */
@@ -38,7 +41,7 @@ export class ChunkQueue {
     while (this.#index < this.#chunks.length) {
       const chunk = this.#chunks[this.#index]
       const rest = this.#offset === 0 ? chunk : chunk.subarray(this.#offset)
-      const taken = rest.length === 0 ? 0 : URGENT.has(chunk) ? connection.writeUrgent(rest) : connection.write(rest)
+      const taken = rest.length === 0 ? 0 : put(connection, chunk, rest)
       moved += taken
       if (taken < rest.length) {
         this.#offset += taken
@@ -64,4 +67,8 @@ export class ChunkQueue {
     this.takenBytes = 0
     return callback
   }
+}
+
+function put(connection: Connection, chunk: Uint8Array, rest: Uint8Array): number {
+  return URGENT.has(chunk) ? connection.writeUrgent(rest) : connection.write(rest, MORE.has(chunk))
 }

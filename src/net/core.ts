@@ -54,6 +54,8 @@ export class HostCore {
   readonly lookup: LookupFunction | null
   readonly sockets = new Set<CoreSocket>()
   readonly servers = new Set<CoreServer>()
+  /** Whose a connection is, or was: for those who observe it to its end. */
+  readonly socketOf = new WeakMap<Connection, CoreSocket>()
   /** True from the call of `shutDown`, or when the device is gone: nothing new is opened. */
   closing = false
   /** Called once, when the device is closed; with the error when it failed. */
@@ -104,15 +106,18 @@ export class HostCore {
    * `'fail'`: a reset tells the peer of the error, but not at the price of an answer that is still on its way (an HTTP server
    * writes 400 and then destroys with the error), so with anything unacknowledged it is an end. Node's sockets always end.
    * @param held whether the socket kept the program alive; then its connection does until the peer has everything
-   * @param acks told once the peer has everything, or will not
+   * @param acks told once the peer has everything, or will not; and what became of a close that waits (`lingerUs`)
    */
   letGo(connection: Connection, how: 'end' | 'reset' | 'fail', held: boolean, acks: AckWaiters): void {
     const isQuiet = connection.unsentBytes + connection.unackedBytes === 0
+    const wasDone = connection.error === null && isOver(connection)
     if (how === 'reset' || (how === 'fail' && isQuiet)) connection.abort()
     else connection.close()
     this.wake()
+    acks.settleLinger(lingerOf(connection, wasDone))
     if (this.#closed || isOver(connection)) {
-      acks.settle(!this.#closed && connection.state === 'TIME-WAIT')
+      acks.settle(!this.#closed && isAcknowledged(connection))
+      acks.settleLinger('failed')
       connection.user = null
       return
     }
@@ -177,6 +182,7 @@ export class HostCore {
     const { connection, hold, acks } = lingering
     if (isDelivered(connection)) hold.settle(false)
     if (isAcknowledged(connection)) acks.settle(true)
+    acks.settleLinger(connection.linger)
     if (!isOver(connection)) return
     acks.settle(false)
     connection.user = null
@@ -202,6 +208,7 @@ export class HostCore {
     for (const { connection, acks } of this.#lingering) {
       connection.user = null
       acks.settle(false)
+      acks.settleLinger('failed')
     }
     this.#lingering.clear()
     this.#quiet?.()
@@ -256,6 +263,15 @@ function endSocket(socket: CoreSocket): void {
   }
   socket.end()
   socket.resume()
+}
+
+/**
+ * What is known of a close's wait as it begins. Nothing has waited on a connection that was over already, with all acknowledged, nor on one
+ * that the close has reset: with text unread, or because it had failed.
+ */
+function lingerOf(connection: Connection, wasDone: boolean): Connection['linger'] {
+  if (connection.linger !== 'none' || !(connection.tcb.config.lingerUs > 0)) return connection.linger
+  return wasDone ? 'acknowledged' : 'failed'
 }
 
 /** Whether the peer has acknowledged everything, our FIN included. */

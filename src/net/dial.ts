@@ -17,6 +17,7 @@ export interface Target {
   readonly port: number
   readonly local: IpAddress | undefined
   readonly localPort: number
+  readonly reuseAddress: boolean
   readonly lookup: LookupFunction | null
   readonly tcp: Partial<TcpConfig> | undefined
 }
@@ -33,6 +34,7 @@ export function checkTarget(options: ConnectOptions, hostLookup: LookupFunction 
     port: checkPort(options.port, 'Port'),
     local: local?.isUnspecified ? undefined : local,
     localPort: options.localPort ? checkPort(options.localPort, 'options.localPort') : 0,
+    reuseAddress: options.reuseAddress === true,
     lookup: options.lookup ?? hostLookup,
     tcp: options.tcp,
   }
@@ -77,8 +79,9 @@ export function openConnection(core: HostCore, target: Target, address: IpAddres
   // Nobody listens on port 0: Linux answers for the peer.
   if (target.port === 0) return connectError('ECONNREFUSED', remote)
   try {
-    const { port: remotePort, local: own, localPort, tcp: config } = target
-    return core.stack.connect({ remote: address, remotePort, local: own, localPort, config }, core.scheduler.now())
+    const { port: remotePort, local: own, localPort, reuseAddress, tcp: config } = target
+    const asked = { remote: address, remotePort, local: own, localPort, reuseAddress, config }
+    return core.stack.connect(asked, core.scheduler.now())
   } catch (error) {
     const code = codeOf(error)
     if (code === null) throw error

@@ -9,11 +9,11 @@ import type { LookupFunction } from 'node:net'
 import type { Random } from '../base/random.ts'
 import { MILLISECOND, type Micros, type Scheduler } from '../base/time.ts'
 import type { PacketDevice } from '../link/device.ts'
-import { Stack } from '../stack/index.ts'
-import type { TcpConfig } from '../tcp/config.ts'
+import { type Connection, Stack } from '../stack/index.ts'
+import type { TcpConfig, TcpCounters, TcpEvent } from '../tcp/index.ts'
 import { TunAgent, TunHttpsAgent } from './agent.ts'
 import { attachServer } from './attach.ts'
-import { Hold, HostCore } from './core.ts'
+import { Hold, HostCore, safely } from './core.ts'
 import {
   type ConnectArguments,
   type CreateConnectionOptions,
@@ -49,9 +49,19 @@ export interface HostOptions {
   readonly tcp?: Partial<TcpConfig>
   /** IPv4 time to live, IPv6 hop limit: 1 to 255. Default 64. */
   readonly hopLimit?: number
+  /** Most connections in TIME-WAIT; over that the oldest goes (Linux's tcp_max_tw_buckets). Default 65536; Infinity for no limit. */
+  readonly timeWaitMax?: number
+  /** Most challenge acknowledgements in a second, about, of all connections (RFC 5961 §10). Default 1000; Infinity for no limit. */
+  readonly challengeAcksPerSecond?: number
   /** Resolves names for `connect`, as node:dns's `lookup` does. Without it only addresses can be connected to. */
   readonly lookup?: LookupFunction
 }
+
+/**
+ * Is told what happens in the connections of a host: state, windows, round trips, retransmissions, reasons to wait. `socket` is null while
+ * nobody has accepted the connection; a destroyed one is still told. It must not call the connection.
+ */
+export type HostObserver = (event: TcpEvent, connection: Connection, socket: TunSocket | null) => void
 
 /** A host. Made by `createHost`. Event: close(error | null), once the device is closed. */
 export class Host extends EventEmitter {
@@ -77,6 +87,8 @@ export class Host extends EventEmitter {
       random,
       tcp: options.tcp,
       hopLimit: options.hopLimit,
+      timeWaitMax: options.timeWaitMax,
+      challengeAcksPerSecond: options.challengeAcksPerSecond,
     })
     this.#core = new HostCore(this.stack, device, scheduler, options.lookup ?? null)
     this.#core.onClosed = (error) => this.emit('close', error)
@@ -207,6 +219,22 @@ export class Host extends EventEmitter {
   /** The `Connector` option of ioredis. (pg takes `stream: () => host.socket()`.) */
   redisConnector(): RedisConnectorClass {
     return redisConnector((all) => this.createConnection(all))
+  }
+
+  /**
+   * Tells `observer` what happens in every connection from now on; what it throws becomes an uncaught exception. Returns the call that
+   * ends it. A host that nobody observes pays nothing.
+   */
+  observe(observer: HostObserver): () => void {
+    return this.stack.tcp.observe((event, connection) => {
+      const socket = this.#core.socketOf.get(connection)
+      safely(() => observer(event, connection, socket instanceof TunSocket ? socket : null))
+    })
+  }
+
+  /** TCP's counters as they are now, by nstat's names (`TcpRetransSegs`, `TcpExtTCPTimeouts`): a copy. */
+  counters(): TcpCounters {
+    return { ...this.stack.tcp.counters }
   }
 
   /** Keeps the program alive, to answer pings, although there is no connection or server. */

@@ -1,8 +1,9 @@
 // The public face of the Node floor (`tunstack/net`): hosts, sockets and servers in real time.
 // Owns: nothing but the list.
 
+export type { Lingered } from './ack-waiters.ts'
 export { TunAgent, TunHttpsAgent } from './agent.ts'
-export { createHost, Host, type HostOptions } from './host.ts'
+export { createHost, Host, type HostObserver, type HostOptions } from './host.ts'
 export type {
   ConnectArguments,
   ConnectOptions,

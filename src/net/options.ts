@@ -31,6 +31,11 @@ export interface ConnectOptions {
   readonly localAddress?: string
   /** An own port to connect from; by default an ephemeral one. */
   readonly localPort?: number
+  /**
+   * With `localPort`: the last connection between the same four values may give way when it has been in TIME-WAIT for a second and has
+   * timestamps (SO_REUSEADDR). Default false: EADDRINUSE for as long as it lasts.
+   */
+  readonly reuseAddress?: boolean
   /** Resolves names for this connection, as node:dns's `lookup` does. */
   readonly lookup?: LookupFunction
   /** Switches Nagle's algorithm off (RFC 9293 §3.7.4). Default false. */
@@ -79,6 +84,10 @@ export interface ListenOptions {
   readonly host?: string
   /** Connections that may wait to be accepted. Default: the stack's. */
   readonly backlog?: number
+  /** The port may have connections of an earlier server, open or in TIME-WAIT (SO_REUSEADDR). Default true, as in node:net. */
+  readonly reuseAddress?: boolean
+  /** Several servers share the port, all of which say so, and each connection is one's of them (SO_REUSEPORT). Default false. */
+  readonly reusePort?: boolean
   /** Closes the server when it aborts. */
   readonly signal?: AbortSignal
 }

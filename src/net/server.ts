@@ -186,7 +186,8 @@ export class TunServer extends EventEmitter implements EventSink {
     if (this.#core.closing) return listenError('ENETDOWN', { address: options.host ?? '::', port })
     try {
       const { stack } = this.#core
-      this.#listener = stack.listen({ local, port, backlog: options.backlog, config: this.#options.tcp })
+      const { backlog, reuseAddress, reusePort } = options
+      this.#listener = stack.listen({ local, port, backlog, reuseAddress, reusePort, config: this.#options.tcp })
     } catch (error) {
       const code = codeOf(error)
       if (code === null) throw error

@@ -1,20 +1,19 @@
 // A TCP connection as a stream.Duplex that Node's ecosystem takes for a net.Socket: its properties, methods, events and errors.
-// Owns: the two flows between stream and connection with their back-pressure, the order of events, the idle timeout.
-// Does not own: TCP (src/tcp), whom it shares the host with (core.ts), argument forms (options.ts).
+// Owns: the two flows between stream and connection with their back-pressure, the order of events.
+// Does not own: TCP (src/tcp), its settings (tcp-duplex.ts), whom it shares the host with (core.ts), argument forms (options.ts).
 // Invariant: it is no net.Socket and has no `_handle`: tls.connect would hang on a net.Socket without one.
 // Read first: https://nodejs.org/docs/latest-v20.x/api/net.html#class-netsocket
 
 import { addAbortSignal } from 'node:stream'
-import { MILLISECOND, SECOND } from '../base/time.ts'
+import { SECOND } from '../base/time.ts'
 import { type Connection, EVENT } from '../stack/index.ts'
-import { type TcpConfig, type TcpInfo, tcpConfig } from '../tcp/index.ts'
-import { AckWaiters, isAcknowledged } from './ack-waiters.ts'
-import { ChunkQueue, URGENT, type WriteCallback } from './chunk-queue.ts'
+import { isAcknowledged } from './ack-waiters.ts'
+import { ChunkQueue, type WriteCallback } from './chunk-queue.ts'
 import { type EventSink, Hold, type HostCore, isLost, ON_EVENTS } from './core.ts'
 import { checkTarget, type LookupReport, openConnection, resolveTarget, type Target } from './dial.ts'
 import { type ConnectArguments, connectArguments, type SocketOptions, socketAddress } from './options.ts'
 import { abortError, callError, closedEarlyError, connectError, cutOffError, nodeError } from './socket-errors.ts'
-import { TimedDuplex } from './timed-duplex.ts'
+import { TcpDuplex } from './tcp-duplex.ts'
 
 /** After `[Symbol.asyncDispose]` has sent its FIN, the peer has this long to send its own. */
 const DISPOSE_GRACE_US = 5 * SECOND
@@ -22,18 +21,17 @@ const DISPOSE_GRACE_US = 5 * SECOND
 /**
  * A TCP socket. Made by `host.connect`, `host.createConnection`, `host.socket` or a server.
  *
- * Events: lookup, connect, ready, data, end, drain, finish, timeout, error, close(hadError), urgent(bytesLeft). After a FIN of the peer:
- * `connect ready data end finish close:false`; after a RST: `error:ECONNRESET close:true`.
+ * Events: lookup, connect, ready, data, end, drain, finish, timeout, error, close(hadError), urgent(bytesLeft),
+ * trouble(isTroubled, softError). After a FIN of the peer: `connect ready data end finish close:false`; after a RST:
+ * `error:ECONNRESET close:true`.
  * A write is done when its bytes are in the send buffer, not when they are acknowledged.
  */
-export class TunSocket extends TimedDuplex implements EventSink {
+export class TunSocket extends TcpDuplex implements EventSink {
   /** The server that accepted the socket; HTTP servers set their own. */
   server: unknown = null
 
-  readonly #core: HostCore
   readonly #pending = new ChunkQueue()
   readonly #hold: Hold
-  #connection: Connection | null = null
   #target: Target | null = null
   #reading = false
   #ended = false
@@ -42,16 +40,10 @@ export class TunSocket extends TimedDuplex implements EventSink {
   #refed = true
   #bytesRead = 0
   #bytesSent = 0
-  #noDelay = false
-  #keepAlive: { readonly on: boolean; readonly idleUs: number | undefined } | null = null
-  #changes: Partial<TcpConfig> | null = null
   #onDetach: (() => void) | null = null
-  #lastInfo: TcpInfo | null = null
-  readonly #acks = new AckWaiters()
 
   constructor(core: HostCore, options: SocketOptions = {}) {
-    super(core.scheduler, options)
-    this.#core = core
+    super(core, options)
     this.#hold = new Hold(core)
     const { signal } = options
     if (signal?.aborted) process.nextTick(() => this.destroy(abortError(signal)))
@@ -70,19 +62,14 @@ export class TunSocket extends TimedDuplex implements EventSink {
 
   /** Whether there is no connection: not yet, or no more. */
   get pending(): boolean {
-    return this.#connection === null || this.connecting
-  }
-
-  /** What TCP knows of the connection, in tcp_info's names: of a closed one, when it was closed; null before there was one. */
-  info(): TcpInfo | null {
-    return this.#connection?.info() ?? this.#lastInfo
+    return this.connection === null || this.connecting
   }
 
   /** Resolves with true once the peer's TCP has acknowledged all that was written, with false when that cannot come any more. */
   whenAcknowledged(): Promise<boolean> {
-    const connection = this.#connection
+    const connection = this.connection
     if (connection === null) return Promise.resolve(false)
-    return this.#pending.isIdle && isAcknowledged(connection) ? Promise.resolve(true) : this.#acks.wait()
+    return this.#pending.isIdle && isAcknowledged(connection) ? Promise.resolve(true) : this.waiters.wait()
   }
 
   /**
@@ -92,13 +79,13 @@ export class TunSocket extends TimedDuplex implements EventSink {
    */
   connect(...args: ConnectArguments): this {
     const { options, callback } = connectArguments(args)
-    const target = checkTarget(options, this.#core.lookup)
-    if (this.#connection !== null || this.connecting) {
+    const target = checkTarget(options, this.core.lookup)
+    if (this.connection !== null || this.connecting) {
       const code = this.connecting ? 'EALREADY' : 'EISCONN'
       return this.destroy(connectError(code, { address: target.host, port: target.port }))
     }
     if (this.destroyed) this.#revive()
-    if (options.noDelay !== undefined) this.#noDelay = options.noDelay
+    if (options.noDelay !== undefined) this.setNoDelay(options.noDelay)
     if (options.keepAlive !== undefined) this.setKeepAlive(options.keepAlive, options.keepAliveInitialDelay)
     if (callback !== undefined) this.once('connect', callback)
     this.connecting = true
@@ -107,48 +94,10 @@ export class TunSocket extends TimedDuplex implements EventSink {
     const report: LookupReport = (error, address, family) => this.emit('lookup', error, address, family, target.host)
     resolveTarget(target, report, (address) => {
       if (!this.connecting || this.#target !== target) return
-      const opened = address instanceof Error ? address : openConnection(this.#core, target, address)
+      const opened = address instanceof Error ? address : openConnection(this.core, target, address)
       if (opened instanceof Error) this.destroy(opened)
       else this.#attach(opened)
     })
-    return this
-  }
-
-  /**
-   * Changes TCP settings, by the names of TcpConfig, of this connection alone: `{ cork: true }`, `{ congestion: 'bbr' }`. Before
-   * there is a connection they are remembered for it; give `tcp` to `connect` for those that are agreed on as it opens.
-   * @throws {TypeError | RangeError} naming the setting
-   */
-  configure(changes: Partial<TcpConfig>): this {
-    if (this.#connection !== null) this.#connection.configure(changes)
-    else if (tcpConfig(changes)) this.#changes = { ...this.#changes, ...changes }
-    this.#core.wake()
-    return this
-  }
-
-  /**
-   * Writes as `write` does; the stream is urgent up to its end: the peer hears of it at once, whatever its window (RFC 9293 §3.8.5). It
-   * stays in the stream. The other way an 'urgent' event says how many bytes are left up to the end of the urgent data.
-   */
-  writeUrgent(bytes: Uint8Array, callback?: WriteCallback): boolean {
-    const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-    URGENT.add(chunk)
-    return callback === undefined ? this.write(chunk) : this.write(chunk, undefined, callback)
-  }
-
-  /** Switches Nagle's algorithm off (true, the default) or on (RFC 9293 §3.7.4); before the connection too. */
-  setNoDelay(on = true): this {
-    this.#noDelay = on
-    this.#connection?.setNoDelay(on)
-    this.#core.wake()
-    return this
-  }
-
-  /** Switches keep-alive probes on or off (RFC 9293 §3.8.4). `initialDelayMs` 0: the configured idle time. */
-  setKeepAlive(on = false, initialDelayMs = 0): this {
-    this.#keepAlive = { on, idleUs: initialDelayMs > 0 ? initialDelayMs * MILLISECOND : undefined }
-    this.#connection?.setKeepAlive(on, this.#keepAlive.idleUs)
-    this.#core.wake()
     return this
   }
 
@@ -175,7 +124,7 @@ export class TunSocket extends TimedDuplex implements EventSink {
 
   /** Sends a RST and destroys the socket; without an error here, with ECONNRESET there (RFC 9293 §3.10.5). */
   resetAndDestroy(): this {
-    if (this.#connection === null && !this.connecting) {
+    if (this.connection === null && !this.connecting) {
       return this.destroy(nodeError(Error, 'ERR_SOCKET_CLOSED', 'Socket is closed'))
     }
     if (this.connecting) return this.once('connect', () => this.resetAndDestroy())
@@ -189,7 +138,7 @@ export class TunSocket extends TimedDuplex implements EventSink {
    */
   override async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closeEmitted) return
-    const { scheduler } = this.#core
+    const { scheduler } = this.core
     const deadline = scheduler.schedule(scheduler.now() + DISPOSE_GRACE_US, () => this.destroy())
     this.on('error', () => {})
     const closed = new Promise<void>((resolve) => this.once('close', () => resolve()))
@@ -214,8 +163,8 @@ export class TunSocket extends TimedDuplex implements EventSink {
       this.once('connect', () => this._final(callback))
       return
     }
-    this.#connection?.shutdownWrite()
-    this.#core.wake()
+    this.connection?.shutdownWrite()
+    this.core.wake()
     setImmediate(callback) // as Node, whose shutdown() is done in a later turn
   }
 
@@ -225,19 +174,21 @@ export class TunSocket extends TimedDuplex implements EventSink {
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
-    const connection = this.#connection
+    const connection = this.connection
     const wasConnecting = this.connecting
     this.connecting = false
     this.idle.stop()
     if (connection !== null) {
-      this.#connection = null
+      this.connection = null
       const isCut = error !== null && !this.#pending.isIdle
       const how = this.#resetting || isCut ? 'reset' : error === null ? 'end' : 'fail'
-      this.#lastInfo = connection.info()
-      this.#core.letGo(connection, how, this.#hold.held, this.#acks)
+      this.lastInfo = connection.info()
+      this.core.letGo(connection, how, this.#hold.held, this.waiters)
       this.#settleHold()
-      this.#core.forget(this)
+      this.core.forget(this)
       this.#onDetach?.()
+    } else {
+      this.waiters.settleLinger('none')
     }
     callback(error)
     const written = this.#pending.finish()
@@ -255,9 +206,10 @@ export class TunSocket extends TimedDuplex implements EventSink {
   /** Takes the events of the connection; called by the host. */
   [ON_EVENTS](events: number): void {
     if ((events & EVENT.connected) !== 0 && this.connecting) this.#connected()
-    if ((events & EVENT.urgent) !== 0) this.emit('urgent', this.#connection?.urgentBytes ?? 0)
+    if ((events & EVENT.trouble) !== 0) this.emit('trouble', this.isTroubled, this.softError)
+    if ((events & EVENT.urgent) !== 0) this.emit('urgent', this.connection?.urgentBytes ?? 0)
     if ((events & ~(EVENT.connected | EVENT.writable)) !== 0 && this.#reading && !this.connecting) this.#pull()
-    if ((events & EVENT.drained) !== 0 && this.#pending.isIdle) this.#acks.settle(true)
+    if ((events & EVENT.drained) !== 0 && this.#pending.isIdle) this.waiters.settle(true)
     if ((events & EVENT.writable) !== 0) this.#flush()
     if ((events & (EVENT.error | EVENT.closed)) !== 0) this.#lost()
   }
@@ -278,24 +230,23 @@ export class TunSocket extends TimedDuplex implements EventSink {
   static start(socket: TunSocket): void {
     if (socket.destroyed) return
     if (!socket.isPaused()) socket.read(0)
-    if (socket.#connection !== null && isLost(socket.#connection)) socket.#lost()
+    if (socket.connection !== null && isLost(socket.connection)) socket.#lost()
   }
 
   #attach(connection: Connection): void {
-    this.#connection = connection
+    this.connection = connection
     connection.user = this
     this.localEnd = socketAddress(connection.local, connection.localPort)
-    if (this.#changes !== null) connection.configure(this.#changes)
-    if (this.#noDelay) connection.setNoDelay(true)
-    if (this.#keepAlive !== null) connection.setKeepAlive(this.#keepAlive.on, this.#keepAlive.idleUs)
-    this.#core.sockets.add(this)
+    this.applySettings(connection)
+    this.core.sockets.add(this)
+    this.core.socketOf.set(connection, this)
     this.#settleHold()
     this.#flush() // Fast Open
-    this.#core.wake()
+    this.core.wake()
   }
 
   #connected(): void {
-    const connection = this.#connection
+    const connection = this.connection
     if (connection === null) return
     this.connecting = false
     this.remoteEnd = socketAddress(connection.remote, connection.remotePort)
@@ -308,8 +259,8 @@ export class TunSocket extends TimedDuplex implements EventSink {
 
   /** Moves received bytes into the stream until it has enough; reading them is what reopens the peer's window. */
   #pull(): void {
-    while (this.#reading && this.#connection !== null && !this.#ended) {
-      const connection = this.#connection
+    while (this.#reading && this.connection !== null && !this.#ended) {
+      const connection = this.connection
       const bytes = connection.read(Math.max(this.readableHighWaterMark - this.readableLength, 1))
       if (bytes === null) {
         if (connection.ended) this.#endReading()
@@ -318,7 +269,7 @@ export class TunSocket extends TimedDuplex implements EventSink {
       }
       this.#bytesRead += bytes.length
       this.idle.touch()
-      this.#core.wake()
+      this.core.wake()
       this.#reading = this.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
     }
   }
@@ -330,7 +281,7 @@ export class TunSocket extends TimedDuplex implements EventSink {
   }
 
   #begin(chunks: readonly Uint8Array[], callback: WriteCallback): void {
-    if (this.#connection === null && !this.connecting) {
+    if (this.connection === null && !this.connecting) {
       callback(nodeError(Error, 'ERR_SOCKET_CLOSED', 'Socket is closed'))
       return
     }
@@ -340,14 +291,14 @@ export class TunSocket extends TimedDuplex implements EventSink {
 
   /** Moves written bytes into the send buffer; what does not fit waits for EVENT.writable. */
   #flush(): void {
-    const connection = this.#connection
+    const connection = this.connection
     if (connection === null || this.#pending.isIdle) return
     if (this.connecting && !connection.tcb.config.fastOpen) return // with Fast Open text goes with the SYN (RFC 7413)
     const moved = this.#pending.moveInto(connection)
     if (moved > 0) {
       this.#bytesSent += moved
       this.idle.touch()
-      this.#core.wake()
+      this.core.wake()
     }
     if (this.#pending.isDone) this.#pending.finish()?.()
     else if (isLost(connection)) this.#lost()
@@ -355,7 +306,7 @@ export class TunSocket extends TimedDuplex implements EventSink {
 
   /** The connection has failed or is gone. What came before is read first. */
   #lost(): void {
-    const connection = this.#connection
+    const connection = this.connection
     if (connection === null) return
     const code = connection.error?.code ?? null
     if (this.connecting) {
@@ -371,7 +322,7 @@ export class TunSocket extends TimedDuplex implements EventSink {
   }
 
   #settleHold(): void {
-    this.#hold.settle(this.#refed && this.#connection !== null)
+    this.#hold.settle(this.#refed && this.connection !== null)
   }
 
   /** Makes a destroyed stream new, as net.Socket does with the method that streams have for it. */
@@ -386,6 +337,6 @@ export class TunSocket extends TimedDuplex implements EventSink {
     this.localEnd = null
     this.#bytesRead = 0
     this.#bytesSent = 0
-    this.#lastInfo = null
+    this.forgetConnection()
   }
 }

@@ -8,7 +8,7 @@
 
 import { EVENT } from './events.ts'
 import { FLAG, type SegmentHeader, type SegmentPlan } from './header.ts'
-import { seqAdd, seqDiff, seqGe, seqGt, seqLe } from './seq.ts'
+import { type Seq, seqAdd, seqDiff, seqGe, seqGt, seqLe } from './seq.ts'
 import { canReceive } from './state.ts'
 import { sendBufferStart, type Tcb } from './tcb.ts'
 
@@ -51,7 +51,7 @@ export function receiveUrgent(tcb: Tcb, segment: SegmentHeader): void {
   const start = (segment.flags & FLAG.SYN) !== 0 ? seqAdd(segment.seq, 1) : segment.seq
   const up = seqAdd(start, segment.urgent)
   urgentBytes(tcb) // forgets a mark that was read past
-  if (seqLe(up, seqAdd(rcv.nxt, -rcv.unread))) return // all of it was read long ago
+  if (seqLe(up, readNext(tcb))) return // all of it was read long ago
   if (rcv.isUrgent && !seqGt(up, rcv.up)) return
   rcv.up = up
   rcv.isUrgent = true
@@ -62,7 +62,14 @@ export function receiveUrgent(tcb: Tcb, segment: SegmentHeader): void {
 export function urgentBytes(tcb: Tcb): number {
   const { rcv } = tcb
   if (!rcv.isUrgent) return 0
-  const left = seqDiff(rcv.up, seqAdd(rcv.nxt, -rcv.unread))
+  const left = seqDiff(rcv.up, readNext(tcb))
   if (left <= 0) rcv.isUrgent = false
   return Math.max(0, left)
+}
+
+/** The sequence number of the octet that the application reads next; RCV.NXT is one farther from the text when FIN has been received. */
+function readNext(tcb: Tcb): Seq {
+  const { rcv } = tcb
+  const isFinReceived = rcv.finSeen && seqGt(rcv.nxt, rcv.finSeq)
+  return seqAdd(rcv.nxt, -rcv.unread - (isFinReceived ? 1 : 0))
 }

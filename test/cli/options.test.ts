@@ -147,6 +147,46 @@ describe('TCP settings', () => {
     expect(words).toContain('delayedAckUs=40ms')
     expect(words).toHaveLength(Object.keys(KNOBS).length)
     expect(Object.assign({}, ...words.map(parseTcpSetting))).toEqual(DEFAULT_CONFIG)
+    expect(words).toContain('sendBufferBytes=1mb')
+    expect(words).toContain('lingerUs=-1')
+    for (const line of settingsHelp().split('\n')) expect(line.length).toBeLessThanOrEqual(102)
+  })
+
+  test('that are one of a few words are listed with the others, and each of them is taken', () => {
+    const rows = settingsHelp()
+      .split('\n')
+      .flatMap((line) => /^ {2}(\w+)=(\w+) +or (.*)$/.exec(line) ?? [])
+    expect(rows).toContain('  ecn=passive                or off, on, accurate')
+    expect(rows.some((row) => /congestion=cubic +or .*\breno\b.*\bbbr\b|\bbbr\b.*\breno\b/.test(row))).toBe(true)
+    for (const [name, knob] of Object.entries(KNOBS)) {
+      for (const word of (knob.oneOf ?? []) as readonly string[]) {
+        expect(settings('--set', `${name}=${word}`).tcp).toEqual({ [name]: word })
+      }
+      if (knob.oneOf !== undefined) expect(rows).toContain(name)
+    }
+    expect(refusal('--set', 'ecn=maybe')).toContain("'ecn' is 'maybe'; it must be one of passive, off, on, accurate")
+    expect(refusal('--set', 'ecn=')).toContain('must be one of')
+    expect(refusal('--set', 'windowValidation=Keep')).toContain('decay, keep, off')
+  })
+
+  test('take Infinity for never and -1 for not at all where those mean something, and say where that is', () => {
+    expect(
+      settings('--set', 'userTimeoutUs=Infinity', '--set', 'lingerUs=0', '--set', 'finWait2TimeoutUs=-1').tcp,
+    ).toEqual({ userTimeoutUs: Number.POSITIVE_INFINITY, lingerUs: 0, finWait2TimeoutUs: -1 })
+    const [, infinite, none] = settingsHelp()
+      .replaceAll('\n  ', ' ')
+      .split(/may be: /)
+    for (const [name, knob] of Object.entries(KNOBS)) {
+      expect(infinite.split(/[^\w]+/).includes(name), name).toBe(knob.most === Number.POSITIVE_INFINITY)
+      expect(none.split(/[^\w]+/).includes(name), name).toBe(knob.least === -1)
+      if (knob.most === Number.POSITIVE_INFINITY)
+        expect(parseTcpSetting(`${name}=Infinity`)).toEqual({ [name]: knob.most })
+      if (knob.least === -1) expect(parseTcpSetting(`${name}=-1`)).toEqual({ [name]: -1 })
+    }
+    expect(refusal('--set', 'mss=Infinity')).toContain('must be from 48 to 65495')
+    expect(refusal('--set', 'lingerUs=-2')).toContain('must be from -1 to Infinity')
+    expect(refusal('--set', 'lingerUs=-Infinity')).toContain('must be from -1 to Infinity')
+    expect(refusal('--set', 'quickAcks=1.5')).toContain('a whole number')
   })
 
   test('wrong ones are refused by the configuration itself', () => {

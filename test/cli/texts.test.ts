@@ -7,10 +7,12 @@ import { formatSize, progressText } from '../../src/cli/fetch-output.ts'
 import { deviceError } from '../../src/cli/open-host.ts'
 import { PingStats, pingTitle, replyLine, summaryLines } from '../../src/cli/ping-stats.ts'
 import { impairmentText, urlOf } from '../../src/cli/serve.ts'
+import { countersText, nonZero } from '../../src/cli/tcp-counters.ts'
 import { TracePrinter, timeOfDay } from '../../src/cli/trace-printer.ts'
 import { type ExchangeRecord, HttpError, ProtocolError } from '../../src/http/index.ts'
 import { Packet } from '../../src/link/device.ts'
 import type { TunSocket } from '../../src/net/index.ts'
+import { createCounters, type TcpCounters } from '../../src/tcp/counters.ts'
 
 function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
   let resolve: (value: T) => void = () => undefined
@@ -52,6 +54,25 @@ describe('the access log', () => {
     const line = accessJson(record, EPOCH_US)
     expect(line).not.toContain('\n')
     expect(JSON.parse(line)).toMatchObject({ type: 'request', time: '2026-11-21T12:00:01.500Z', durationUs: 840 })
+  })
+})
+
+describe("TCP's counters at the end", () => {
+  test("are those that are not 0, by nstat's names and in the kernel's order", () => {
+    const counters: TcpCounters = { ...createCounters(), TcpExtTCPTimeouts: 2, TcpInSegs: 1234 }
+    expect(Object.entries(nonZero(counters))).toEqual([
+      ['TcpInSegs', 1234],
+      ['TcpExtTCPTimeouts', 2],
+    ])
+    expect(countersText(nonZero(counters))).toEqual(['TCP: TcpInSegs 1234, TcpExtTCPTimeouts 2'])
+    expect(countersText({})).toEqual([])
+  })
+
+  test('come in lines that fit', () => {
+    const lines = countersText(createCounters())
+    expect(lines.length).toBeGreaterThan(10)
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(100)
+    expect(lines.join(' ').match(/\w+ 0/g)).toHaveLength(Object.keys(createCounters()).length)
   })
 })
 

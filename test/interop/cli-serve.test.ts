@@ -234,6 +234,10 @@ describe('serve, its start and its end', () => {
     expect(lines.map(({ type }) => type)).toEqual(['listening', 'request', 'summary'])
     expect(lines[0]).toMatchObject({ urls: ['http://10.78.0.2:8080/'], interface: 'clitest0', offload: true })
     expect(lines[1]).toMatchObject({ method: 'GET', target: '/a.txt', status: 200 })
+    expect(lines[2]).toMatchObject({ retransmitted: 0, tcp: { TcpPassiveOpens: 1 } })
+    const { tcp } = lines[2] as { tcp: Record<string, number> }
+    expect(tcp['TcpInSegs']).toBeGreaterThanOrEqual(4)
+    expect(Object.values(tcp)).not.toContain(0)
   })
 
   test('on a slow link the log tells when the client had it all, and the summary what became of packets', async () => {

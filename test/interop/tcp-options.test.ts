@@ -81,6 +81,14 @@ describe.each(ROLES)('%s', (role) => {
     for (const shown of present) expect(seen).toMatch(shown)
   })
 
+  test('a receive buffer of 1 GiB is told with the greatest shift there is (RFC 7323 §2.3)', async () => {
+    const { socket, fd } = await connect(role, { tcp: { receiveBufferBytes: 2 ** 30 } }, 4)
+    expect(line(4)).toMatch(/wscale:14,\d+/)
+    socket.write('!')
+    await peer.call('receive', { fd })
+    expect(Number(/snd_wnd:(\d+)/.exec(line(4))![1])).toBe(65535 * 2 ** 14) // what 16 bits say at most
+  })
+
   test.each([0, 1, 7, 14])('a receive buffer for the shift %d is told as that', async (scale) => {
     const most = KNOBS.receiveBufferBytes.most!
     const receiveBufferBytes = Math.min(most, 65535 * 2 ** scale)

@@ -117,3 +117,11 @@ scenario('a mark that nobody reads up to is forgotten, before it seems to lie ah
   c.in('. 2:1002 ack 1').drain()
   expect(c.tcb.rcv.isUrgent).toBe(false)
 })
+
+scenario('a FIN behind the mark does not move it (RFC 9293 §3.8.5 [MUST-33])', () => {
+  const c = established({ tcp: { delayedAckUs: 0 } })
+  c.in('U. 1:11 ack 1 urg 7').out('. 1 ack 11').in('F. 11 ack 1').out('. 1 ack 12')
+  expect(c.connection.urgentBytes).toBe(7)
+  expect(c.connection.read()).toHaveLength(7)
+  expect([c.connection.urgentBytes, c.connection.readableBytes]).toEqual([0, 3])
+})

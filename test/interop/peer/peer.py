@@ -5,10 +5,13 @@ Each request runs in a thread of its own, so one that blocks holds up no other. 
 """
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
 import random
+import select
+import signal
 import socket
 import struct
 import sys
@@ -17,7 +20,9 @@ import threading
 LIMIT = 60
 OPTIONS = {"SO_SNDBUFFORCE": 32, "SO_RCVBUFFORCE": 33, "TCP_USER_TIMEOUT": 18, "TCP_CONGESTION": 13, "IP_MTU_DISCOVER": 10}
 MSG_FASTOPEN = 0x20000000
+SIOCATMARK = 0x8905
 sockets = {}
+urgent_signals = [0]
 lock = threading.Lock()
 
 
@@ -87,18 +92,52 @@ def set_options(fd, options):
     return {}
 
 
-def send(fd, length=0, text=None, oob=False):
+def send(fd, length=0, text=None, oob=False, more=False):
     """Sends `text`, or `length` random bytes; their hash comes back."""
     content = text.encode() if text is not None else random.Random(length).randbytes(length)
     if oob:
         sockets[fd].send(content, socket.MSG_OOB)
     else:
-        sockets[fd].sendall(content)
+        sockets[fd].sendall(content, socket.MSG_MORE if more else 0)
     return {"sha256": hashlib.sha256(content).hexdigest()}
 
 
 def receive(fd, length=65536):
     return {"text": sockets[fd].recv(length).decode("latin1")}
+
+
+def receive_oob(fd):
+    """The urgent byte; EINVAL when there is none or it is in line, EAGAIN when it was told of and is not here yet."""
+    with sockets[fd].dup() as twin:
+        twin.settimeout(0)  # with a timeout Python waits for text in line first
+        return {"text": twin.recv(1, socket.MSG_OOB).decode("latin1")}
+
+
+def at_mark(fd):
+    """Whether the next byte to read is at the mark (sockatmark)."""
+    answer = fcntl.ioctl(sockets[fd].fileno(), SIOCATMARK, struct.pack("i", 0))
+    return {"done": struct.unpack("i", answer)[0]}
+
+
+def own(fd):
+    """From now on SIGURG of this socket comes to us."""
+    fcntl.fcntl(sockets[fd].fileno(), fcntl.F_SETOWN, os.getpid())
+    urgent_signals[0] = 0
+    return {}
+
+
+def signals():
+    """How many SIGURGs have come since `own`."""
+    return {"done": urgent_signals[0]}
+
+
+def wait_urgent(fd):
+    """Waits until the urgent byte is here (POLLPRI); how many SIGURGs have come is told."""
+    poll = select.poll()
+    poll.register(sockets[fd].fileno(), select.POLLPRI)
+    if not poll.poll(LIMIT * 1000):
+        raise socket.timeout()
+    return {"done": urgent_signals[0]}
 
 
 def receive_all(fd, length=1 << 62):
@@ -188,7 +227,10 @@ def accept_many(fd, count, ways, closes):
 
 
 OPS = {f.__name__: f for f in (listen, accept, connect, set_options, send, receive, receive_all, shutdown, close)}
-OPS |= {f.__name__: f for f in (open_many, accept_many, fast_open)}
+OPS |= {
+    f.__name__: f
+    for f in (open_many, accept_many, fast_open, receive_oob, at_mark, own, signals, wait_urgent)
+}
 
 
 def answer(request):
@@ -206,6 +248,11 @@ def answer(request):
         sys.stdout.flush()
 
 
+def count_urgent(*_):
+    urgent_signals[0] += 1
+
+
+signal.signal(signal.SIGURG, count_urgent)
 for line in sys.stdin:
     threading.Thread(target=answer, args=(json.loads(line),), daemon=True).start()
 os._exit(0)  # whoever asked is gone
