@@ -267,16 +267,22 @@ scenario('a new connection to the same host starts with what the one before it w
   expect(c.stack.connect({ remote, remotePort: 82 }, c.now + 600e6).tcb.pathSegmentBytes).toBe(1480)
 })
 
-scenario('a probe that goes first after a pause does not hide the pause: slow start begins anew (RFC 5681 §4.1)', () => {
-  const c = afterBlackHole()
-  const probe = untilProbe(c)
-  const end = (c.tcb.snd.nxt - c.origin.iss) | 0
-  c.in(`. ack ${probe.seq} <sack ${probe.end}:${end}>`).drain()
-  c.tcb.path.nextProbeAt = c.now + 5e6
-  while (c.tcb.snd.flight.bytes > 0) c.advance(100).in(`. ack ${(c.tcb.snd.nxt - c.origin.iss) | 0}`).drain()
-  c.tcb.cc.cwnd = 60_000
-  c.advance(6000)
-  c.write(90_000)
-  expect(c.drain()[0].end - ((c.tcb.snd.una - c.origin.iss) | 0)).toBeGreaterThan(mssOf(c)) // the probe
-  expect([c.tcb.path.probeBytes > 0, c.tcb.cc.cwnd]).toEqual([true, 10 * mssOf(c)])
-})
+scenario(
+  'a probe that goes first after a pause does not hide the pause: slow start begins anew (RFC 5681 §4.1)',
+  () => {
+    const c = afterBlackHole()
+    const probe = untilProbe(c)
+    const end = (c.tcb.snd.nxt - c.origin.iss) | 0
+    c.in(`. ack ${probe.seq} <sack ${probe.end}:${end}>`).drain()
+    c.tcb.path.nextProbeAt = c.now + 5e6
+    while (c.tcb.snd.flight.bytes > 0)
+      c.advance(100)
+        .in(`. ack ${(c.tcb.snd.nxt - c.origin.iss) | 0}`)
+        .drain()
+    c.tcb.cc.cwnd = 60_000
+    c.advance(6000)
+    c.write(90_000)
+    expect(c.drain()[0].end - ((c.tcb.snd.una - c.origin.iss) | 0)).toBeGreaterThan(mssOf(c)) // the probe
+    expect([c.tcb.path.probeBytes > 0, c.tcb.cc.cwnd]).toEqual([true, 10 * mssOf(c)])
+  },
+)
