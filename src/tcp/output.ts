@@ -136,21 +136,26 @@ function fitLost(tcb: Tcb, i: number, most: number, inWindow: number): boolean {
   const { snd } = tcb
   const { flight } = snd
   const { start } = flight.at(i)
-  const finOctet = (end: Seq): number => (snd.finSent && end === snd.nxt ? 1 : 0)
-  const fits = (end: Seq): boolean => {
-    const length = seqDiff(end, start)
-    return length <= inWindow && length - finOctet(end) <= most
-  }
   while (tcb.config.retransmitCollapse && i + 1 < flight.size) {
     const next = flight.at(i + 1)
-    if (next.mark !== 'lost' || !fits(next.end)) break
+    if (next.mark !== 'lost' || !fits(tcb, start, next.end, most, inWindow)) break
     flight.join(i)
   }
   const { end } = flight.at(i)
-  if (fits(end)) return finOctet(end) === 1
-  const text = seqDiff(end, start) - finOctet(end)
+  if (fits(tcb, start, end, most, inWindow)) return finOctet(tcb, end) === 1
+  const text = seqDiff(end, start) - finOctet(tcb, end)
   flight.split(i, seqAdd(start, Math.min(text, most, inWindow)))
   return false
+}
+
+/** What ends there has FIN as its last octet: 1, else 0. */
+function finOctet({ snd }: Tcb, end: Seq): number {
+  return snd.finSent && end === snd.nxt ? 1 : 0
+}
+
+function fits(tcb: Tcb, start: Seq, end: Seq, most: number, inWindow: number): boolean {
+  const length = seqDiff(end, start)
+  return length <= inWindow && length - finOctet(tcb, end) <= most
 }
 
 /** Entry `i` of the flight goes again. */
