@@ -24,7 +24,7 @@ function inFlight(options: ScriptOptions = {}): Script {
 }
 
 scenario(
-  'a SYN that asks has ECE and CWR, the SYN,ACK that agrees has ECE; neither is ECN-capable (RFC 3168 §6.1.1)',
+  'a SYN that asks has ECE and CWR, the SYN,ACK that agrees has ECE; neither is ECN-capable (RFC 3168 §6.1.1, RFC 9293 §3.8.2 [SHLD-8])',
   () => {
     expect(marked().connection.info().tcpi_options).toContain('ecn')
     const c = listening({ mss }).in('SEW 0 <mss 1000>').out('[-] SE. 0 ack 1').in('. 1 ack 1').accept()

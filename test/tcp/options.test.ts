@@ -209,3 +209,11 @@ scenario(
     c.deliver(packet).out('S. 0 ack 1 <mss 1460>')
   },
 )
+
+scenario('windows are counted in more than 16 bits, up to 1 GiB (RFC 9293 §3.1 [REC-1], RFC 7323 §2.3)', () => {
+  const c = established({ wscale: 14, win: 65535, tcp: { receiveBufferBytes: 1 << 30 } })
+  c.in('. 1 ack 1 win 65535')
+  expect(c.tcb.snd.wnd).toBe(65535 * 2 ** 14)
+  c.write(1).drain()
+  expect((c.tcb.rcv.edge - c.tcb.rcv.nxt) | 0).toBe(65535 * 2 ** 14)
+})
