@@ -11,6 +11,7 @@ export type {
   HostListenOptions,
   ListenArguments,
   ListenOptions,
+  PeerKey,
   ServerOptions,
   SocketAddress,
   SocketOptions,

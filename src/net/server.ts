@@ -10,6 +10,7 @@ import type { IpAddress } from '../ip/address.ts'
 import type { Connection, Listener } from '../stack/index.ts'
 import { type EventSink, Hold, type HostCore, ON_EVENTS, safely } from './core.ts'
 import {
+  checkPeerKeys,
   checkPort,
   type ListenArguments,
   type ListenOptions,
@@ -186,7 +187,9 @@ export class TunServer extends EventEmitter implements EventSink {
     if (this.#core.closing) return listenError('ENETDOWN', { address: options.host ?? '::', port })
     try {
       const { stack } = this.#core
-      this.#listener = stack.listen({ local, port, backlog: options.backlog, config: this.#options.tcp })
+      const { backlog } = options
+      const md5Key = checkPeerKeys(options.md5Key)
+      this.#listener = stack.listen({ local, port, backlog, config: this.#options.tcp, md5Key })
     } catch (error) {
       const code = codeOf(error)
       if (code === null) throw error

@@ -37,7 +37,7 @@ export function takeSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
   tcb.scaleEnabled = config.windowScale && segment.windowScale >= 0
   snd.scale = tcb.scaleEnabled ? Math.min(segment.windowScale, MAX_WINDOW_SCALE) : 0
   rcv.scale = tcb.scaleEnabled ? receiveWindowScale(config) : 0
-  ts.enabled = config.timestamps && segment.hasTimestamps
+  ts.enabled = config.timestamps && segment.hasTimestamps && tcb.md5Key === null
   if (ts.enabled) {
     ts.recent = segment.tsVal
     ts.recentAt = now
