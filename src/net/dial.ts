@@ -7,6 +7,7 @@ import type { IpAddress } from '../ip/address.ts'
 import { parseAddress } from '../ip/address.ts'
 import type { Connection } from '../stack/index.ts'
 import type { TcpConfig } from '../tcp/config.ts'
+import type { Md5Secret } from '../tcp/md5.ts'
 import type { HostCore } from './core.ts'
 import { type ConnectOptions, checkAddress, checkPort, parseLiteral } from './options.ts'
 import { codeOf, connectError, nodeError, notFoundError, type SocketError } from './socket-errors.ts'
@@ -20,6 +21,7 @@ export interface Target {
   readonly reuseAddress: boolean
   readonly lookup: LookupFunction | null
   readonly tcp: Partial<TcpConfig> | undefined
+  readonly md5Key: Md5Secret | undefined
 }
 
 /** Reads the target out of options. @throws {TypeError | RangeError} with Node's codes, for what cannot be meant */
@@ -37,6 +39,7 @@ export function checkTarget(options: ConnectOptions, hostLookup: LookupFunction 
     reuseAddress: options.reuseAddress === true,
     lookup: options.lookup ?? hostLookup,
     tcp: options.tcp,
+    md5Key: options.md5Key,
   }
 }
 
@@ -79,8 +82,8 @@ export function openConnection(core: HostCore, target: Target, address: IpAddres
   // Nobody listens on port 0: Linux answers for the peer.
   if (target.port === 0) return connectError('ECONNREFUSED', remote)
   try {
-    const { port: remotePort, local: own, localPort, reuseAddress, tcp: config } = target
-    const asked = { remote: address, remotePort, local: own, localPort, reuseAddress, config }
+    const { port: remotePort, local: own, localPort, reuseAddress, tcp: config, md5Key } = target
+    const asked = { remote: address, remotePort, local: own, localPort, reuseAddress, config, md5Key }
     return core.stack.connect(asked, core.scheduler.now())
   } catch (error) {
     const code = codeOf(error)

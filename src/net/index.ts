@@ -12,6 +12,7 @@ export type {
   HostListenOptions,
   ListenArguments,
   ListenOptions,
+  PeerKey,
   ServerOptions,
   SocketAddress,
   SocketOptions,

@@ -5,6 +5,7 @@
 import type { LookupFunction } from 'node:net'
 import { type IpAddress, parseAddress } from '../ip/address.ts'
 import type { TcpConfig } from '../tcp/config.ts'
+import type { Md5PeerKey, Md5Secret } from '../tcp/md5.ts'
 import { nodeError } from './socket-errors.ts'
 
 /** How a socket behaves, however it is opened. */
@@ -46,6 +47,8 @@ export interface ConnectOptions {
   readonly keepAliveInitialDelay?: number
   /** TCP settings of this connection over those of the host. */
   readonly tcp?: Partial<TcpConfig>
+  /** Signs every segment with MD5 and believes none without (RFC 2385, Linux's TCP_MD5SIG), 1 to 80 bytes. Default: no key. */
+  readonly md5Key?: Md5Secret
 }
 
 /** Options of `host.createConnection`: a socket's and a connection's, and an idle timeout in milliseconds. */
@@ -90,6 +93,15 @@ export interface ListenOptions {
   readonly reusePort?: boolean
   /** Closes the server when it aborts. */
   readonly signal?: AbortSignal
+  /** The MD5 key of accepted connections (RFC 2385): one for all peers, or one for each address that has to sign. Default: no key. */
+  readonly md5Key?: Md5Secret | readonly PeerKey[]
+}
+
+/** A peer that has to sign, and its key. */
+export interface PeerKey {
+  /** An IPv4 or IPv6 address. */
+  readonly peer: string
+  readonly key: Md5Secret
 }
 
 /** Options of `host.listen`: where, and how accepted connections are treated. */
@@ -119,6 +131,14 @@ export interface SocketAddress {
 /** How sockets name an address. */
 export function socketAddress(address: IpAddress, port: number): SocketAddress {
   return { address: address.toString(), family: address.family === 4 ? 'IPv4' : 'IPv6', port }
+}
+
+/** A listener's keys with the addresses read. @throws {TypeError} for a peer that is no address */
+export function checkPeerKeys(
+  keys: Md5Secret | readonly PeerKey[] | undefined,
+): Md5Secret | readonly Md5PeerKey[] | undefined {
+  if (keys === undefined || typeof keys === 'string' || keys instanceof Uint8Array) return keys
+  return keys.map(({ peer, key }) => ({ peer: checkAddress(peer), key }))
 }
 
 function callbackIn(args: readonly unknown[]): (() => void) | undefined {

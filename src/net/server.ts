@@ -10,6 +10,7 @@ import type { IpAddress } from '../ip/address.ts'
 import type { Connection, Listener } from '../stack/index.ts'
 import { type EventSink, Hold, type HostCore, ON_EVENTS, safely } from './core.ts'
 import {
+  checkPeerKeys,
   checkPort,
   type ListenArguments,
   type ListenOptions,
@@ -187,7 +188,9 @@ export class TunServer extends EventEmitter implements EventSink {
     try {
       const { stack } = this.#core
       const { backlog, reuseAddress, reusePort } = options
-      this.#listener = stack.listen({ local, port, backlog, reuseAddress, reusePort, config: this.#options.tcp })
+      const md5Key = checkPeerKeys(options.md5Key)
+      const how = { backlog, reuseAddress, reusePort, md5Key }
+      this.#listener = stack.listen({ local, port, ...how, config: this.#options.tcp })
     } catch (error) {
       const code = codeOf(error)
       if (code === null) throw error

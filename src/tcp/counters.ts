@@ -110,6 +110,12 @@ export interface TcpCounters {
   TcpExtTCPDeferAcceptDrop: number
   /** Timeouts that F-RTO has shown to be needless (RFC 5682). */
   TcpExtTCPSpuriousRTOs: number
+  /** Segments dropped for want of an MD5 signature (RFC 2385 §2.0). */
+  TcpExtTCPMD5NotFound: number
+  /** Segments dropped for an MD5 signature from a peer that has no key here. */
+  TcpExtTCPMD5Unexpected: number
+  /** Segments dropped for an MD5 signature that was wrong. */
+  TcpExtTCPMD5Failure: number
   /** Challenge acknowledgements sent (RFC 5961 §7). */
   TcpExtTCPChallengeACK: number
   /** SYNs on an open connection, each challenged (RFC 5961 §4). */
@@ -146,83 +152,91 @@ export interface TcpCounters {
   TcpExtTCPDeliveredCE: number
 }
 
-const NO_FAST_OPENS = {
+const ZEROS: TcpCounters = {
+  TcpActiveOpens: 0,
+  TcpPassiveOpens: 0,
+  TcpAttemptFails: 0,
+  TcpEstabResets: 0,
+  TcpCurrEstab: 0,
+  TcpInSegs: 0,
+  TcpOutSegs: 0,
+  TcpRetransSegs: 0,
+  TcpInErrs: 0,
+  TcpOutRsts: 0,
+  TcpInCsumErrors: 0,
+  TcpExtSyncookiesSent: 0,
+  TcpExtSyncookiesRecv: 0,
+  TcpExtSyncookiesFailed: 0,
+  TcpExtEmbryonicRsts: 0,
+  TcpExtListenDrops: 0,
+  TcpExtListenOverflows: 0,
+  TcpExtOfoPruned: 0,
+  TcpExtTW: 0,
+  TcpExtDelayedACKs: 0,
+  TcpExtDelayedACKLost: 0,
+  TcpExtPAWSEstab: 0,
+  TcpExtTCPRenoRecovery: 0,
+  TcpExtTCPSackRecovery: 0,
+  TcpExtTCPSACKReneging: 0,
+  TcpExtTCPSACKReorder: 0,
+  TcpExtTCPTSReorder: 0,
+  TcpExtTCPFullUndo: 0,
+  TcpExtTCPPartialUndo: 0,
+  TcpExtTCPDSACKUndo: 0,
+  TcpExtTCPLossUndo: 0,
+  TcpExtTCPLostRetransmit: 0,
+  TcpExtTCPRenoFailures: 0,
+  TcpExtTCPSackFailures: 0,
+  TcpExtTCPLossFailures: 0,
+  TcpExtTCPFastRetrans: 0,
+  TcpExtTCPSlowStartRetrans: 0,
+  TcpExtTCPTimeouts: 0,
+  TcpExtTCPLossProbes: 0,
+  TcpExtTCPLossProbeRecovery: 0,
+  TcpExtTCPRenoRecoveryFail: 0,
+  TcpExtTCPSackRecoveryFail: 0,
+  TcpExtTCPOFOQueue: 0,
+  TcpExtTCPOFODrop: 0,
+  TcpExtTCPDSACKOldSent: 0,
+  TcpExtTCPDSACKOfoSent: 0,
+  TcpExtTCPDSACKRecv: 0,
+  TcpExtTCPTimeWaitOverflow: 0,
+  TcpExtTCPReqQFullDoCookies: 0,
+  TcpExtTCPReqQFullDrop: 0,
+  TcpExtTCPDeferAcceptDrop: 0,
+  TcpExtTCPSpuriousRTOs: 0,
+  TcpExtTCPMD5NotFound: 0,
+  TcpExtTCPMD5Unexpected: 0,
+  TcpExtTCPMD5Failure: 0,
+  TcpExtTCPChallengeACK: 0,
+  TcpExtTCPSYNChallenge: 0,
+  TcpExtOutOfWindowIcmps: 0,
+  TcpExtTCPAbortOnTimeout: 0,
+  TcpExtTCPAbortOnData: 0,
+  TcpExtTCPAbortOnClose: 0,
   TcpExtTCPFastOpenActive: 0,
   TcpExtTCPFastOpenActiveFail: 0,
   TcpExtTCPFastOpenPassive: 0,
   TcpExtTCPFastOpenPassiveFail: 0,
   TcpExtTCPFastOpenListenOverflow: 0,
   TcpExtTCPFastOpenCookieReqd: 0,
+  TcpExtTCPAbortOnLinger: 0,
+  TcpExtTCPMTUPFail: 0,
+  TcpExtTCPMTUPSuccess: 0,
+  TcpExtTCPKeepAlive: 0,
+  TcpExtTCPDeliveredCE: 0,
 }
 
 /** All at 0. */
 export function createCounters(): TcpCounters {
-  return {
-    TcpActiveOpens: 0,
-    TcpPassiveOpens: 0,
-    TcpAttemptFails: 0,
-    TcpEstabResets: 0,
-    TcpCurrEstab: 0,
-    TcpInSegs: 0,
-    TcpOutSegs: 0,
-    TcpRetransSegs: 0,
-    TcpInErrs: 0,
-    TcpOutRsts: 0,
-    TcpInCsumErrors: 0,
-    TcpExtSyncookiesSent: 0,
-    TcpExtSyncookiesRecv: 0,
-    TcpExtSyncookiesFailed: 0,
-    TcpExtEmbryonicRsts: 0,
-    TcpExtListenDrops: 0,
-    TcpExtListenOverflows: 0,
-    TcpExtOfoPruned: 0,
-    TcpExtTW: 0,
-    TcpExtDelayedACKs: 0,
-    TcpExtDelayedACKLost: 0,
-    TcpExtPAWSEstab: 0,
-    TcpExtTCPRenoRecovery: 0,
-    TcpExtTCPSackRecovery: 0,
-    TcpExtTCPSACKReneging: 0,
-    TcpExtTCPSACKReorder: 0,
-    TcpExtTCPTSReorder: 0,
-    TcpExtTCPFullUndo: 0,
-    TcpExtTCPPartialUndo: 0,
-    TcpExtTCPDSACKUndo: 0,
-    TcpExtTCPLossUndo: 0,
-    TcpExtTCPLostRetransmit: 0,
-    TcpExtTCPRenoFailures: 0,
-    TcpExtTCPSackFailures: 0,
-    TcpExtTCPLossFailures: 0,
-    TcpExtTCPFastRetrans: 0,
-    TcpExtTCPSlowStartRetrans: 0,
-    TcpExtTCPTimeouts: 0,
-    TcpExtTCPLossProbes: 0,
-    TcpExtTCPLossProbeRecovery: 0,
-    TcpExtTCPRenoRecoveryFail: 0,
-    TcpExtTCPSackRecoveryFail: 0,
-    TcpExtTCPOFOQueue: 0,
-    TcpExtTCPOFODrop: 0,
-    TcpExtTCPDSACKOldSent: 0,
-    TcpExtTCPDSACKOfoSent: 0,
-    TcpExtTCPDSACKRecv: 0,
-    TcpExtTCPTimeWaitOverflow: 0,
-    TcpExtTCPReqQFullDoCookies: 0,
-    TcpExtTCPReqQFullDrop: 0,
-    TcpExtTCPDeferAcceptDrop: 0,
-    TcpExtTCPSpuriousRTOs: 0,
-    TcpExtTCPChallengeACK: 0,
-    TcpExtTCPSYNChallenge: 0,
-    TcpExtOutOfWindowIcmps: 0,
-    TcpExtTCPAbortOnTimeout: 0,
-    TcpExtTCPAbortOnData: 0,
-    TcpExtTCPAbortOnClose: 0,
-    ...NO_FAST_OPENS,
-    TcpExtTCPAbortOnLinger: 0,
-    TcpExtTCPMTUPFail: 0,
-    TcpExtTCPMTUPSuccess: 0,
-    TcpExtTCPKeepAlive: 0,
-    TcpExtTCPDeliveredCE: 0,
-  }
+  return { ...ZEROS }
+}
+
+/** Counts a received segment that could not be used at all; other verdicts are counted where they are given. */
+export function countDropped(counters: TcpCounters, verdict: string): void {
+  if (verdict === 'tcp-bad-checksum') counters.TcpInCsumErrors++
+  const isInError = verdict === 'tcp-bad-checksum' || verdict === 'tcp-too-short' || verdict === 'tcp-bad-data-offset'
+  if (isInError) counters.TcpInErrs++
 }
 
 /** Counts a segment that goes out; a super-segment as the segments that it will be. */

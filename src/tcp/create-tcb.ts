@@ -79,6 +79,7 @@ export function createTcb(seed: TcbSeed): Tcb {
     pathSegmentBytes: seed.pathSegmentBytes,
     sackEnabled: config.sack,
     fastOpen: createFastOpen(),
+    md5Key: null,
     hold: 'nothing',
     ackHold: 'none',
     resetPending: false,

@@ -29,6 +29,7 @@ export function fill(tcb: Tcb, plan: SegmentPlan, sequence: Seq, flags: number, 
   plan.flags = flags
   stampEcn(tcb, plan)
   plan.window = advertiseWindow(tcb, (flags & FLAG.SYN) !== 0)
+  plan.md5Key = tcb.md5Key
   plan.hasTimestamps = ts.enabled
   if (ts.enabled) {
     plan.tsVal = timestampNow(tcb, now)

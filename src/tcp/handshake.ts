@@ -38,7 +38,7 @@ export function takeSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
   snd.scale = tcb.scaleEnabled ? Math.min(segment.windowScale, MAX_WINDOW_SCALE) : 0
   if (!tcb.scaleEnabled) rcv.scale = 0
   else if (snd.nxt === snd.iss) rcv.scale = receiveWindowScale(config) // our SYN has told none yet
-  ts.enabled = config.timestamps && segment.hasTimestamps
+  ts.enabled = config.timestamps && segment.hasTimestamps && tcb.md5Key === null
   if (ts.enabled) {
     ts.recent = segment.tsVal
     ts.recentAt = now

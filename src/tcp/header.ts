@@ -1,5 +1,5 @@
 // The TCP header and its options on the wire (RFC 9293 §3.1, §3.2; RFC 7323 §2.2, §3.2; RFC 2018 §2, §3;
-// RFC 9768 §3.2.2 for AE).
+// RFC 9768 §3.2.2 for AE; RFC 2385 §3.0 for the MD5 signature).
 //
 //     0                   1                   2                   3
 //    |          Source Port          |       Destination Port        |
@@ -32,9 +32,14 @@ export const OPTION = {
   SACK_PERMITTED: 4,
   SACK: 5,
   TIMESTAMPS: 8,
+  MD5: 19,
   USER_TIMEOUT: 28,
   FAST_OPEN: 34,
 } as const
+
+/** Bytes of the MD5 signature option with the two NOPs before it (RFC 2385 §3.0). */
+export const MD5_OPTION_BYTES = 20
+const MD5_LENGTH = 18
 
 /** Bytes of a Fast Open cookie, when there is one: an even number (RFC 7413 §4.1.1). */
 export const COOKIE_LENGTH = { least: 4, most: 16 } as const
@@ -78,6 +83,8 @@ export class SegmentHeader {
   cookieStart = 0
   /** User timeout option (RFC 5482 §3): granularity bit and 15 bits, -1 when absent. */
   userTimeout = -1
+  /** Where the 16 octets of an MD5 signature start in `bytes` (RFC 2385 §3.0), -1 when the option is absent. */
+  md5Start = -1
   /** The ECN field of the packet that brought it, and of how many packets it is made (a super-segment): whoever parses knows. */
   ecn = 0
   packets = 1
@@ -116,6 +123,7 @@ export function parseTcp(bytes: Uint8Array, start: number, end: number, out: Seg
   out.hasTimestamps = false
   out.cookieLength = -1
   out.userTimeout = -1
+  out.md5Start = -1
   out.sackCount = 0
   if (headerBytes > TCP_HEADER_BYTES) parseOptions(bytes, start + TCP_HEADER_BYTES, start + headerBytes, out)
   return 'ok'
@@ -165,6 +173,9 @@ function parseOption(bytes: Uint8Array, at: number, kind: number, length: number
       break
     case OPTION.USER_TIMEOUT:
       if (length === 4) out.userTimeout = get16(bytes, at + 2)
+      break
+    case OPTION.MD5:
+      if (length === MD5_LENGTH) out.md5Start = at + 2
       break
     case OPTION.SACK:
       if (length >= 10 && (length - 2) % 8 === 0) {
@@ -216,6 +227,8 @@ export class SegmentPlan {
   cookie: Uint8Array = NO_COOKIE
   /** User timeout option (RFC 5482 §3). */
   userTimeout = -1
+  /** The key to sign it with (RFC 2385); null: it is not signed. */
+  md5Key: Uint8Array | null = null
   sackCount = 0
   readonly sackEdges = new Int32Array(8)
 
@@ -235,13 +248,14 @@ export class SegmentPlan {
     this.hasTimestamps = false
     this.hasCookie = false
     this.userTimeout = -1
+    this.md5Key = null
     this.sackCount = 0
   }
 }
 
 /** Bytes that the plan's options will take, a multiple of four. */
 export function optionBytes(plan: SegmentPlan): number {
-  let length = 0
+  let length = plan.md5Key === null ? 0 : MD5_OPTION_BYTES
   if (plan.mss >= 0) length += 4
   if (plan.sackPermitted && !plan.hasTimestamps) length += 4
   if (plan.hasTimestamps) length += 12
@@ -254,7 +268,8 @@ export function optionBytes(plan: SegmentPlan): number {
 
 /**
  * Writes header and options at `at` with a checksum field of zero; returns the header's length. The options stand in Linux's order:
- * MSS, SACK-permitted (in the place of the timestamps' padding), timestamps, window scale, Fast Open, SACK.
+ * MD5 signature (its 16 octets are zeros until md5.ts signs), MSS, SACK-permitted (in the place of the timestamps' padding), timestamps,
+ * window scale, Fast Open, SACK.
  */
 export function writeTcp(plan: SegmentPlan, out: Uint8Array, at: number): number {
   put16(out, at, plan.sourcePort)
@@ -272,6 +287,11 @@ export function writeTcp(plan: SegmentPlan, out: Uint8Array, at: number): number
 
 function writeOptions(plan: SegmentPlan, out: Uint8Array, start: number): number {
   let at = start
+  if (plan.md5Key !== null) {
+    put32(out, at, (OPTION.NOP << 24) | (OPTION.NOP << 16) | (OPTION.MD5 << 8) | MD5_LENGTH)
+    out.fill(0, at + 4, at + MD5_OPTION_BYTES)
+    at += MD5_OPTION_BYTES
+  }
   if (plan.mss >= 0) {
     put32(out, at, (OPTION.MSS << 24) | (4 << 16) | plan.mss)
     at += 4

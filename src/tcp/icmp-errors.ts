@@ -6,10 +6,10 @@ import { failTcb } from './closing.ts'
 import type { TcpErrorCode } from './errors.ts'
 import { failEmbryo } from './fast-open-server.ts'
 import { onPathMtuLowered } from './loss.ts'
+import { standingOptionBytes } from './md5.ts'
 import { notePathMtuTold, plateauBelow, probeWasTooBig } from './path-mtu.ts'
 import { type Seq, seqGe, seqLt } from './seq.ts'
 import type { Tcb } from './tcb.ts'
-import { TIMESTAMP_OPTION_BYTES } from './timestamps.ts'
 import { noteSoftError } from './trouble.ts'
 
 /** Least path MTU that is believed: RFC 791 §3.2 for IPv4 (with room for some text), RFC 8200 §5 for IPv6. */
@@ -82,7 +82,7 @@ function isHard(error: TransportError): boolean {
 export function lowerPathMtu(tcb: Tcb, segmentBytes: number): void {
   if (segmentBytes >= tcb.pathSegmentBytes) return
   tcb.pathSegmentBytes = segmentBytes
-  const most = segmentBytes - 20 - (tcb.ts.enabled ? TIMESTAMP_OPTION_BYTES : 0)
+  const most = segmentBytes - 20 - standingOptionBytes(tcb)
   if (tcb.snd.mss <= most) return
   tcb.snd.mss = most
   tcb.cc.mss = most

@@ -68,7 +68,7 @@ export interface TcpInfo {
   sendBufferBytes: number
   tcpi_snd_wnd: number
   tcpi_rcv_wnd: number
-  /** Of 'timestamps', 'sack', 'wscale', 'ecn', 'ecnseen', 'accecn'. */
+  /** Of 'timestamps', 'sack', 'wscale', 'md5sig', 'ecn', 'ecnseen', 'accecn'. */
   tcpi_options: readonly string[]
   /** Segments delivered that the peer says were marked. */
   tcpi_delivered_ce: number
@@ -133,6 +133,7 @@ export function tcpInfo(tcb: Tcb): TcpInfo {
   if (tcb.ts.enabled) options.push('timestamps')
   if (tcb.sackEnabled) options.push('sack')
   if (tcb.scaleEnabled) options.push('wscale')
+  if (tcb.md5Key !== null) options.push('md5sig')
   if (tcb.ecn.mode !== 'off') options.push('ecn')
   if (tcb.ecn.isSeen) options.push('ecnseen')
   if (tcb.ecn.mode === 'accurate') options.push('accecn')

@@ -6,6 +6,7 @@ import type { IpAddress } from '../ip/address.ts'
 import type { IpLayer } from '../ip/layer.ts'
 import type { Offload } from '../link/device.ts'
 import type { TcpConfig } from './config.ts'
+import type { Md5PeerKey, Md5Secret } from './md5.ts'
 
 /** How a host's TCP is set up. */
 export interface TcpLayerOptions {
@@ -38,6 +39,8 @@ export interface ConnectOptions {
    * (SO_REUSEADDR). Default false.
    */
   readonly reuseAddress?: boolean
+  /** Signs every segment with MD5 and believes none without (RFC 2385), 1 to 80 bytes; there are no timestamps then. Default: no key. */
+  readonly md5Key?: Md5Secret
   readonly config?: Partial<TcpConfig>
 }
 
@@ -53,5 +56,7 @@ export interface ListenOptions {
   readonly reuseAddress?: boolean
   /** Several listeners share address and port, all of which say so, and each SYN is one's of them (SO_REUSEPORT). Default false. */
   readonly reusePort?: boolean
+  /** The same for its connections: one key for all peers, or one for each of those that have to sign. */
+  readonly md5Key?: Md5Secret | readonly Md5PeerKey[]
   readonly config?: Partial<TcpConfig>
 }

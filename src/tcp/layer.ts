@@ -17,7 +17,7 @@ import { closeTcb } from './closing.ts'
 import { type TcpConfig, tcpConfig } from './config.ts'
 import { congestionControl } from './congestion/index.ts'
 import { Connection } from './connection.ts'
-import { countSent, createCounters, type TcpCounters } from './counters.ts'
+import { countDropped, countSent, createCounters, type TcpCounters } from './counters.ts'
 import { createTcb } from './create-tcb.ts'
 import { Demux } from './demux.ts'
 import { TcpError } from './errors.ts'
@@ -32,6 +32,7 @@ import type { ConnectOptions, ListenOptions, TcpLayerOptions } from './layer-opt
 import { settleLinger } from './linger.ts'
 import { Listener, type ListenerLayer } from './listener.ts'
 import { localAddress } from './local-address.ts'
+import { checkMd5, md5KeyOf, signWith } from './md5.ts'
 import { Observers, type TcpObserver } from './observers.ts'
 import { nextSegment } from './output.ts'
 import { type IssRule, type PassiveLayer, PassiveOpens, REOPEN_GAP } from './passive-open.ts'
@@ -117,13 +118,13 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
 
   /**
    * OPEN, active (RFC 9293 §3.10.1).
-   * @throws {TcpError} EADDRINUSE, EADDRNOTAVAIL, ENETUNREACH
-   * @throws {RangeError} for a port or a setting out of bounds
+   * @throws {TcpError} EADDRINUSE, EADDRNOTAVAIL, ENETUNREACH; {RangeError} for a port, a setting or a key out of bounds
    */
   connect(options: ConnectOptions, now: Micros): Connection {
     const { remote, remotePort } = options
     checkPort(remotePort, 1)
     const local = localAddress(this.ip, options)
+    const md5Key = md5KeyOf(options.md5Key)
     const config = this.#configFor(options.config)
     const localPort = options.localPort
       ? checkPort(options.localPort, 1)
@@ -133,8 +134,9 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
     const iss = old === null ? {} : { least: seqAdd(old.tcb.snd.nxt, REOPEN_GAP) }
     if (old !== null) this.#retire(old)
     const tcb = this.#create(false, local, localPort, remote.clone(), remotePort, config, now, iss)
+    signWith(tcb, md5Key)
     const connection = new Connection(tcb, this, null)
-    if (tcb.config.fastOpen) offerFastOpen(tcb, this.fastOpen.jar, remote, now)
+    if (tcb.config.fastOpen && md5Key === null) offerFastOpen(tcb, this.fastOpen.jar, remote, now)
     this.#enter(connection)
     setState(tcb, 'SYN-SENT')
     this.counters.TcpActiveOpens++
@@ -156,7 +158,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
     const port = options.port === 0 ? this.ports.freeListeningPort(local, reuseAddress) : options.port
     const backlog = Math.max(1, options.backlog ?? 511)
     const config = this.#configFor(options.config)
-    const listener = new Listener(this, { address: local, port, backlog, reusePort, config })
+    const listener = new Listener(this, { address: local, port, backlog, reusePort, config, md5Key: options.md5Key })
     this.ports.addListener(listener, reuseAddress)
     return listener
   }
@@ -221,10 +223,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
     const verdict = this.#handle(packet, header, now)
     if (verdict === 'ok') return verdict
     this.ip.drops.count(verdict)
-    if (verdict === 'tcp-bad-checksum') this.counters.TcpInCsumErrors++
-    if (verdict === 'tcp-bad-checksum' || verdict === 'tcp-too-short' || verdict === 'tcp-bad-data-offset') {
-      this.counters.TcpInErrs++
-    }
+    countDropped(this.counters, verdict)
     return verdict
   }
 
@@ -234,13 +233,15 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
     if (parsed !== 'ok') return parsed
     const connection = this.#demux.find(header.dst, segment.destinationPort, header.src, segment.sourcePort)
     if (connection === null) return this.#passive.handle(header, segment, now)
+    const signed = checkMd5(connection.tcb.md5Key, header, segment, this.counters)
+    if (signed !== 'ok') return signed
     connection.tcb.life.receivedTrafficClass = header.trafficClass & 0xfc
     countIn(connection.tcb.totals, segment)
     const isAdmitted = connection.listener === null || this.#passive.admits(connection, segment, now)
     const verdict = isAdmitted ? segmentArrives(connection.tcb, segment, now) : 'done'
     if (connection.watch !== null) connection.watch.step(now)
     if (verdict === 'reopen') return this.#passive.reopen(connection, header, segment, now)
-    if (verdict === 'reset') queueReset(this.resets, header.dst, header.src, segment, this.ip.hopLimit)
+    if (verdict === 'reset') queueReset(this.resets, header, segment, this.ip.hopLimit, connection.tcb.md5Key)
     this.touch(connection)
     this.notice(connection)
     return isAdmitted ? 'ok' : 'tcp-not-accepted'
@@ -304,7 +305,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
     for (let connection = this.#dirty.first(); connection !== null; connection = this.#dirty.first()) {
       const { tcb } = connection
       armAfterCalls(tcb, now)
-      if (nextSegment(tcb, now, this.#writer.superSegment(tcb.remote), plan)) {
+      if (nextSegment(tcb, now, this.#writer.superSegment(tcb), plan)) {
         countSent(this.counters, plan)
         countOut(tcb.totals, plan)
         if (connection.watch !== null) connection.watch.sent(plan, now)

@@ -12,6 +12,7 @@ import type { TcpCounters } from './counters.ts'
 import { EVENT } from './events.ts'
 import { FastOpenQueue } from './fast-open-server.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
+import { Md5Keys, type Md5PeerKey, type Md5Secret } from './md5.ts'
 import { COOKIE_LIFE_US } from './syn-cookies.ts'
 import { defersAccept, holdFinalAck, restUntilDeferred } from './syn-received.ts'
 
@@ -39,6 +40,8 @@ export interface ListenerOptions {
   readonly reusePort: boolean
   /** Settings of the connections that it makes. */
   readonly config: TcpConfig
+  /** Their MD5 keys (RFC 2385): one for all peers, or one each. */
+  readonly md5Key?: Md5Secret | readonly Md5PeerKey[]
 }
 
 /** What becomes of a segment without a connection: dropped, answered with a reset, a connection, or a SYN cookie. */
@@ -55,6 +58,8 @@ export class Listener {
   readonly reusePort: boolean
   /** Settings of the connections that it makes. */
   readonly config: TcpConfig
+  /** Whose segments have to be signed, and with what. */
+  readonly md5Keys: Md5Keys
   /** The owner's back pointer. */
   user: unknown = null
   /** Its connections that Fast Open has opened ahead of the handshake's end. */
@@ -79,6 +84,7 @@ export class Listener {
     this.backlog = options.backlog
     this.reusePort = options.reusePort
     this.config = options.config
+    this.md5Keys = new Md5Keys(options.md5Key)
   }
 
   /** Connections that wait to be accepted. */
@@ -121,9 +127,10 @@ export class Listener {
 
   /**
    * RFC 9293 §3.10.7.2: what a segment without a connection asks of this listener. `isReopening`: it comes after TIME-WAIT, from a peer
-   * that is known; it never gets a cookie, which could not keep its numbers beyond those used before.
+   * that is known; it never gets a cookie, which could not keep its numbers beyond those used before. `isSigned`: its signature was right,
+   * and a cookie has no room for what that needs.
    */
-  judge(segment: SegmentHeader, now: Micros, isReopening: boolean): ListenVerdict {
+  judge(segment: SegmentHeader, now: Micros, isReopening: boolean, isSigned = false): ListenVerdict {
     if ((segment.flags & FLAG.RST) !== 0) return 'drop'
     if ((segment.flags & FLAG.ACK) !== 0) return 'reset'
     if ((segment.flags & FLAG.SYN) === 0) return 'drop'
@@ -131,7 +138,8 @@ export class Listener {
     // for the name of this system. As Linux does.
     if ((segment.flags & FLAG.FIN) !== 0) return 'drop'
     if (this.isFull()) return 'drop' // the peer's SYN comes again; as Linux does
-    const { synCookies, synBacklog } = this.config
+    const { synBacklog } = this.config
+    const synCookies = isSigned ? 'never' : this.config.synCookies
     if (isReopening || (synCookies !== 'always' && this.halfOpen < synBacklog)) return 'open'
     if (synCookies === 'never') {
       this.#layer.counters.TcpExtTCPReqQFullDrop++

@@ -17,6 +17,7 @@ import { judgeFastOpen, takeSynText } from './fast-open-server.ts'
 import { peerMss, takeSyn } from './handshake.ts'
 import { FLAG, SegmentHeader } from './header.ts'
 import type { Listener } from './listener.ts'
+import { checkMd5, signWith } from './md5.ts'
 import type { Ports } from './ports.ts'
 import { queueReset } from './reset.ts'
 import { opensFromCookie } from './segment-arrives.ts'
@@ -80,10 +81,13 @@ export class PassiveOpens {
     const { destinationPort, sourcePort } = segment
     const listener = this.#layer.ports.listenerFor(header.dst, destinationPort, header.src, sourcePort)
     if (listener === null) {
-      this.#reset(header, segment)
+      this.#reset(header, segment, null)
       return 'tcp-no-listener'
     }
-    switch (listener.judge(segment, now, false)) {
+    const key = listener.md5Keys.find(header.src)
+    const signed = checkMd5(key, header, segment, this.#layer.counters)
+    if (signed !== 'ok') return signed
+    switch (listener.judge(segment, now, false, key !== null)) {
       case 'open':
         this.#open(listener, header, segment, now, ANY_ISS)
         return 'ok'
@@ -91,7 +95,7 @@ export class PassiveOpens {
         this.#answerWithCookie(listener, header, segment, now)
         return 'ok'
       case 'reset':
-        return this.#handleAck(listener, header, segment, now)
+        return this.#handleAck(listener, header, segment, now, key)
       default:
         return 'tcp-not-accepted'
     }
@@ -101,7 +105,11 @@ export class PassiveOpens {
   reopen(old: Connection, header: IpHeader, segment: SegmentHeader, now: Micros): 'ok' | DropReason {
     const { destinationPort, sourcePort } = segment
     const listener = this.#layer.ports.listenerFor(header.dst, destinationPort, header.src, sourcePort)
-    if (listener === null || listener.judge(segment, now, true) !== 'open') return 'tcp-not-accepted'
+    if (listener === null) return 'tcp-not-accepted'
+    const key = listener.md5Keys.find(header.src)
+    const signed = checkMd5(key, header, segment, this.#layer.counters) // the old connection's key may have been another
+    if (signed !== 'ok') return signed
+    if (listener.judge(segment, now, true, key !== null) !== 'open') return 'tcp-not-accepted'
     closeTcb(old.tcb) // what was received and not read stays readable
     this.#layer.settle(old)
     // [MAY-2] (1): beyond what the old connection used.
@@ -122,16 +130,17 @@ export class PassiveOpens {
     return false
   }
 
-  #reset(header: IpHeader, segment: SegmentHeader): void {
-    queueReset(this.#layer.resets, header.dst, header.src, segment, this.#layer.ip.hopLimit)
+  #reset(header: IpHeader, segment: SegmentHeader, key: Uint8Array | null): void {
+    queueReset(this.#layer.resets, header, segment, this.#layer.ip.hopLimit, key)
   }
 
   /** RFC 9293 §3.10.7.2, third: a SYN in LISTEN. Without Fast Open its text, if any, comes again once the connection is open. */
   #open(listener: Listener, header: IpHeader, segment: SegmentHeader, now: Micros, iss: IssRule): void {
     const tcb = this.#layer.createPassive(listener, header, segment, now, iss)
+    signWith(tcb, listener.md5Keys.find(header.src))
     takeSyn(tcb, segment, now)
     const { fastOpens } = listener
-    const isTaken = judgeFastOpen(tcb, segment, this.#layer.fastOpen.maker, fastOpens, now)
+    const isTaken = tcb.md5Key === null && judgeFastOpen(tcb, segment, this.#layer.fastOpen.maker, fastOpens, now)
     const connection = this.#begin(tcb, listener)
     if (!isTaken) return
     takeSynText(tcb, segment, fastOpens, now)
@@ -148,11 +157,17 @@ export class PassiveOpens {
   }
 
   /** RFC 9293 §3.10.7.2, second: an ACK in LISTEN is answered with a reset, unless it brings back a cookie (RFC 4987 §3.6). */
-  #handleAck(listener: Listener, header: IpHeader, segment: SegmentHeader, now: Micros): 'ok' | DropReason {
+  #handleAck(
+    listener: Listener,
+    header: IpHeader,
+    segment: SegmentHeader,
+    now: Micros,
+    key: Uint8Array | null,
+  ): 'ok' | DropReason {
     const { cookies, counters } = this.#layer
-    const mayBeCookie = (segment.flags & FLAG.SYN) === 0 && listener.expectsCookies(now)
+    const mayBeCookie = key === null && (segment.flags & FLAG.SYN) === 0 && listener.expectsCookies(now)
     if (!mayBeCookie) {
-      this.#reset(header, segment)
+      this.#reset(header, segment, key)
       return 'tcp-not-syn'
     }
     const { destinationPort, sourcePort } = segment
@@ -163,13 +178,13 @@ export class PassiveOpens {
       counters.TcpExtSyncookiesFailed++
       // DEVIATION: RFC 9293 §3.10.7.2 resets. Text may have overtaken what brings the cookie, and it comes again.
       if (segment.textLength > 0) return 'tcp-not-accepted'
-      this.#reset(header, segment)
+      this.#reset(header, segment, key)
       return 'tcp-not-syn'
     }
     counters.TcpExtSyncookiesRecv++
     if (listener.isFull()) {
       if (!listener.config.abortOnOverflow) return 'tcp-not-accepted' // the cookie is good for another minute
-      this.#reset(header, segment)
+      this.#reset(header, segment, key)
       return 'tcp-not-accepted'
     }
     const tcb = this.#layer.createPassive(listener, header, segment, now, { exact: iss })

@@ -12,10 +12,10 @@
 
 import { MILLISECOND, type Micros } from '../base/time.ts'
 import { TCP_HEADER_BYTES } from './header.ts'
+import { standingOptionBytes } from './md5.ts'
 import { type Seq, seqAdd, seqDiff, seqGe, seqLe, seqLt } from './seq.ts'
 import { isSynchronized } from './state.ts'
 import type { Tcb } from './tcb.ts'
-import { TIMESTAMP_OPTION_BYTES } from './timestamps.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
 
@@ -34,7 +34,7 @@ const PROBE_PAUSE_US: Micros = 10 * MILLISECOND
 
 /** What every segment carries besides text. */
 function headerBytes(tcb: Tcb): number {
-  return TCP_HEADER_BYTES + (tcb.ts.enabled ? TIMESTAMP_OPTION_BYTES : 0)
+  return TCP_HEADER_BYTES + standingOptionBytes(tcb)
 }
 
 /** RFC 9293 §3.7.1 [MUST-16]: the peer's MSS and ours, bounded by what the path takes, less the options of every segment. */

@@ -18,12 +18,12 @@ import {
 import { abortTcb, enterTimeWait } from './closing.ts'
 import { EVENT } from './events.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
+import { standingOptionBytes } from './md5.ts'
 import { tuneReceiveBuffer } from './receive-buffer.ts'
 import { noteDuplicate } from './sack-blocks.ts'
 import { type Seq, seq, seqAdd, seqDiff, seqGt, seqLe, seqLt, seqMin } from './seq.ts'
 import { canReceive, setState } from './state.ts'
 import type { ReceiveState, Tcb } from './tcb.ts'
-import { TIMESTAMP_OPTION_BYTES } from './timestamps.ts'
 import { urgentBytes } from './urgent.ts'
 import { windowUpdateDue } from './window.ts'
 
@@ -51,7 +51,7 @@ export function receiveText(tcb: Tcb, segment: SegmentHeader, now: Micros): void
     answerText(tcb, start) // all of it is known, or beyond the window
     return
   }
-  const fullest = rcv.mss - (tcb.ts.enabled ? TIMESTAMP_OPTION_BYTES : 0) // a super-segment is longer than any on the wire
+  const fullest = rcv.mss - standingOptionBytes(tcb) // a super-segment is longer than any on the wire
   if (segment.textLength > rcv.seenMss) rcv.seenMss = Math.min(segment.textLength, fullest)
   const at = segment.textStart + skip
   const offset = rcv.unread + seqDiff(from, rcv.nxt)

@@ -1,7 +1,7 @@
 // Resets for segments that belong to no connection, or that a connection does not accept while it opens (RFC 9293 §3.5.2, §3.10.7.1).
 // Owns: what such a reset looks like. Does not own: resets of a connection of our own (output.ts).
 
-import type { IpAddress } from '../ip/address.ts'
+import type { IpHeader } from '../ip/header.ts'
 import type { AnswerQueue } from './answers.ts'
 import { FLAG, type SegmentHeader, type SegmentPlan } from './header.ts'
 import { seq, seqAdd } from './seq.ts'
@@ -23,15 +23,17 @@ export function planReset(segment: SegmentHeader, plan: SegmentPlan): void {
   }
 }
 
-/** Queues the reset that answers `segment`, which came from `remote` to our `local`. */
+/** Queues the reset that answers `segment`, which came with this IP header; signed when there is a key (RFC 2385 §4.1). */
 export function queueReset(
   queue: AnswerQueue,
-  local: IpAddress,
-  remote: IpAddress,
+  header: IpHeader,
   segment: SegmentHeader,
   hopLimit: number,
+  md5Key: Uint8Array | null,
 ): void {
   if ((segment.flags & FLAG.RST) !== 0) return
-  const answer = queue.add(local, remote, hopLimit, 0)
-  if (answer !== null) planReset(segment, answer.plan)
+  const answer = queue.add(header.dst, header.src, hopLimit, 0)
+  if (answer === null) return
+  planReset(segment, answer.plan)
+  answer.plan.md5Key = md5Key
 }

@@ -1,7 +1,8 @@
 // The SACK blocks that we send: what has arrived out of order (RFC 2018 §4), and before them what arrived twice (RFC 2883 §4).
 // Owns: which block stands where. Does not own: the reassembly (receive.ts), reading the peer's blocks (sack.ts).
 
-import type { SegmentHeader, SegmentPlan } from './header.ts'
+import { type SegmentHeader, type SegmentPlan, TCP_HEADER_BYTES, TCP_HEADER_MAX } from './header.ts'
+import { standingOptionBytes } from './md5.ts'
 import { type Seq, seq, seqAdd, seqGt, seqLt, seqMin } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 
@@ -54,8 +55,8 @@ export function hasSackBlocks(tcb: Tcb): boolean {
 export function fillSack(tcb: Tcb, plan: SegmentPlan, textLength: number, still: number): void {
   const { rcv } = tcb
   const { outOfOrder, recentRanges, duplicates } = rcv
-  const room = tcb.pathSegmentBytes - 20 - (plan.hasTimestamps ? 12 : 0) - 4
-  const inHeader = Math.min(plan.hasTimestamps ? 3 : 4, Math.floor(room / 8))
+  const room = Math.min(TCP_HEADER_MAX, tcb.pathSegmentBytes) - TCP_HEADER_BYTES - standingOptionBytes(tcb) - 4
+  const inHeader = Math.floor(room / 8) // four; three beside timestamps, two beside a signature
   if (inHeader <= 0) duplicates.length = 0 // they can never be reported
   const most = textLength > 0 ? Math.min(inHeader, Math.floor((tcb.snd.mss - textLength - 4) / 8)) : inHeader
   let count = 0

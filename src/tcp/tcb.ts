@@ -210,6 +210,8 @@ export interface Tcb {
   pathSegmentBytes: number
   sackEnabled: boolean
   readonly fastOpen: FastOpenState
+  /** Every segment is signed with it, both ways (RFC 2385); null: none is. Set before the handshake. */
+  md5Key: Uint8Array | null
   /** Why nothing more was sent when output was last asked; `'nothing'` when there was nothing to send. */
   hold: HoldReason
   /** Why an acknowledgement is not sent yet; `'none'` when none is owed. */

@@ -1,4 +1,4 @@
-// From a planned segment to a packet: header, text gathered from the send buffer, checksum, IP header.
+// From a planned segment to a packet: header, text gathered from the send buffer, signature, checksum, IP header.
 // Owns: the layout of an outgoing packet, checksum offload. Does not own: what is sent (output.ts), the IP header (src/ip).
 
 import { put16 } from '../base/bytes.ts'
@@ -9,6 +9,7 @@ import type { IpLayer } from '../ip/layer.ts'
 import { HEADROOM, type Offload, type Packet } from '../link/device.ts'
 import type { Answer } from './answers.ts'
 import { type SegmentPlan, TCP_HEADER_MAX, writeTcp } from './header.ts'
+import { signSegment } from './md5.ts'
 import type { Tcb } from './tcb.ts'
 
 const CHECKSUM_AT = 16
@@ -23,10 +24,11 @@ export class SegmentWriter {
     this.#offload = offload
   }
 
-  /** The most text in one packet to that address; 0 when the device takes no super-segments. */
-  superSegment(remote: IpAddress): number {
+  /** The most text in one packet of that connection; 0 when the device takes no super-segments, or cannot sign what it cuts. */
+  superSegment(tcb: Tcb): number {
     const { superSegmentBytes } = this.#offload
-    return superSegmentBytes === 0 ? 0 : superSegmentBytes - this.#ip.headerBytes(remote) - TCP_HEADER_MAX
+    if (superSegmentBytes === 0 || tcb.md5Key !== null) return 0
+    return superSegmentBytes - this.#ip.headerBytes(tcb.remote) - TCP_HEADER_MAX
   }
 
   /** Writes a segment of a connection. */
@@ -64,6 +66,7 @@ export class SegmentWriter {
     packet.segmentBytes = plan.segmentBytes
     packet.transportOffset = at - HEADROOM
     packet.payloadOffset = textAt - HEADROOM
+    if (plan.md5Key !== null) signSegment(packet.bytes, at, textAt, end, local, remote, plan.md5Key)
     const pseudo = pseudoHeaderSum(local, remote, PROTOCOL.TCP, end - at)
     if (this.#offload.checksum) {
       packet.checksum = 'partial'

@@ -101,6 +101,7 @@ export function formatSegment(segment: SegmentHeader, base: SequenceBase | null 
 
 function formatOptions(segment: SegmentHeader, base: SequenceBase | null): string {
   const parts: string[] = []
+  if (segment.md5Start >= 0) parts.push('md5')
   if (segment.mss >= 0) parts.push(`mss ${segment.mss}`)
   if (segment.sackPermitted) parts.push('sackOK')
   if (segment.hasTimestamps) parts.push(`TS val ${segment.tsVal >>> 0} ecr ${segment.tsEcr >>> 0}`)

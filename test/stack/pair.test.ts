@@ -149,3 +149,19 @@ test('a long transfer over a bad link keeps its speed: losses are mended without
     expect((last?.atUs ?? 0) / 1e6, 'seconds').toBeLessThan(sack ? 6 : 8)
   }
 })
+
+for (const seed of [1, 2, 3, 4, 5, 6]) {
+  test(`signed segments arrive as others do, seed ${seed} (RFC 2385 §2.0)`, () => {
+    const offload = seed % 3 === 0 ? ({ offload: 'split' } as const) : {}
+    const pair = new Pair({
+      ...optionsFor(seed, { loss: 0.05, duplicate: 0.05, jitterUs: 10_000, ...offload }),
+      md5Key: 'k',
+    })
+    pair.transfer().expectDelivered()
+    expect(pair.seen.filter(({ segment }) => segment.md5Start < 0 || segment.hasTimestamps)).toEqual([])
+    for (const { stack } of pair.hosts) {
+      const { TcpExtTCPMD5NotFound, TcpExtTCPMD5Unexpected, TcpExtTCPMD5Failure } = stack.tcp.counters
+      expect(TcpExtTCPMD5NotFound + TcpExtTCPMD5Unexpected + TcpExtTCPMD5Failure).toBe(0)
+    }
+  })
+}

@@ -41,6 +41,8 @@ export interface PairOptions {
   isn?: readonly [number, number]
   /** A reader that takes its time: at most so many bytes every 20 ms. */
   readBytes?: number
+  /** Both sign with it (RFC 2385). */
+  md5Key?: string
 }
 
 /** A packet as it was sent. */
@@ -198,8 +200,9 @@ export class Pair {
   /** The first host opens to the second; both send and close. Runs until all is quiet. */
   transfer(): this {
     const [a, b] = this.hosts
-    b.listener = b.stack.listen({ port: 80 })
-    a.connection = a.stack.connect({ remote: this.address(1), remotePort: 80 }, this.time.now())
+    const { md5Key } = this.options
+    b.listener = b.stack.listen({ port: 80, md5Key })
+    a.connection = a.stack.connect({ remote: this.address(1), remotePort: 80, md5Key }, this.time.now())
     return this.run()
   }
 

@@ -22,6 +22,7 @@ import type { Tcb } from '../../src/tcp/tcb.ts'
 import { formatLine, type Line, matches, parseLine } from './notation.ts'
 import {
   fillOptions,
+  isSignedWith,
   type Origin,
   ourByte,
   peerByte,
@@ -29,6 +30,7 @@ import {
   type Sent,
   seal,
   segmentBytes,
+  sign,
   text,
   wrapIp,
 } from './wire.ts'
@@ -59,6 +61,8 @@ export interface ScriptOptions {
   /** What else the stack is set up with. */
   stack?: Partial<StackConfig>
   random?: SeededRandom
+  /** Our key for the peer, and the peer's at first (RFC 2385): all that we send must be signed with it. */
+  md5Key?: string
 }
 
 const START_US = 10_000_000
@@ -79,6 +83,8 @@ export class Script {
   readonly origin: Origin
   /** The peer's timestamp at script time 0; it ticks in milliseconds. */
   tsBase = 1000
+  /** The key that the peer signs with; null: it does not. */
+  peerKey: string | null
   #now = START_US
   #connection: Connection | null = null
   readonly #sent: Sent[] = []
@@ -97,6 +103,7 @@ export class Script {
     this.remotePort = options.passive ? 40000 : 80
     this.origin = { iss, irs, tsOffset: 0, tsVal: 0, tsEcr: 0 }
     this.#win = options.win ?? 65535
+    this.peerKey = options.md5Key ?? null
     this.stack = new Stack({
       addresses: [family === 4 ? '10.0.0.2/24' : 'fd00::2/64'],
       mtu: (options.mtu ?? 1500) + (family === 4 ? 0 : 20),
@@ -163,14 +170,15 @@ export class Script {
   /** An active open; the SYN is left to be read. */
   connect(): this {
     const { remote, remotePort, localPort } = this
-    this.connection = this.stack.connect({ remote, remotePort, localPort }, this.#now)
+    const { md5Key } = this.options
+    this.connection = this.stack.connect({ remote, remotePort, localPort, md5Key }, this.#now)
     return this.#flush()
   }
 
   /** A passive open. */
   listen(): this {
-    const { backlog } = this.options
-    this.listener = this.stack.listen({ port: this.localPort, ...(backlog === undefined ? {} : { backlog }) })
+    const { backlog, md5Key } = this.options
+    this.listener = this.stack.listen({ port: this.localPort, backlog, md5Key })
     return this
   }
 
@@ -336,7 +344,9 @@ export class Script {
     fillOptions(plan, parsed.options ?? this.#usualOptions(parsed.flags), origin)
     this.#peerNext = Math.max(this.#peerNext, start + length + finOrSyn(parsed))
     const first = start - 1 + (parsed.flags & FLAG.SYN ? 1 : 0)
+    if (this.peerKey !== null) plan.md5Key = Buffer.from(this.peerKey)
     const bytes = segmentBytes(plan, content ?? text(peerByte, first, first + length))
+    if (this.peerKey !== null) sign(bytes, this.remote, this.local, this.peerKey)
     return wrapIp(this.remote, this.local, PROTOCOL.TCP, bytes, 16, parsed.ecn ?? 0)
   }
 
@@ -374,6 +384,8 @@ export class Script {
       if (this.stack.tcp.connectionCount > 0) this.origin.tsOffset = this.tcb.ts.offset
       const sent = readSent(packet, ends, this.origin, this.ms)
       if (sent === null) continue
+      const { md5Key } = this.options
+      if (md5Key !== undefined) expect(isSignedWith(packet, md5Key), `signed: ${formatLine(sent)}`).toBe(true)
       this.#note('<', formatLine(sent))
       this.#sent.push(sent)
     }

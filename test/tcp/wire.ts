@@ -1,6 +1,7 @@
 // The peer's packets, made from the codecs, and ours taken apart. The checksums are computed word by word, without the library's sum.
 // Owns: bytes. Does not own: which segment comes when (script.ts), the notation (notation.ts).
 
+import { createHash } from 'node:crypto'
 import { expect } from 'vitest'
 import type { IpAddress } from '../../src/ip/address.ts'
 import { IpHeader, PROTOCOL } from '../../src/ip/header.ts'
@@ -86,6 +87,38 @@ export function segmentBytes(plan: SegmentPlan, content: Uint8Array): Uint8Array
   return Buffer.concat([header.subarray(0, writeTcp(plan, header, 0)), content])
 }
 
+/** The MD5 signature of a segment by RFC 2385 §2.0, made with Node's MD5; its checksum counts as zero. */
+export function md5Signature(segment: Uint8Array, src: IpAddress, dst: IpAddress, key: string): Buffer {
+  const v4 = src.family === 4
+  const pseudo = Buffer.alloc(v4 ? 12 : 40)
+  src.write(pseudo, 0)
+  dst.write(pseudo, v4 ? 4 : 16)
+  pseudo[v4 ? 9 : 39] = PROTOCOL.TCP
+  pseudo.writeUInt16BE(segment.length, v4 ? 10 : 34)
+  const header = Buffer.from(segment.subarray(0, 20))
+  header.writeUInt16BE(0, 16)
+  const content = segment.subarray((segment[12] >> 4) * 4)
+  return createHash('md5').update(pseudo).update(header).update(content).update(key).digest()
+}
+
+/** Fills in the signature of a segment whose first option it is. */
+export function sign(segment: Uint8Array, src: IpAddress, dst: IpAddress, key: string): Uint8Array {
+  segment.set(md5Signature(segment, src, dst, key), 24)
+  return segment
+}
+
+/** Whether a packet that the stack has sent is signed with that key; false too when it is not signed at all. */
+export function isSignedWith(packet: Packet, key: string): boolean {
+  const ip = new IpHeader()
+  const tcp = new SegmentHeader()
+  parseIp(packet.bytes, packet.start, packet.end, ip)
+  const at = packet.start + ip.headerBytes
+  parseTcp(packet.bytes, at, packet.end, tcp)
+  if (tcp.md5Start < 0) return false
+  const expected = md5Signature(packet.bytes.subarray(at, packet.end), ip.src, ip.dst, key)
+  return Buffer.compare(expected, packet.bytes.subarray(tcp.md5Start, tcp.md5Start + 16)) === 0
+}
+
 /** What the numbers of the notation count from. */
 export interface Origin {
   iss: number
@@ -158,6 +191,7 @@ export function readSent(packet: Packet, ends: string, origin: Origin, atMs: num
 
 function optionTexts(tcp: SegmentHeader, { irs, tsOffset }: Origin): string[] {
   const list: string[] = []
+  if (tcp.md5Start >= 0) list.push('md5')
   if (tcp.mss >= 0) list.push(`mss ${tcp.mss}`)
   if (tcp.sackPermitted) list.push('sackOK')
   if (tcp.hasTimestamps) list.push(`TS val ${(tcp.tsVal - tsOffset) | 0} ecr ${tcp.tsEcr}`)

@@ -18,7 +18,7 @@ import sys
 import threading
 
 LIMIT = 60
-OPTIONS = {"SO_SNDBUFFORCE": 32, "SO_RCVBUFFORCE": 33, "TCP_USER_TIMEOUT": 18, "TCP_CONGESTION": 13, "IP_MTU_DISCOVER": 10}
+OPTIONS = {"SO_SNDBUFFORCE": 32, "SO_RCVBUFFORCE": 33, "TCP_USER_TIMEOUT": 18, "TCP_CONGESTION": 13, "TCP_MD5SIG": 14, "IP_MTU_DISCOVER": 10}
 MSG_FASTOPEN = 0x20000000
 SIOCATMARK = 0x8905
 sockets = {}
@@ -34,8 +34,16 @@ def keep(sock):
     return number
 
 
+def md5_signature(peer, key):
+    """struct tcp_md5sig of linux/tcp.h: whose segments are signed, and with what."""
+    v6 = ":" in peer
+    address = socket.inet_pton(socket.AF_INET6 if v6 else socket.AF_INET, peer)
+    storage = struct.pack("=HHI16s", socket.AF_INET6, 0, 0, address) if v6 else struct.pack("=HH4s", socket.AF_INET, 0, address)
+    return struct.pack("=128sBBHi80s", storage, 0, 0, len(key), 0, key.encode())
+
+
 def configure(sock, options):
-    """Sets options by name: {"TCP_NODELAY": 1, "TCP_CONGESTION": "cubic", "SO_LINGER": [1, 0]}."""
+    """Sets options by name: {"TCP_NODELAY": 1, "TCP_CONGESTION": "cubic", "SO_LINGER": [1, 0], "TCP_MD5SIG": {"peer": "::1", "key": "k"}}."""
     for name, value in (options or {}).items():
         level = {"TCP": socket.IPPROTO_TCP, "SO_": socket.SOL_SOCKET, "IP_": socket.IPPROTO_IP}[name[:3]]
         number = OPTIONS.get(name) or getattr(socket, name)
@@ -43,6 +51,8 @@ def configure(sock, options):
             value = value.encode()
         elif isinstance(value, list):
             value = struct.pack("ii", *value)
+        elif isinstance(value, dict):
+            value = md5_signature(**value)
         sock.setsockopt(level, number, value)
 
 
