@@ -3,9 +3,10 @@
 // believed (fast-open-server.ts).
 
 import type { Random } from '../base/random.ts'
-import { type SipKey, sipHash, sipKey } from '../base/siphash.ts'
+import { type SipKey, sipKey } from '../base/siphash.ts'
 import type { Micros } from '../base/time.ts'
 import type { IpAddress } from '../ip/address.ts'
+import { hashFourTuple } from './isn.ts'
 
 /** Bytes of the cookies that we make (RFC 7413 §4.1.1: 4 to 16). */
 export const COOKIE_BYTES = 8
@@ -14,22 +15,6 @@ const MOST_COOKIES = 1024
 /** How long Fast Open rests towards a server after a SYN with a cookie was lost; doubled each time, up to about an hour. */
 const FIRST_REST_US: Micros = 60_000_000
 const MOST_DOUBLINGS = 6
-
-const words = new Int32Array(10)
-
-function hash(key: SipKey, client: IpAddress, server: IpAddress, half: number): number {
-  words[0] = client.w0
-  words[1] = client.w1
-  words[2] = client.w2
-  words[3] = client.w3
-  words[4] = server.w0
-  words[5] = server.w1
-  words[6] = server.w2
-  words[7] = server.w3
-  words[8] = half
-  words[9] = 0
-  return sipHash(key, words)
-}
 
 /** Makes the cookies of a server, and knows them again. Without a record per client: a cookie is a keyed hash of the addresses. */
 export class CookieMaker {
@@ -65,8 +50,8 @@ export class CookieMaker {
 function cookie(key: SipKey, client: IpAddress, server: IpAddress): Uint8Array {
   const bytes = new Uint8Array(COOKIE_BYTES)
   const view = new DataView(bytes.buffer)
-  view.setInt32(0, hash(key, client, server, 0))
-  view.setInt32(4, hash(key, client, server, 1))
+  view.setInt32(0, hashFourTuple(key, client, 0, server, 0))
+  view.setInt32(4, hashFourTuple(key, client, 1, server, 0))
   return bytes
 }
 
