@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import * as Plot from '@observablehq/plot'
 import { parseHTML } from 'linkedom'
+import { congestionControlNames } from '../../src/tcp/index.ts'
 import { LOSSES, PATH, type Run, run } from './run.ts'
 
 const WIDTH = 960
@@ -110,10 +111,19 @@ async function main(): Promise<void> {
     options: { seconds: { type: 'string', default: '40' }, out: { type: 'string', default: 'docs/figures' } },
   })
   const names = positionals.length > 0 ? positionals : ['reno', 'cubic', 'bbr']
+  const seconds = Number(values.seconds)
+  const unknown = names.filter((name) => !congestionControlNames().includes(name))
+  if (!(seconds > 0 && seconds <= 3600) || unknown.length > 0) {
+    const mend =
+      unknown.length > 0 ? `no controller ${unknown.join(', ')}; there are: ${congestionControlNames().join(', ')}` : ''
+    process.stderr.write(`plots: ${mend || `--seconds ${values.seconds}: give 1 to 3600 seconds`}\n`)
+    process.exitCode = 2
+    return
+  }
   mkdirSync(values.out, { recursive: true })
   process.stderr.write(`losses: ${LOSSES.map(([at, n]) => `${n} at ${at / 1e6} s`).join(', ')}\n`)
   for (const name of names) {
-    const result = await run(name, Number(values.seconds))
+    const result = await run(name, seconds)
     const path = join(values.out, `congestion-${name}.svg`)
     writeFileSync(path, figure(result))
     const resent = result.events.filter((e) => e.kind === 'retransmit').length
