@@ -68,15 +68,19 @@ export async function run(congestion: string, seconds: number, tcp: Partial<TcpC
   socket.on('connect', fill).on('drain', fill)
   socket.on('error', () => undefined)
   let mss = 0
+  let arrived = 0
+  let recorded = 0
   await time.runFor(
     new Promise<void>((resolve) => {
       time.schedule(seconds * SECOND, () => {
         mss = socket.info()?.tcpi_snd_mss ?? 0
+        arrived = received // what comes while everything closes does not count
+        recorded = events.length
         resolve()
       })
     }),
   )
   socket.destroy()
   await time.runFor(Promise.all([sender.close(), receiver.close()]))
-  return { congestion, events, lost, mss, received, seconds }
+  return { congestion, events: events.slice(0, recorded), lost, mss, received: arrived, seconds }
 }

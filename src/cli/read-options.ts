@@ -61,7 +61,7 @@ export function settingsHelp(): string {
   const named = (test: (knob: { readonly least?: number; readonly most?: number }) => boolean): string =>
     knobs.flatMap(({ name, knob }) => (test(knob) ? [name] : [])).join(', ')
   return [
-    'TCP settings for --set, with their defaults (durations take us, ms or s, sizes kb or mb):',
+    'TCP settings for --set, with their defaults (durations take us, ms, s or min, sizes kb or mb):',
     ...inColumns(knobs.filter(({ words }) => words.length === 0).map(({ text }) => text)),
     'One of several words:',
     ...knobs
@@ -137,7 +137,8 @@ function readSetting(name: string, value: string): unknown {
 }
 
 function readNumber(name: string, value: string): number {
-  if (/^-?(?:[0-9]+(?:\.[0-9]+)?(?:e[0-9]+)?|Infinity)$/.test(value)) return Number(value)
+  if (/^-?infinity$/i.test(value)) return value.startsWith('-') ? -Number.POSITIVE_INFINITY : Number.POSITIVE_INFINITY
+  if (/^-?[0-9]+(?:\.[0-9]+)?(?:e[0-9]+)?$/.test(value)) return Number(value)
   if (name.endsWith('Us')) return parseDuration(value)
   if (name.endsWith('Bytes')) return parseSize(value)
   throw new TypeError(`TCP setting '${name}' is a number, not '${value}'`)

@@ -4,7 +4,7 @@
 import type { Micros } from '../base/time.ts'
 import { type Impairment, validateImpairment } from './impairment.ts'
 
-const DURATIONS: Readonly<Record<string, number>> = { us: 1, ms: 1e3, s: 1e6 }
+const DURATIONS: Readonly<Record<string, number>> = { us: 1, ms: 1e3, s: 1e6, min: 60e6 }
 const RATES: Readonly<Record<string, number>> = { bit: 1, kbit: 1e3, mbit: 1e6, gbit: 1e9 }
 const SIZES: Readonly<Record<string, number>> = { '': 1, b: 1, kb: 1024, mb: 1024 * 1024 }
 
@@ -31,7 +31,7 @@ export function parsePercent(text: string): number {
  * @throws {TypeError} when the text is no duration
  */
 export function parseDuration(text: string): Micros {
-  return readUnit(text, DURATIONS, 'write a duration with us, ms or s, as 20ms')
+  return readUnit(text, DURATIONS, 'write a duration with us, ms, s or min, as 20ms')
 }
 
 /**

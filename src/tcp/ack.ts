@@ -82,6 +82,9 @@ export function handleAck(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
   ackSample.lost = Math.max(0, snd.flight.lostBytes - priorLost)
   ackSample.isCwndLimited = mayGrow(tcb, sample, now)
   tellControl(tcb, wasRecovering, marked, now)
+  if (!(tcb.cc.cwnd >= 1)) {
+    throw new RangeError(`congestion controller '${tcb.control.name}' has set cwnd to ${tcb.cc.cwnd}`)
+  }
   if (tcb.config.pacing === 'always') paceByWindow(tcb)
   if (outcome.acked > 0 && !isImpatient(tcb)) restartRetransmitTimer(tcb, now)
   if (outcome.acked + outcome.sacked > 0) {

@@ -9,7 +9,10 @@ export interface TcpConfig {
   mss: number
   /** Initial congestion window in segments (RFC 6928; the book's slow start has 1). */
   initialWindowSegments: number
-  /** Congestion controller by name (src/tcp/congestion). */
+  /**
+   * Congestion controller by name: cubic, reno, newreno, bbr, dctcp, fixed (the window stays initialWindowSegments), none (no window of its
+   * own: only the peer's counts), or one that was registered.
+   */
   congestion: string
   /** What the send buffer takes at first. Given without sendBufferAutotune it is the bound for good, as SO_SNDBUF in Linux. */
   sendBufferBytes: number
@@ -166,6 +169,7 @@ export interface TcpConfig {
   keepAlive: boolean
   /** Idle time before the first keep-alive probe ([MUST-28]: 2 hours by default). */
   keepAliveIdleUs: number
+  /** Time from one probe to the next while none is answered. */
   keepAliveIntervalUs: number
   /** Unanswered probes that end the connection. */
   keepAliveCount: number
@@ -311,6 +315,23 @@ export function tcpConfig(overrides: Partial<TcpConfig> = {}, base: TcpConfig = 
     }
     result[name] = value
   }
+  settle(result as unknown as TcpConfig, overrides)
+  return result as unknown as TcpConfig
+}
+
+/** What was named wins over what was not: a bound pulls the default below it; a value that was named as well pushes its bound up. */
+function settle(result: TcpConfig, overrides: Partial<TcpConfig>): void {
+  const named = (name: keyof TcpConfig): boolean => overrides[name] !== undefined
+  for (const [value, bound] of [
+    ['sendBufferBytes', 'sendBufferMaxBytes'],
+    ['receiveBufferBytes', 'receiveBufferMaxBytes'],
+    ['delayedAckUs', 'delayedAckMaxUs'],
+    ['userTimeoutLeastUs', 'userTimeoutMostUs'],
+  ] as const) {
+    if (result[value] <= result[bound]) continue
+    if (named(bound) && !named(value)) result[value] = result[bound]
+    else result[bound] = result[value]
+  }
   // As SO_SNDBUF and SO_RCVBUF in Linux: who names a size means it.
   if (overrides.sendBufferBytes !== undefined && overrides.sendBufferAutotune === undefined) {
     result.sendBufferAutotune = false
@@ -318,7 +339,6 @@ export function tcpConfig(overrides: Partial<TcpConfig> = {}, base: TcpConfig = 
   if (overrides.receiveBufferBytes !== undefined && overrides.receiveBufferAutotune === undefined) {
     result.receiveBufferAutotune = false
   }
-  return result as unknown as TcpConfig
 }
 
 /**

@@ -106,7 +106,7 @@ function lifeOf(tcb: Tcb) {
     tcpi_data_segs_in: totals.dataSegmentsIn,
     tcpi_bytes_sent: totals.bytesSent,
     tcpi_bytes_retrans: totals.bytesResent,
-    tcpi_bytes_acked: delivery.delivered - snd.flight.sackedBytes,
+    tcpi_bytes_acked: Math.max(totals.bytesAcked, delivery.delivered - snd.flight.sackedBytes),
     tcpi_bytes_received: totals.bytesReceived,
     tcpi_rcv_ooopack: totals.outOfOrder,
     tcpi_dsack_dups: totals.duplicates,

@@ -60,6 +60,7 @@ export class TimeWaits {
 
 /** Nothing is sent again from here, and nothing judged: recovery's parts go. Numbers, timestamps, unread text and the estimates stay. */
 function shed(tcb: Tcb): void {
+  tcb.totals.bytesAcked = tcb.delivery.delivered
   tcb.snd.flight = NO_FLIGHT
   tcb.rack = NO_RACK
   tcb.prr = NO_PRR

@@ -12,6 +12,8 @@ export interface Totals {
   /** Text sent, what went again included, and what of it went again. */
   bytesSent: number
   bytesResent: number
+  /** Text and FIN acknowledged, once the record of deliveries is given away (TIME-WAIT); 0 before. */
+  bytesAcked: number
   /** Text taken in order. */
   bytesReceived: number
   /** Segments that came out of order. */
@@ -39,6 +41,7 @@ export function createTotals(now: Micros): Totals {
     dataSegmentsIn: 0,
     bytesSent: 0,
     bytesResent: 0,
+    bytesAcked: 0,
     bytesReceived: 0,
     outOfOrder: 0,
     duplicates: 0,

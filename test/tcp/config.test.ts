@@ -138,3 +138,10 @@ test('errors carry Node’s codes and a plain message', () => {
   expect([error.code, error.message, error.name]).toEqual(['ECONNRESET', 'connection reset by peer', 'TcpError'])
   expect(new TcpError('EINVAL', 'so').message).toBe('so')
 })
+
+test('what is named wins: a bound pulls a default below it, a value pushes its bound up', () => {
+  expect(tcpConfig({ receiveBufferMaxBytes: 65536 })).toMatchObject({ receiveBufferBytes: 65536 })
+  expect(tcpConfig({ sendBufferMaxBytes: 65536 })).toMatchObject({ sendBufferBytes: 65536, sendBufferAutotune: true })
+  expect(tcpConfig({ delayedAckUs: 300_000 })).toMatchObject({ delayedAckMaxUs: 300_000 })
+  expect(tcpConfig({ userTimeoutLeastUs: 200e6, userTimeoutMostUs: 150e6 })).toMatchObject({ userTimeoutMostUs: 200e6 })
+})

@@ -47,4 +47,6 @@ test('both ends agree on what was sent and received', () => {
   expect(a.tcpi_bytes_sent - a.tcpi_bytes_retrans).toBe(200_000)
   expect(b.tcpi_bytes_sent - b.tcpi_bytes_retrans).toBe(50_000)
   expect(b.tcpi_rcv_ooopack).toBeGreaterThan(0)
+  // After TIME-WAIT too: text and FIN.
+  expect([a.tcpi_bytes_acked, b.tcpi_bytes_acked]).toEqual([200_001, 50_001])
 })

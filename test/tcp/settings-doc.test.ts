@@ -20,7 +20,7 @@ function meanings(): Map<string, string> {
 }
 
 function amount(name: string, value: unknown): string {
-  if (value === Number.POSITIVE_INFINITY) return 'no limit'
+  if (value === Number.POSITIVE_INFINITY) return 'Infinity'
   if (typeof value !== 'number') return String(value)
   if (!name.endsWith('Us') || value <= 0) return value.toLocaleString('en')
   if (value % 60e6 === 0) return `${value / 60e6} min`

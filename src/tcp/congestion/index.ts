@@ -13,8 +13,24 @@ const controllers = new Map<string, CongestionControl>(
   [reno, newreno, cubic, bbr, dctcp, fixed, none].map((control) => [control.name, control]),
 )
 
-/** Makes a controller available by its name, for new connections. */
+const BUILT_IN = new Set(controllers.keys())
+const CALLS = ['init', 'onAck', 'onLoss', 'onRecovered', 'onTimeout', 'onIdle'] as const
+
+/**
+ * Makes a controller available by its name, for new connections and for `configure`.
+ * @throws {RangeError} for the name of one that is built in
+ * @throws {TypeError} when one of the calls that every controller has is missing
+ */
 export function registerCongestionControl(control: CongestionControl): void {
+  if (BUILT_IN.has(control.name)) {
+    throw new RangeError(`'${control.name}' is built in: give a congestion controller of your own another name`)
+  }
+  const missing = CALLS.filter((call) => typeof control[call] !== 'function')
+  if (missing.length > 0) {
+    throw new TypeError(
+      `congestion controller '${control.name}' lacks ${missing.join(', ')}: spread a built-in one first`,
+    )
+  }
   controllers.set(control.name, control)
 }
 
