@@ -7,7 +7,7 @@ import { errorOf, KERNELS, OURS, openSite, readAll, type Site } from './site.ts'
 
 // The TCP MD5 signature (RFC 2385) with Linux's TCP_MD5SIG at the other end, in both roles.
 const OUT = folder()
-const PORT = 5300
+const PORT = 5350
 const KEY = 'a secret of both'
 const MD5 = 'TcpExtTCPMD5NotFound TcpExtTCPMD5Unexpected TcpExtTCPMD5Failure'.split(' ')
 const peer = new KernelPeer()
