@@ -17,9 +17,10 @@ export const FLOORS: Readonly<Record<string, readonly string[]>> = {
   trace: ['base', 'link/device.ts', 'ip', 'tcp', 'stack'],
   sim: ['base', 'link', 'ip', 'tcp', 'stack', 'trace'],
   net: ['base', 'link', 'ip', 'tcp', 'stack', 'trace'],
+  packetdrill: ['base', 'link/device.ts', 'ip', 'tcp', 'stack', 'trace', 'sim'],
   http: ['base'],
   'index.ts': ['base', 'link', 'ip', 'tcp', 'stack', 'trace', 'sim', 'net', 'http'],
-  cli: ['base', 'link', 'ip', 'tcp', 'stack', 'trace', 'sim', 'net', 'http', 'index.ts'],
+  cli: ['base', 'link', 'ip', 'tcp', 'stack', 'trace', 'sim', 'net', 'packetdrill', 'http', 'index.ts'],
 }
 
 /** The floor a file belongs to: `tcp` for src/tcp/congestion/reno.ts, `index.ts` for src/index.ts. */

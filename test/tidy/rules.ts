@@ -57,7 +57,7 @@ export function oddReferences(sources: readonly Source[]): string[] {
   return eachLine(sources, (line) => {
     const odd =
       /\bRFC-?\d+(?!\d*\s*=|\d*\.\w|\d)/.exec(line) ?? // RFC9293, but not a constant's name
-      /(?<![\w/])[Rr]fc[ -]?\d+/.exec(line) ?? // rfc 9293, but not in a URL
+      /(?<![\w/.])[Rr]fc[ -]?\d+/.exec(line) ?? // rfc 9293, but not in a URL or in FreeBSD's net.inet.tcp.rfc1323
       /\b[Ss]ec(?:tion|t?\.)\s*(?:\d|[A-F]\.\d)/.exec(line) ?? // section 3.8
       /\bRFC \d+(?:,| §) +(?:§\s*)?\d/.exec(line) ?? // RFC 9293, 3.8 and RFC 9293 § 3.8
       /\bRFC \d+ \d+\.\d/.exec(line) ?? // RFC 9293 3.8

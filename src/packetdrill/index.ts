@@ -1,0 +1,3 @@
+// The floor's public face.
+
+export type { Call, Ends, Outcome, SentPacket, Target, Value } from './target.ts'
