@@ -34,6 +34,12 @@ export interface TcpConfig {
   timestamps: boolean
   /** Refuse segments whose timestamp is older than one taken before (RFC 7323 §5: PAWS); needs timestamps. */
   paws: boolean
+  /**
+   * While text waits out of order, take text that fits in as reordered though its timestamp is older than TS.Recent, if it was sent within
+   * the last 2^29 octets of text, which no old duplicate of another lap can have been. Else every packet that a retransmission has overtaken
+   * has to go again (RFC 7323 §5.3 R1 to the letter, and Linux but for one tick).
+   */
+  pawsTakesReordered: boolean
   /** Offer, accept and use selective acknowledgements (RFC 2018, RFC 6675). */
   sack: boolean
   /** Send text with the SYN to servers whose cookie is known, and take it with theirs (RFC 7413). Text may then arrive twice. */
@@ -218,6 +224,7 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   windowScale: atOpen(flag(true)),
   timestamps: atOpen(flag(true)),
   paws: flag(true),
+  pawsTakesReordered: flag(true),
   sack: atOpen(flag(true)),
   fastOpen: atOpen(flag(false)),
   limitedTransmit: flag(true),
