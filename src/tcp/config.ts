@@ -1,6 +1,7 @@
 // Every knob of a connection: its default, its bounds, and where it comes from. The table is the documentation; values outside the
 // bounds are refused with a RangeError that names the knob.
 
+import { didYouMean } from '../base/suggest.ts'
 import { MILLISECOND, MINUTE, SECOND } from '../base/time.ts'
 
 /** Settings of a connection. All times in microseconds, sizes in bytes. */
@@ -36,8 +37,8 @@ export interface TcpConfig {
   paws: boolean
   /**
    * While text waits out of order, take text that fits in as reordered though its timestamp is older than TS.Recent, if it was sent within
-   * the last 2^29 octets of text, which no old duplicate of another lap can have been. Else every packet that a retransmission has overtaken
-   * has to go again (RFC 7323 §5.3 R1 to the letter, and Linux but for one tick).
+   * the last 2^29 octets of text, which no old duplicate of another lap can have been. Else every packet that a retransmission has
+   * overtaken has to go again (RFC 7323 §5.3 R1 to the letter, and Linux but for one tick).
    */
   pawsTakesReordered: boolean
   /** Offer, accept and use selective acknowledgements (RFC 2018, RFC 6675). */
@@ -307,8 +308,10 @@ export function tcpConfig(overrides: Partial<TcpConfig> = {}, base: TcpConfig = 
   for (const [name, value] of Object.entries(overrides)) {
     if (value === undefined) continue
     const knob = Object.hasOwn(KNOBS, name) ? (KNOBS as Record<string, Knob<unknown>>)[name] : undefined
-    if (knob === undefined)
-      throw new TypeError(`unknown TCP setting '${name}'; known: ${Object.keys(KNOBS).join(', ')}`)
+    if (knob === undefined) {
+      const known = didYouMean(name, Object.keys(KNOBS)) || `; known: ${Object.keys(KNOBS).join(', ')}`
+      throw new TypeError(`unknown TCP setting '${name}'${known}`)
+    }
     if (typeof value !== typeof knob.default)
       throw new TypeError(`TCP setting '${name}' must be a ${typeof knob.default}`)
     if (knob.oneOf !== undefined && !knob.oneOf.includes(value as string)) {

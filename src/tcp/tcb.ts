@@ -126,7 +126,10 @@ export interface TimestampState {
   recentAt: Micros
   /** Last.ACK.sent. */
   lastAckSent: Seq
-  /** What TS.Recent was 2^29 to 2^30 octets of text ago, or at the handshake: nothing sent since then can be of another lap of sequence space. */
+  /**
+   * What TS.Recent was 2^29 to 2^30 octets of text ago, or at the handshake: nothing sent since then can be of another lap of
+   * sequence space.
+   */
   floor: number
   /** TS.Recent at `nextFloorSeq`: the floor from 2^29 octets later on. */
   nextFloor: number
