@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander'
 import { demoCommand } from './demo.ts'
 import { EXIT } from './errors.ts'
 import { fetchCommand } from './fetch.ts'
+import { iperf3Command } from './iperf3.ts'
 import { reportError } from './lifecycle.ts'
 import { pingCommand } from './ping.ts'
 import { printError } from './print.ts'
@@ -17,6 +18,7 @@ Examples:
   sudo tunstack serve .                               then: curl http://10.77.0.2/
   sudo tunstack fetch -v http://10.77.0.1:8080/       from a server of this machine's kernel
   sudo tunstack ping -c 3 10.77.0.1
+  sudo tunstack iperf3 -s                             then: iperf3 -c 10.77.0.2
   unshare -Urn tunstack ping 10.77.0.1                without sudo, where /dev/net/tun may be opened
 
 tunstack speaks TCP/IP itself. A TUN device joins it to this machine's kernel, which is 10.77.0.1 and fd77::1 to it;
@@ -28,12 +30,15 @@ fetch has curl's.`
 /** The whole program. */
 export function program(): Command {
   const root = new Command('tunstack')
-    .description('A TCP/IP stack of its own: serve, fetch and ping over a TUN device, and look at every packet.')
+    .description(
+      'A TCP/IP stack of its own: serve, fetch, ping and iperf3 over a TUN device, and look at every packet.',
+    )
     .version(packageVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help, or that of a command')
     .showSuggestionAfterError(true)
     .addHelpText('after', EXAMPLES)
-  for (const command of [demoCommand(), serveCommand(), fetchCommand(), pingCommand()]) root.addCommand(command)
+  for (const command of [demoCommand(), serveCommand(), fetchCommand(), pingCommand(), iperf3Command()])
+    root.addCommand(command)
   for (const command of [root, ...root.commands]) {
     command.exitOverride()
     command.configureOutput({ outputError: (text, write) => write(`${usageText(command, text)}\n`) })
