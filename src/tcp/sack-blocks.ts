@@ -50,12 +50,13 @@ export function hasSackBlocks(tcb: Tcb): boolean {
  *
  * `still`: how many acknowledgements are owed after this one. They are made together, once a batch is handled; so that the peer hears of
  * all ranges that the batch has made, and not of the last three again and again, the earlier ones tell of the earlier ranges, as if each
- * had gone out when its segment came (RFC 2018 §4).
+ * had gone out when its segment came (RFC 2018 §4). `reserved`: octets of option space that another option has to have.
  */
-export function fillSack(tcb: Tcb, plan: SegmentPlan, textLength: number, still: number): void {
+export function fillSack(tcb: Tcb, plan: SegmentPlan, textLength: number, still: number, reserved = 0): void {
   const { rcv } = tcb
   const { outOfOrder, recentRanges, duplicates } = rcv
-  const room = Math.min(TCP_HEADER_MAX, tcb.pathSegmentBytes) - TCP_HEADER_BYTES - standingOptionBytes(tcb) - 4
+  const room =
+    Math.min(TCP_HEADER_MAX, tcb.pathSegmentBytes) - TCP_HEADER_BYTES - standingOptionBytes(tcb) - 4 - reserved
   const inHeader = Math.floor(room / 8) // four; three beside timestamps, two beside a signature
   if (inHeader <= 0) duplicates.length = 0 // they can never be reported
   const most = textLength > 0 ? Math.min(inHeader, Math.floor((tcb.snd.mss - textLength - 4) / 8)) : inHeader
