@@ -128,6 +128,8 @@ export interface TcpCounters {
   TcpExtTCPAbortOnData: number
   /** Connections reset because they were closed with text unread. */
   TcpExtTCPAbortOnClose: number
+  /** Connections reset because too many were closed by their application and not over (orphans). */
+  TcpExtTCPAbortOnMemory: number
   /** Text in a SYN that the server took (RFC 7413). */
   TcpExtTCPFastOpenActive: number
   /** Text in a SYN that the server did not take, or whose SYN was lost. */
@@ -214,6 +216,7 @@ const ZEROS: TcpCounters = {
   TcpExtTCPAbortOnTimeout: 0,
   TcpExtTCPAbortOnData: 0,
   TcpExtTCPAbortOnClose: 0,
+  TcpExtTCPAbortOnMemory: 0,
   TcpExtTCPFastOpenActive: 0,
   TcpExtTCPFastOpenActiveFail: 0,
   TcpExtTCPFastOpenPassive: 0,
