@@ -242,10 +242,11 @@ export function countDropped(counters: TcpCounters, verdict: string): void {
   if (isInError) counters.TcpInErrs++
 }
 
-/** Counts a segment that goes out; a super-segment as the segments that it will be. */
-export function countSent(counters: TcpCounters, plan: SegmentPlan): void {
+/** Counts a segment that goes out; a super-segment as the segments that it will be. Returns how many those are. */
+export function countSent(counters: TcpCounters, plan: SegmentPlan): number {
   const count = plan.segmentBytes > 0 ? Math.ceil(plan.textLength / plan.segmentBytes) : 1
   if (plan.isResent) counters.TcpRetransSegs += count
   else counters.TcpOutSegs += count
   if ((plan.flags & FLAG.RST) !== 0) counters.TcpOutRsts++
+  return count
 }

@@ -309,8 +309,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
       const { tcb } = connection
       armAfterCalls(tcb, now)
       if (nextSegment(tcb, now, this.#writer.superSegment(tcb), plan)) {
-        countSent(this.counters, plan)
-        countOut(tcb.totals, plan)
+        countOut(tcb.totals, plan, countSent(this.counters, plan))
         if (connection.watch !== null) connection.watch.sent(plan, now)
         this.#writer.write(tcb, plan, packet)
         return true
