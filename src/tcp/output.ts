@@ -235,7 +235,7 @@ function nextNew(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boolea
   if (isHeldByMark(tcb, now)) return false
   validateWindow(tcb, now)
   const usable = seqDiff(seqAdd(snd.una, snd.wnd), snd.nxt)
-  const length = textToSend(tcb, unsent, usable, most, finDue)
+  const length = textToSend(tcb, unsent, usable, mostAtPace(tcb, most), finDue)
   if (length < 0) return false
   const withFin = finDue && length === unsent && usable > length
   if (length === 0 && !withFin) {
