@@ -52,6 +52,8 @@ export interface HostOptions {
   readonly hopLimit?: number
   /** Most connections in TIME-WAIT; over that the oldest goes (Linux's tcp_max_tw_buckets). Default 65536; Infinity for no limit. */
   readonly timeWaitMax?: number
+  /** Most connections closed by their socket and not over; one more is reset (Linux's tcp_max_orphans). Default 32768. */
+  readonly orphanMax?: number
   /** Most challenge acknowledgements in a second, about, of all connections (RFC 5961 §10). Default 1000; Infinity for no limit. */
   readonly challengeAcksPerSecond?: number
   /** Resolves names for `connect`, as node:dns's `lookup` does. Without it only addresses can be connected to. */
@@ -110,6 +112,7 @@ export class Host extends EventEmitter {
       tcp: options.tcp,
       hopLimit: options.hopLimit,
       timeWaitMax: options.timeWaitMax,
+      orphanMax: options.orphanMax,
       challengeAcksPerSecond: options.challengeAcksPerSecond,
     })
     this.#core = new HostCore(this.stack, device, scheduler, options.lookup ?? null)

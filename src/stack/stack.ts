@@ -30,8 +30,9 @@ export interface StackConfig {
   /** IPv4 time to live, IPv6 hop limit of packets without a connection. */
   readonly hopLimit?: number
   readonly routes?: readonly Route[]
-  /** Most connections in TIME-WAIT, and challenge acknowledgements in a second: see TcpLayerOptions. */
+  /** Most connections in TIME-WAIT, most orphans, and challenge acknowledgements in a second: see TcpLayerOptions. */
   readonly timeWaitMax?: number
+  readonly orphanMax?: number
   readonly challengeAcksPerSecond?: number
   /** Gives initial sequence numbers instead of RFC 6528's; for tests at the wrap and for replays. */
   readonly isn?: () => number
@@ -60,6 +61,7 @@ export class Stack {
       offload: config.offload ?? NO_OFFLOAD,
       ...(config.tcp === undefined ? {} : { config: config.tcp }),
       ...(config.timeWaitMax === undefined ? {} : { timeWaitMax: config.timeWaitMax }),
+      ...(config.orphanMax === undefined ? {} : { orphanMax: config.orphanMax }),
       ...(config.challengeAcksPerSecond === undefined ? {} : { challengeAcksPerSecond: config.challengeAcksPerSecond }),
       ...(config.isn === undefined ? {} : { isn: config.isn }),
     })

@@ -7,9 +7,9 @@
 //     all others    r.cep modulo 8 (ACE)
 //
 // Owns: these encodings, both counters. Does not own: who asks for it, what the sender does about a mark (ecn.ts).
-// DEVIATION: the option of RFC 9768 §3.2.3 (kinds 172 and 174) is neither sent nor read. It is optional; what we lose is certainty when
-// many acknowledgements in a row are lost. Read first: RFC 9768 §3.1.1 table 2, §3.2.2.
+// Does not own either: the option with the byte counters (accecn-option.ts). Read first: RFC 9768 §3.1.1 table 2, §3.2.2.
 
+import { countBytes, judgeFirstOption, marksByOption, noteMarksWithoutOption } from './accecn-option.ts'
 import { ECN, FIRST_CEP } from './ecn-state.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
 import type { Tcb } from './tcb.ts'
@@ -60,7 +60,9 @@ export function takeHandshakeCode(tcb: Tcb, code: number): void {
 /** Server: the acknowledgement of our SYN,ACK, while in SYN-RECEIVED (§3.2.2.1 table 4). */
 export function takeHandshakeAck(tcb: Tcb, segment: SegmentHeader): void {
   const { ecn } = tcb
-  if (ecn.mode !== 'accurate' || segment.textLength > 0 || segment.sackCount > 0) return
+  if (ecn.mode !== 'accurate') return
+  judgeFirstOption(tcb, segment)
+  if (segment.textLength > 0 || segment.sackCount > 0) return
   const code = aceOf(segment.flags)
   takeHandshakeCode(tcb, code)
   if (code === 0b110) ecn.sentCe = FIRST_CEP + 1
@@ -72,23 +74,28 @@ export function takeHandshakeAck(tcb: Tcb, segment: SegmentHeader): void {
  */
 export function countMarks(tcb: Tcb, segment: SegmentHeader, hold: (tcb: Tcb) => void): boolean {
   const { ecn } = tcb
-  if (segment.ecn !== ECN.CE) return false
+  const isDue = countBytes(tcb, segment)
+  const isMarked = segment.ecn === ECN.CE
+  const isChange = isMarked && !ecn.isLastMarked
+  ecn.isLastMarked = isMarked
+  if (!isMarked) return isDue
   if (ecn.untoldCe > 0 && ecn.untoldCe + segment.packets > MOST_UNTOLD) hold(tcb)
   ecn.receivedCe += segment.packets
   ecn.untoldCe += segment.packets
   // Marks on bare acknowledgements wait for company, or both ends would acknowledge one another without end.
-  return segment.textLength > 0 && ecn.untoldCe >= DUE_UNTOLD
+  // The first of a row of marks is told at once, so that the sender hears early of a queue that grows.
+  return isDue || (segment.textLength > 0 && (isChange || ecn.untoldCe >= DUE_UNTOLD))
 }
 
 /**
  * Sender: packets newly known to have met congestion. `delivered` packets are newly known to have arrived; an acknowledgement that brings
- * none is passed over (§3.2.2.2): the counter loses nothing by it.
+ * none is passed over (§3.2.2.2): the counter loses nothing by it. `ceBytes`: what the option tells of marked octets, -1 for nothing.
  *
  * §3.2.2.5.2: the counter has 3 bits. When more packets were acknowledged than it can tell, it may have gone around unseen, and of what
  * is possible the most is taken. DEVIATION: a counter that has not moved at all is believed, since a receiver acknowledges at every sixth
  * mark; else each acknowledgement of a super-segment would be taken for a mark on all of it.
  */
-export function newMarks(tcb: Tcb, segment: SegmentHeader, delivered: number): number {
+export function newMarks(tcb: Tcb, segment: SegmentHeader, delivered: number, ceBytes: number): number {
   const { ecn } = tcb
   const ace = aceOf(segment.flags)
   if (!ecn.isAceChecked) {
@@ -97,7 +104,12 @@ export function newMarks(tcb: Tcb, segment: SegmentHeader, delivered: number): n
   }
   if (delivered === 0 || !ecn.isCapable) return 0
   let marks = (ace - ecn.sentCe) & 7
-  if (marks > 0 && delivered > 7) marks = delivered - ((delivered - marks) & 7)
+  if (ceBytes >= 0) {
+    marks = marksByOption(tcb, ceBytes, marks)
+  } else {
+    if (marks > 0 && delivered > 7) marks = delivered - ((delivered - marks) & 7)
+    noteMarksWithoutOption(tcb, marks)
+  }
   ecn.sentCe += marks
   return marks
 }

@@ -189,6 +189,11 @@ export interface TcpConfig {
    * 'accurate': AccECN (RFC 9768) is asked for and accepted, with RFC 3168 for peers that know no other. DCTCP asks unless 'off'.
    */
   ecn: string
+  /**
+   * With AccECN tell marked octets in an option too, and read the peer's (RFC 9768 §3.2.3): 'full' with each acknowledgement of new text,
+   * 'minimum' when something else comes than before, for marks, and three times a round trip. Linux's tcp_ecn_option.
+   */
+  accEcnOption: 'full' | 'minimum' | 'off'
   /** A mark costs less of the window than a loss (RFC 8511), in congestion avoidance. */
   abe: boolean
   /** The byte with Diffserv code point and ECN (RFC 9293 §3.9.2). Its ECN bits count only with `ecn: 'off'`, else TCP sets them. */
@@ -289,6 +294,7 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   keepAliveGarbage: flag(false),
   hopLimit: number(64, 1, 255),
   ecn: atOpen(word('passive', 'off', 'on', 'accurate')),
+  accEcnOption: atOpen(word('full', 'minimum', 'off')),
   abe: flag(true),
   trafficClass: number(0, 0, 255),
 }

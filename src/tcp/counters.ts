@@ -128,6 +128,8 @@ export interface TcpCounters {
   TcpExtTCPAbortOnData: number
   /** Connections reset because they were closed with text unread. */
   TcpExtTCPAbortOnClose: number
+  /** Connections reset because too many were closed by their application and not over (orphans). */
+  TcpExtTCPAbortOnMemory: number
   /** Text in a SYN that the server took (RFC 7413). */
   TcpExtTCPFastOpenActive: number
   /** Text in a SYN that the server did not take, or whose SYN was lost. */
@@ -214,6 +216,7 @@ const ZEROS: TcpCounters = {
   TcpExtTCPAbortOnTimeout: 0,
   TcpExtTCPAbortOnData: 0,
   TcpExtTCPAbortOnClose: 0,
+  TcpExtTCPAbortOnMemory: 0,
   TcpExtTCPFastOpenActive: 0,
   TcpExtTCPFastOpenActiveFail: 0,
   TcpExtTCPFastOpenPassive: 0,
@@ -239,10 +242,11 @@ export function countDropped(counters: TcpCounters, verdict: string): void {
   if (isInError) counters.TcpInErrs++
 }
 
-/** Counts a segment that goes out; a super-segment as the segments that it will be. */
-export function countSent(counters: TcpCounters, plan: SegmentPlan): void {
+/** Counts a segment that goes out; a super-segment as the segments that it will be. Returns how many those are. */
+export function countSent(counters: TcpCounters, plan: SegmentPlan): number {
   const count = plan.segmentBytes > 0 ? Math.ceil(plan.textLength / plan.segmentBytes) : 1
   if (plan.isResent) counters.TcpRetransSegs += count
   else counters.TcpOutSegs += count
   if ((plan.flags & FLAG.RST) !== 0) counters.TcpOutRsts++
+  return count
 }

@@ -116,6 +116,7 @@ function createRecovery(iss: Seq): RecoveryState {
     partialAcks: 0,
     highestSacked: iss,
     judged: iss,
+    suspected: iss,
     forced: false,
     retransmits: 0,
   }

@@ -3,6 +3,7 @@
 
 import type { Micros } from '../base/time.ts'
 import { ACE_BITS } from './accecn.ts'
+import { withdrawOption } from './accecn-option.ts'
 import type { HeldAck } from './ecn-state.ts'
 import { fill } from './fill.ts'
 import { FLAG, type SegmentPlan } from './header.ts'
@@ -22,6 +23,7 @@ export function nextHeldAck(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
   tcb.sackEnabled = false // beside an older number a duplicate would be taken for a range (RFC 2883 §4): the next one reports it
   fill(tcb, plan, tcb.snd.nxt, FLAG.ACK, now)
   tcb.sackEnabled = sackEnabled
+  withdrawOption(tcb, plan)
   plan.ack = held.ack
   plan.flags = (plan.flags & ~ACE_BITS) | held.flags
   // The window counts from the number acknowledged: its right edge stays where it is [SHLD-14].

@@ -16,6 +16,52 @@ export interface HeldAck {
   readonly flags: number
 }
 
+/** What the AccECN option needs (accecn-option.ts). Counters stand by ECN field: [Not-ECT, ECT(1), ECT(0), CE], in octets of text. */
+export interface EcnOption {
+  /** We send it: acknowledgements that carry it do arrive. */
+  isSending: boolean
+  /** What becomes of the peer's: not known yet; not seen; seen; zeroed on the way and passed over. */
+  peer: 'unknown' | 'absent' | 'seen' | 'ignored'
+  /** r.e1b, r.e0b, r.ceb; and what our last option has told of them. */
+  readonly received: number[]
+  readonly told: number[]
+  /** Bits of the counters that have ever changed, and since the last option. */
+  changed: number
+  pending: number
+  /** The counter that the last text went to; -1 before the first. */
+  lastField: number
+  /** So many more segments carry the option whatever else there is to tell. */
+  demand: number
+  sentAt: Micros
+  /** Old text in a row. */
+  repeats: number
+  /** s.e1b, s.e0b, s.ceb: the same as the peer tells it. */
+  readonly delivered: number[]
+  /** Marks that ACE has told of since s.ceb was last told. */
+  marksSince: number
+  /** Segments with text sent when nothing was left in flight at such a time. */
+  clearSegments: number
+}
+
+/** First values (RFC 9768 §3.2.1): neither of the counters of ECT may be 0, so that clearing them shows. */
+export function createOption(demand: number): EcnOption {
+  return {
+    isSending: true,
+    peer: 'unknown',
+    received: [0, 1, 1, 0],
+    told: [0, 1, 1, 0],
+    changed: 0,
+    pending: 0,
+    lastField: -1,
+    demand,
+    sentAt: Number.NEGATIVE_INFINITY,
+    repeats: 0,
+    delivered: [0, 1, 1, 0],
+    marksSince: 0,
+    clearSegments: 0,
+  }
+}
+
 /** ECN of one connection. */
 export interface EcnState {
   /** Agreed on. */
@@ -60,6 +106,10 @@ export interface EcnState {
   isHandshakeAckDue: boolean
   /** The peer's first ACE field has been looked at. */
   isAceChecked: boolean
+  /** The last packet that came was marked. */
+  isLastMarked: boolean
+  /** The option; null: it is neither sent nor read. */
+  option: EcnOption | null
 }
 
 /** Where both counters of RFC 9768 §3.2.1 begin. */
@@ -86,5 +136,7 @@ export function createEcn(iss: Seq): EcnState {
     synField: ECN.NOT_ECT,
     isHandshakeAckDue: false,
     isAceChecked: false,
+    isLastMarked: false,
+    option: null,
   }
 }

@@ -20,6 +20,7 @@ import {
   newMarks,
   takeHandshakeCode,
 } from './accecn.ts'
+import { beginOption, judgeFirstOption, takeOption } from './accecn-option.ts'
 import type { TcpConfig } from './config.ts'
 import { ECN, type EcnMode } from './ecn-state.ts'
 import { FLAG, type SegmentHeader, type SegmentPlan } from './header.ts'
@@ -80,6 +81,7 @@ export function agreeOnEcn(tcb: Tcb, segment: SegmentHeader): void {
     ecn.mode = ecn.asked !== 'off' && isSetup ? 'classic' : 'off'
   } else if (config.ecn === 'accurate' && aceOf(flags) !== 0 && aceOf(flags) !== 0b011) {
     ecn.mode = 'accurate' // RFC 9768 §3.1.2: any other of the combinations stands for 111
+    beginOption(tcb, 0)
   } else {
     ecn.mode = isEcnAgreed(config, segment) ? 'classic' : 'off'
   }
@@ -91,6 +93,8 @@ function agreeBySynAck(tcb: Tcb, segment: SegmentHeader): void {
     ecn.mode = judgeSynAck(segment.flags)
     if (ecn.mode !== 'accurate') return
     ecn.isHandshakeAckDue = true
+    beginOption(tcb, 2)
+    judgeFirstOption(tcb, segment)
     takeHandshakeCode(tcb, aceOf(segment.flags))
     if (segment.ecn === ECN.CE) ecn.receivedCe++
   } else {
@@ -204,9 +208,11 @@ export function takeFeedback(tcb: Tcb, segment: SegmentHeader, delivered: number
   const packets = Math.ceil(delivered / mss)
   const isAccurate = ecn.mode === 'accurate'
   if (!isAccurate && (segment.flags & FLAG.ECE) === 0) return 0
-  const marks = isAccurate ? newMarks(tcb, segment, packets) : packets
+  const ceBytes = isAccurate && delivered > 0 ? takeOption(tcb, segment) : -1
+  const marks = isAccurate ? newMarks(tcb, segment, packets, ceBytes) : packets
   ecn.deliveredCe += marks
   tcb.counters.TcpExtTCPDeliveredCE += marks
+  if (isAccurate && ceBytes >= 0) return ceBytes > 0 || marks === 0 ? ceBytes : -1
   if (isAccurate) return Math.min(delivered, marks * mss)
   return delivered > 0 ? delivered : -1
 }

@@ -3,6 +3,7 @@
 // when (output.ts), the bytes on the wire (header.ts, writer.ts).
 
 import type { Micros } from '../base/time.ts'
+import { fillOption, reservedForOption } from './accecn-option.ts'
 import { noteAckSent, noteRide } from './acknowledge.ts'
 import { stampEcn } from './ecn.ts'
 import { FLAG, type SegmentPlan } from './header.ts'
@@ -44,8 +45,9 @@ export function fill(tcb: Tcb, plan: SegmentPlan, sequence: Seq, flags: number, 
   const still = Math.max(0, rcv.acksOwed - 1)
   noteAckSent(tcb)
   if ((flags & (FLAG.SYN | FLAG.RST)) !== 0) return
-  if (hasSackBlocks(tcb)) fillSack(tcb, plan, textLength, still)
+  if (hasSackBlocks(tcb)) fillSack(tcb, plan, textLength, still, reservedForOption(tcb, now))
   else if (tcb.life.isUserTimeoutDue) fillUserTimeout(tcb, plan, tcb.snd.mss - textLength)
+  fillOption(tcb, plan, textLength, now)
 }
 
 /** The same for a segment with text, `[start, start + length)` of it, and FIN after it when `withFin`. */

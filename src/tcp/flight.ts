@@ -16,51 +16,24 @@
 
 import { assert } from '../base/assert.ts'
 import type { Micros } from '../base/time.ts'
+import {
+  copyHistory,
+  type DeliveryCounts,
+  type FlightEntry,
+  type FlightMark,
+  giveBack,
+  stamp,
+  takeEntry,
+} from './flight-entry.ts'
 import type { RetransmitCause } from './reasons.ts'
 import { type Seq, seq, seqDiff, seqGt, seqLe, seqLt } from './seq.ts'
 
-/** What is known of a sent piece of sequence space. */
-export type FlightMark = 'sent' | 'sacked' | 'lost' | 'resent'
-
-/** A sent piece of sequence space, [start, end). */
-export interface FlightEntry {
-  start: Seq
-  end: Seq
-  /** When it was last sent. */
-  sentAt: Micros
-  /** How often it was sent. */
-  transmissions: number
-  mark: FlightMark
-  /** Why it was last judged lost, or sent again; 'none' while neither happened. */
-  cause: RetransmitCause | 'none'
-  /** When SACKed: how many segments it stands for. */
-  segments: number
-  /** Neighbours in the order of sending, among what is in the network (`sent`, `resent`); null at the ends. */
-  older: FlightEntry | null
-  newer: FlightEntry | null
-  /** For the delivery rate (delivery.ts): the connection's counts when it was last sent. */
-  delivered: number
-  deliveredAt: Micros
-  firstSentAt: Micros
-  isAppLimited: boolean
-}
+export type { DeliveryCounts, FlightEntry, FlightMark } from './flight-entry.ts'
 
 const isInNetwork = (mark: FlightMark): boolean => mark === 'sent' || mark === 'resent'
 
 const wasSentBefore = (a: FlightEntry, b: FlightEntry): boolean =>
   a.sentAt < b.sentAt || (a.sentAt === b.sentAt && seqLt(a.end, b.end))
-
-/** What a connection keeps of its deliveries; see delivery.ts. */
-export interface DeliveryCounts {
-  /** Sequence space delivered in the life of the connection, by SEG.ACK or SACK, each octet once. */
-  delivered: number
-  /** When `delivered` last grew. */
-  deliveredAt: Micros
-  /** When the first piece of the flight being measured was sent. */
-  firstSentAt: Micros
-  /** While `delivered` is below this, what was sent was held back by the application, not by the network; 0: it was not. */
-  appLimitedUntil: number
-}
 
 /** Is told of each piece of the flight that is newly known to have arrived; `length` is the part of it, in bytes. */
 export type DeliveryVisitor = (entry: Readonly<FlightEntry>, length: number) => void
@@ -123,21 +96,12 @@ export class Flight {
   /** Records a first transmission; `start` is the end of what was sent before. */
   push(start: Seq, end: Seq, now: Micros, counts: DeliveryCounts): void {
     assert(seqLt(start, end), 'flight: empty segment')
-    const entry: FlightEntry = {
-      start,
-      end,
-      sentAt: now,
-      transmissions: 1,
-      mark: 'sent',
-      cause: 'none',
-      segments: 0,
-      older: null,
-      newer: null,
-      delivered: counts.delivered,
-      deliveredAt: counts.deliveredAt,
-      firstSentAt: counts.firstSentAt,
-      isAppLimited: counts.appLimitedUntil > 0,
-    }
+    const entry = takeEntry(start, end)
+    entry.transmissions = 1
+    entry.mark = 'sent'
+    entry.cause = 'none'
+    entry.segments = 0
+    stamp(entry, now, counts)
     this.#entries.push(entry)
     this.#link(entry, this.#newest)
     this.#bytes += seqDiff(end, start)
@@ -184,11 +148,7 @@ export class Flight {
     this.#change(entry, 'resent', null) // its place is at the end: none is looked for
     this.#unlink(entry)
     this.#link(entry, this.#newest)
-    entry.delivered = counts.delivered
-    entry.deliveredAt = counts.deliveredAt
-    entry.firstSentAt = counts.firstSentAt
-    entry.isAppLimited = counts.appLimitedUntil > 0
-    entry.sentAt = now
+    stamp(entry, now, counts)
     entry.transmissions++
   }
 
@@ -196,7 +156,8 @@ export class Flight {
   split(i: number, at: Seq): void {
     const entry = this.#entries[this.#first + i]
     assert(seqLt(entry.start, at) && seqLt(at, entry.end), 'flight: split outside the entry')
-    const rest: FlightEntry = { ...entry, start: at, older: null, newer: null }
+    const rest = takeEntry(at, entry.end)
+    copyHistory(entry, rest)
     entry.end = at
     if (isInNetwork(entry.mark)) this.#link(rest, entry)
     this.#sackedSegments += rest.segments
@@ -212,12 +173,13 @@ export class Flight {
     entry.segments += next.segments
     entry.transmissions = Math.max(entry.transmissions, next.transmissions)
     this.#remove(i + 1)
+    giveBack(next)
   }
 
   /**
    * Releases everything below `una`. An entry that is acknowledged in part is shortened. Returns the last entry that went whole (the
-   * newest); null when there is none, or when any that is acknowledged was sent twice: then nobody knows what drew the acknowledgement.
-   * `visit` is told of what had not been SACKed before.
+   * newest; it is valid until something is sent); null when there is none, or when any that is acknowledged was sent twice: then nobody
+   * knows what drew the acknowledgement. `visit` is told of what had not been SACKed before.
    */
   release(una: Seq, visit: DeliveryVisitor): FlightEntry | null {
     let last: FlightEntry | null = null
@@ -234,6 +196,7 @@ export class Flight {
         if (isInNetwork(entry.mark)) this.#unlink(entry)
         this.#sackedSegments -= entry.segments
         this.#first++
+        giveBack(entry)
       } else {
         entry.start = una
       }

@@ -12,6 +12,7 @@
 // Owns: parsing into a reused record, writing. Does not own: the pseudo-header (src/ip/checksum.ts), what a segment means.
 
 import { get16, get32, put16, put32 } from '../base/bytes.ts'
+import { ACCECN, accEcnBytes, parseAccEcn, writeAccEcn } from './accecn-bytes.ts'
 import type { RetransmitCause } from './reasons.ts'
 import { type Seq, seq } from './seq.ts'
 
@@ -88,6 +89,11 @@ export class SegmentHeader {
   /** The ECN field of the packet that brought it, and of how many packets it is made (a super-segment): whoever parses knows. */
   ecn = 0
   packets = 1
+  /** Fields of the AccECN option (RFC 9768 §3.2.3), -1 when it is absent; and those fields, 24 bits each, -1 when absent. */
+  accEcnFields = -1
+  echoedE0 = -1
+  echoedCe = -1
+  echoedE1 = -1
   sackCount = 0
   /** Left and right edges of the SACK blocks in the order sent, int32 pairs. */
   readonly sackEdges = new Int32Array(8)
@@ -124,6 +130,7 @@ export function parseTcp(bytes: Uint8Array, start: number, end: number, out: Seg
   out.cookieLength = -1
   out.userTimeout = -1
   out.md5Start = -1
+  out.accEcnFields = -1
   out.sackCount = 0
   if (headerBytes > TCP_HEADER_BYTES) parseOptions(bytes, start + TCP_HEADER_BYTES, start + headerBytes, out)
   return 'ok'
@@ -183,6 +190,10 @@ function parseOption(bytes: Uint8Array, at: number, kind: number, length: number
         for (let i = 0; i < out.sackCount * 2; i++) out.sackEdges[i] = get32(bytes, at + 2 + 4 * i)
       }
       break
+    case ACCECN.ORDER_0:
+    case ACCECN.ORDER_1:
+      parseAccEcn(bytes, at, kind, length, out)
+      break
   }
 }
 
@@ -227,6 +238,12 @@ export class SegmentPlan {
   cookie: Uint8Array = NO_COOKIE
   /** User timeout option (RFC 5482 §3). */
   userTimeout = -1
+  /** The AccECN option (RFC 9768 §3.2.3): its kind, how many fields, -1 for no option, and the three counters. */
+  accEcnKind: number = ACCECN.ORDER_0
+  accEcnFields = -1
+  echoedE0 = 0
+  echoedCe = 0
+  echoedE1 = 0
   /** The key to sign it with (RFC 2385); null: it is not signed. */
   md5Key: Uint8Array | null = null
   sackCount = 0
@@ -248,6 +265,7 @@ export class SegmentPlan {
     this.hasTimestamps = false
     this.hasCookie = false
     this.userTimeout = -1
+    this.accEcnFields = -1
     this.md5Key = null
     this.sackCount = 0
   }
@@ -262,6 +280,7 @@ export function optionBytes(plan: SegmentPlan): number {
   if (plan.windowScale >= 0) length += 4
   if (plan.hasCookie) length += (plan.cookie.length + 5) & ~3
   if (plan.userTimeout >= 0) length += 4
+  if (plan.accEcnFields >= 0) length += accEcnBytes(plan.accEcnFields)
   if (plan.sackCount > 0) length += 4 + 8 * plan.sackCount
   return length
 }
@@ -269,7 +288,7 @@ export function optionBytes(plan: SegmentPlan): number {
 /**
  * Writes header and options at `at` with a checksum field of zero; returns the header's length. The options stand in Linux's order:
  * MD5 signature (its 16 octets are zeros until md5.ts signs), MSS, SACK-permitted (in the place of the timestamps' padding), timestamps,
- * window scale, Fast Open, SACK.
+ * window scale, Fast Open, user timeout, AccECN, SACK.
  */
 export function writeTcp(plan: SegmentPlan, out: Uint8Array, at: number): number {
   put16(out, at, plan.sourcePort)
@@ -316,6 +335,7 @@ function writeOptions(plan: SegmentPlan, out: Uint8Array, start: number): number
     put32(out, at, (OPTION.USER_TIMEOUT << 24) | (4 << 16) | plan.userTimeout)
     at += 4
   }
+  if (plan.accEcnFields >= 0) at = writeAccEcn(plan, out, at)
   if (plan.sackCount > 0) {
     put32(out, at, (OPTION.NOP << 24) | (OPTION.NOP << 16) | (OPTION.SACK << 8) | (2 + 8 * plan.sackCount))
     at += 4

@@ -1,5 +1,6 @@
 // What can be seen of a connection from outside: Linux's tcp_info by its own field names, so that `ss -ti` habits carry over.
 
+import { createOption, ECN, FIRST_CEP } from './ecn-state.ts'
 import { pipe } from './loss.ts'
 import type { AckHoldReason, AckReason, HoldReason } from './reasons.ts'
 import { receiveBufferBytes } from './receive-buffer.ts'
@@ -72,6 +73,17 @@ export interface TcpInfo {
   tcpi_options: readonly string[]
   /** Segments delivered that the peer says were marked. */
   tcpi_delivered_ce: number
+  /** Packets received that were marked, and octets of text received with each ECN field (AccECN, else 0). */
+  tcpi_received_ce: number
+  tcpi_received_e1_bytes: number
+  tcpi_received_e0_bytes: number
+  tcpi_received_ce_bytes: number
+  /** The same of what we sent, as the peer's AccECN option tells it. */
+  tcpi_delivered_e1_bytes: number
+  tcpi_delivered_e0_bytes: number
+  tcpi_delivered_ce_bytes: number
+  /** What becomes of the peer's AccECN option; 'off': it is not in use (RFC 9768 §3.2.3.2). */
+  accEcnOption: 'off' | 'unknown' | 'absent' | 'seen' | 'ignored'
   /** Bytes estimated in the network (RFC 6675 pipe). */
   pipe: number
   /** cwnd and ssthresh in bytes. */
@@ -123,6 +135,21 @@ function lifeOf(tcb: Tcb) {
   }
 }
 
+/** AccECN's counters without what they begin with. */
+function marksOf({ ecn }: Tcb) {
+  const { received, delivered } = ecn.option ?? createOption(0)
+  return {
+    tcpi_received_ce: ecn.receivedCe - FIRST_CEP,
+    tcpi_received_e1_bytes: received[ECN.ECT1] - 1,
+    tcpi_received_e0_bytes: received[ECN.ECT0] - 1,
+    tcpi_received_ce_bytes: received[ECN.CE],
+    tcpi_delivered_e1_bytes: delivered[ECN.ECT1] - 1,
+    tcpi_delivered_e0_bytes: delivered[ECN.ECT0] - 1,
+    tcpi_delivered_ce_bytes: delivered[ECN.CE],
+    accEcnOption: ecn.option === null ? ('off' as const) : ecn.option.peer,
+  }
+}
+
 /** Takes the picture. */
 export function tcpInfo(tcb: Tcb): TcpInfo {
   const { snd, rcv, rtt, cc } = tcb
@@ -164,6 +191,7 @@ export function tcpInfo(tcb: Tcb): TcpInfo {
     tcpi_rcv_wnd: receiveWindow(tcb),
     tcpi_options: options,
     tcpi_delivered_ce: tcb.ecn.deliveredCe,
+    ...marksOf(tcb),
     pipe: pipe(tcb),
     cwnd: cc.cwnd,
     ssthresh: cc.ssthresh,

@@ -18,6 +18,11 @@ export interface TcpLayerOptions {
   /** Most connections in TIME-WAIT; over that the oldest goes (Linux's tcp_max_tw_buckets). Default 65536. */
   readonly timeWaitMax?: number
   /**
+   * Most connections that their application has closed and that still have something to deliver, or to wait for; one more is reset
+   * (Linux's tcp_max_orphans). Default 32768.
+   */
+  readonly orphanMax?: number
+  /**
    * Most challenge acknowledgements in a second over all connections, about: from half of it to one and a half, drawn anew each second
    * (RFC 5961 §10). Default 1000; Infinity for no limit.
    */

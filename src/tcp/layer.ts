@@ -34,6 +34,7 @@ import { Listener, type ListenerLayer } from './listener.ts'
 import { localAddress } from './local-address.ts'
 import { checkMd5, md5KeyOf, signWith } from './md5.ts'
 import { Observers, type TcpObserver } from './observers.ts'
+import { DEFAULT_ORPHAN_MAX, Orphans } from './orphans.ts'
 import { nextSegment } from './output.ts'
 import { type IssRule, type PassiveLayer, PassiveOpens, REOPEN_GAP } from './passive-open.ts'
 import { startWithPathMtu } from './path-mtu.ts'
@@ -81,6 +82,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
   #now: Micros = 0
   readonly #challenges: ChallengeBudget
   readonly #timeWaits: TimeWaits
+  readonly #orphans: Orphans
   readonly #passive = new PassiveOpens(this)
   readonly #deadlines = new Deadlines<Connection>()
   readonly #writer: SegmentWriter
@@ -102,6 +104,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
     this.fastOpen = new FastOpenCookies(options.random)
     this.#challenges = new ChallengeBudget(options.challengeAcksPerSecond ?? 1000, options.random)
     this.#timeWaits = new TimeWaits(options.timeWaitMax ?? DEFAULT_TIME_WAIT_MAX)
+    this.#orphans = new Orphans(options.orphanMax ?? DEFAULT_ORPHAN_MAX)
     this.#writer = new SegmentWriter(options.ip, options.offload)
     options.ip.onTransportError = (error) => this.#handleIcmpError(error)
   }
@@ -306,8 +309,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
       const { tcb } = connection
       armAfterCalls(tcb, now)
       if (nextSegment(tcb, now, this.#writer.superSegment(tcb), plan)) {
-        countSent(this.counters, plan)
-        countOut(tcb.totals, plan)
+        countOut(tcb.totals, plan, countSent(this.counters, plan))
         if (connection.watch !== null) connection.watch.sent(plan, now)
         this.#writer.write(tcb, plan, packet)
         return true
@@ -368,10 +370,12 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
     if (tcb.state !== 'CLOSED') {
       this.#deadlines.arm(connection, nextDeadline(tcb))
       if (tcb.state === 'TIME-WAIT') this.#linger(connection)
+      else if (tcb.orphaned && this.#orphans.add(connection)) this.touch(connection)
       return
     }
     this.#deadlines.remove(connection)
     this.#timeWaits.delete(connection)
+    this.#orphans.delete(connection)
     if (this.#demux.remove(connection) && connection.listener === null) {
       tcb.events |= EVENT.closed
       this.#eventful.add(connection)
@@ -380,6 +384,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
 
   /** In TIME-WAIT little is kept, and of too many the oldest goes. */
   #linger(connection: Connection): void {
+    this.#orphans.delete(connection)
     const evicted = this.#timeWaits.add(connection)
     if (evicted === null) return
     this.counters.TcpExtTCPTimeWaitOverflow++

@@ -126,9 +126,9 @@ export class Listener {
   }
 
   /**
-   * RFC 9293 §3.10.7.2: what a segment without a connection asks of this listener. `isReopening`: it comes after TIME-WAIT, from a peer
-   * that is known; it never gets a cookie, which could not keep its numbers beyond those used before. `isSigned`: its signature was right,
-   * and a cookie has no room for what that needs.
+   * RFC 9293 §3.10.7.2: what a segment without a connection asks of this listener. `isReopening`: it comes after TIME-WAIT; it never gets
+   * a cookie, which could not keep its numbers beyond those used before, so with all places taken it is passed over: it comes again.
+   * `isSigned`: its signature was right, and a cookie has no room for what that needs.
    */
   judge(segment: SegmentHeader, now: Micros, isReopening: boolean, isSigned = false): ListenVerdict {
     if ((segment.flags & FLAG.RST) !== 0) return 'drop'
@@ -140,11 +140,16 @@ export class Listener {
     if (this.isFull()) return 'drop' // the peer's SYN comes again; as Linux does
     const { synBacklog } = this.config
     const synCookies = isSigned ? 'never' : this.config.synCookies
-    if (isReopening || (synCookies !== 'always' && this.halfOpen < synBacklog)) return 'open'
+    const hasPlace = this.halfOpen < synBacklog
+    if (hasPlace && (isReopening || synCookies !== 'always')) return 'open'
     if (synCookies === 'never') {
       this.#layer.counters.TcpExtTCPReqQFullDrop++
       this.#evict()
       return 'open'
+    }
+    if (isReopening) {
+      this.#layer.counters.TcpExtTCPReqQFullDrop++
+      return 'drop'
     }
     this.#layer.counters.TcpExtTCPReqQFullDoCookies++
     this.#cookieAt = now

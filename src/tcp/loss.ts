@@ -105,7 +105,7 @@ function isPrrInUse(tcb: Tcb): boolean {
 function judgeFlight(tcb: Tcb, outcome: AckOutcome, sample: DeliverySample, now: Micros): void {
   if (!tcb.sackEnabled) return
   if (!tcb.config.rack) {
-    markLostBySack(tcb)
+    if (outcome.sacked > 0) markLostBySack(tcb) // nothing else brings a piece nearer to being lost
     return
   }
   if (outcome.isDsack) onDsack(tcb)
@@ -200,6 +200,7 @@ function enterRecovery(tcb: Tcb, delivered: number, now: Micros): void {
   if (tcb.sackEnabled) tcb.counters.TcpExtTCPSackRecovery++
   else tcb.counters.TcpExtTCPRenoRecovery++
   recovery.point = snd.nxt
+  recovery.suspected = snd.una
   recovery.partialAcks = 0
   beginPrr(tcb, delivered)
   beginUndo(tcb)
@@ -229,15 +230,19 @@ function markHeadLost(tcb: Tcb, cause: RetransmitCause): boolean {
 
 /**
  * RFC 6675 §4 NextSeg() rule (3): nothing is surely lost and nothing new can go, but the window has room: the first hole below what was
- * SACKed is taken for lost, one segment. Returns whether there was one.
+ * SACKed is taken for lost, one segment. Returns whether there was one. A hole that has been filled once is no hole again in this recovery,
+ * so the search goes on from where it ended.
  */
 export function suspectNextHole(tcb: Tcb): boolean {
   const { recovery, snd } = tcb
   const { flight } = snd
   if (tcb.config.rack || recovery.phase !== 'recovery' || !tcb.sackEnabled || flight.lostBytes > 0) return false
   if (tcb.cc.cwnd - flight.pipe < snd.mss) return false
-  for (let i = 0; i < flight.size && seqLt(flight.at(i).start, recovery.highestSacked); i++) {
-    if (flight.at(i).mark !== 'sent') continue
+  for (let i = flight.indexOf(seqMax(recovery.suspected, snd.una)); i < flight.size; i++) {
+    const { start, mark } = flight.at(i)
+    if (seqGe(start, recovery.highestSacked)) break
+    recovery.suspected = start
+    if (mark !== 'sent') continue
     markSegmentLost(tcb, i, 'suspect')
     return true
   }
@@ -255,6 +260,7 @@ function markLostBySack(tcb: Tcb): void {
   let i = Math.min(flight.size - 1, flight.indexOf(seqAdd(recovery.highestSacked, -1)))
   for (; i >= 0; i--) {
     const entry = flight.at(i)
+    if (seqLt(entry.start, recovery.judged)) break // what lies below has been judged, by less than is known now
     if (entry.mark !== 'sacked') continue
     bytesAbove += seqDiff(entry.end, entry.start)
     if (i === 0 || flight.at(i - 1).mark !== 'sacked') blocksAbove++

@@ -4,6 +4,7 @@
 // (syn-output.ts), whether new text may go (send-decision.ts), what every segment carries (fill.ts), what is lost (loss.ts).
 
 import type { Micros } from '../base/time.ts'
+import { needsOwnSegment, withdrawOption } from './accecn-option.ts'
 import { carriesCwr, isHeldByMark, stampNewText } from './ecn.ts'
 import { nextHeldAck } from './ecn-acks.ts'
 import { fill, fillText } from './fill.ts'
@@ -50,7 +51,8 @@ export function nextSegment(tcb: Tcb, now: Micros, superSegment: number, plan: S
   const most = mostText(tcb, superSegment)
   if (nextHeldAck(tcb, now, plan)) return true
   // Duplicate acknowledgements go by themselves: text with the same number is not counted as one (RFC 5681 §2).
-  if ((tcb.rcv.outOfOrder.size > 0 || tcb.ecn.isHandshakeAckDue) && nextAck(tcb, now, plan)) return true
+  const isByItself = tcb.rcv.outOfOrder.size > 0 || tcb.ecn.isHandshakeAckDue || needsOwnSegment(tcb)
+  if (isByItself && nextAck(tcb, now, plan)) return true
   if (tcb.tlp.isDue && nextTailProbe(tcb, now, plan)) return true
   if (nextText(tcb, now, most, plan)) return true
   noteHold(tcb, now)
@@ -167,6 +169,7 @@ function resend(tcb: Tcb, i: number, withFin: boolean, now: Micros, plan: Segmen
   const { start, end } = flight.at(i)
   noteResentOnPath(tcb, start)
   fillText(tcb, plan, start, seqDiff(end, start) - (withFin ? 1 : 0), withFin, now)
+  withdrawOption(tcb, plan)
   plan.isResent = true
   tcb.usage.resentBytes += plan.textLength
   plan.cause = flight.at(i).cause
@@ -232,7 +235,7 @@ function nextNew(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boolea
   if (isHeldByMark(tcb, now)) return false
   validateWindow(tcb, now)
   const usable = seqDiff(seqAdd(snd.una, snd.wnd), snd.nxt)
-  const length = textToSend(tcb, unsent, usable, most, finDue)
+  const length = textToSend(tcb, unsent, usable, mostAtPace(tcb, most), finDue)
   if (length < 0) return false
   const withFin = finDue && length === unsent && usable > length
   if (length === 0 && !withFin) {

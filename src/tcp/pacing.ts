@@ -9,12 +9,22 @@ import type { Tcb } from './tcb.ts'
 /** Packets may run ahead of the pace, or catch up, by this much: a real clock's timers are not finer. */
 const SLACK_US: Micros = 1_000
 
+/**
+ * How far ahead of the pace packets may run, and how far they may catch up. Where it is there only to bound bursts (RFC 7661 §4.4.2,
+ * window-validation.ts) both together are an initial window, which may go at once after any pause (RFC 5681 §4.1).
+ */
+function slackUs({ cc, usage, snd, config }: Tcb): Micros {
+  return usage.isPaced ? (config.initialWindowSegments * snd.mss * 1e6) / (2 * cc.pacingRate) : SLACK_US
+}
+
 /** Whether the pace lets a packet go now; if not, its timer is set and `tcb.hold` says so. */
 export function isPaceReached(tcb: Tcb, now: Micros): boolean {
   const rate = tcb.cc.pacingRate
-  if (rate <= 0 || tcb.paceAt <= now + SLACK_US) return true
+  if (rate <= 0) return true
+  const slack = slackUs(tcb)
+  if (tcb.paceAt <= now + slack) return true
   tcb.hold = 'pacing'
-  tcb.timers.pace = tcb.paceAt - SLACK_US
+  tcb.timers.pace = tcb.paceAt - slack
   return false
 }
 
@@ -30,7 +40,7 @@ export function mostAtPace(tcb: Tcb, most: number): number {
 export function notePaced(tcb: Tcb, bytes: number, now: Micros): void {
   const rate = tcb.cc.pacingRate
   if (rate <= 0) return
-  tcb.paceAt = Math.max(tcb.paceAt, now - SLACK_US) + (bytes * 1e6) / rate
+  tcb.paceAt = Math.max(tcb.paceAt, now - slackUs(tcb)) + (bytes * 1e6) / rate
 }
 
 /** `pacing: 'always'`: the pace of a controller that asks for none (RFC 9002 §7.7); as Linux's tcp_update_pacing_rate. */

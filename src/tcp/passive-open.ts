@@ -178,6 +178,10 @@ export class PassiveOpens {
       counters.TcpExtSyncookiesFailed++
       // DEVIATION: RFC 9293 §3.10.7.2 resets. Text may have overtaken what brings the cookie, and it comes again.
       if (segment.textLength > 0) return 'tcp-not-accepted'
+      // Nor one for what has overtaken both: its number is the one that the peer, which is open, believes of a reset.
+      if (cookies.isOvertaking(header.dst, destinationPort, header.src, sourcePort, irs, iss, now)) {
+        return 'tcp-not-accepted'
+      }
       this.#reset(header, segment, key)
       return 'tcp-not-syn'
     }
@@ -186,6 +190,10 @@ export class PassiveOpens {
       if (!listener.config.abortOnOverflow) return 'tcp-not-accepted' // the cookie is good for another minute
       this.#reset(header, segment, key)
       return 'tcp-not-accepted'
+    }
+    if (!cookies.spend(header.dst, destinationPort, header.src, sourcePort, iss, now)) {
+      this.#reset(header, segment, key)
+      return 'tcp-not-syn'
     }
     const tcb = this.#layer.createPassive(listener, header, segment, now, { exact: iss })
     rebuildSyn(segment, mss, tcb.config.timestamps, tcb.ts.offset, syn)

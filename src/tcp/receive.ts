@@ -110,13 +110,18 @@ function holdOutOfOrder(tcb: Tcb, from: Seq, end: Seq): void {
 /** RFC 2018 §4: remembers that range `i` is the one that grew last; as many as acknowledgements may be owed (see fillSack). */
 function noteRange(rcv: ReceiveState, i: number): void {
   const { outOfOrder, recentRanges } = rcv
+  // In place: the new one first, each that is kept a place further on.
+  let next = seq(outOfOrder.start(i))
   let kept = 0
-  for (const at of recentRanges) {
+  for (let k = 0; k < recentRanges.length; k++) {
+    const at = recentRanges[k]
     const other = outOfOrder.find(at)
-    if (other >= 0 && other !== i && kept < MOST_RECENT - 1) recentRanges[kept++] = at
+    if (other < 0 || other === i || kept >= MOST_RECENT - 1) continue
+    recentRanges[kept++] = next
+    next = at
   }
-  recentRanges.length = kept
-  recentRanges.unshift(seq(outOfOrder.start(i)))
+  recentRanges[kept++] = next
+  if (recentRanges.length > kept) recentRanges.length = kept
 }
 
 function takeInOrder(tcb: Tcb, end: Seq, now: Micros): void {

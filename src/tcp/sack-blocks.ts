@@ -50,12 +50,13 @@ export function hasSackBlocks(tcb: Tcb): boolean {
  *
  * `still`: how many acknowledgements are owed after this one. They are made together, once a batch is handled; so that the peer hears of
  * all ranges that the batch has made, and not of the last three again and again, the earlier ones tell of the earlier ranges, as if each
- * had gone out when its segment came (RFC 2018 §4).
+ * had gone out when its segment came (RFC 2018 §4). `reserved`: octets of option space that another option has to have.
  */
-export function fillSack(tcb: Tcb, plan: SegmentPlan, textLength: number, still: number): void {
+export function fillSack(tcb: Tcb, plan: SegmentPlan, textLength: number, still: number, reserved = 0): void {
   const { rcv } = tcb
   const { outOfOrder, recentRanges, duplicates } = rcv
-  const room = Math.min(TCP_HEADER_MAX, tcb.pathSegmentBytes) - TCP_HEADER_BYTES - standingOptionBytes(tcb) - 4
+  const room =
+    Math.min(TCP_HEADER_MAX, tcb.pathSegmentBytes) - TCP_HEADER_BYTES - standingOptionBytes(tcb) - 4 - reserved
   const inHeader = Math.floor(room / 8) // four; three beside timestamps, two beside a signature
   if (inHeader <= 0) duplicates.length = 0 // they can never be reported
   const most = textLength > 0 ? Math.min(inHeader, Math.floor((tcb.snd.mss - textLength - 4) / 8)) : inHeader
@@ -64,19 +65,25 @@ export function fillSack(tcb: Tcb, plan: SegmentPlan, textLength: number, still:
     plan.sackEdges[0] = duplicates[0]
     plan.sackEdges[1] = duplicates[1]
     count = 1
-    duplicates.splice(0, 2)
+    duplicates.shift()
+    duplicates.shift()
   }
   rcv.acksOwed = duplicates.length / 2
   const first = count
-  const put = (i: number): void => {
-    if (i < 0 || count >= most) return
-    for (let k = first; k < count; k++) if (plan.sackEdges[2 * k] === outOfOrder.start(i)) return
-    plan.sackEdges[2 * count] = outOfOrder.start(i)
-    plan.sackEdges[2 * count + 1] = outOfOrder.end(i)
-    count++
-  }
   const earlier = Math.max(0, Math.min(still, recentRanges.length - (most - first)))
-  for (let k = earlier; k < recentRanges.length; k++) put(outOfOrder.find(recentRanges[k]))
-  for (let i = outOfOrder.size - 1; i >= 0 && count < most; i--) put(i)
+  for (let k = earlier; k < recentRanges.length && count < most; k++) {
+    count = putRange(tcb, plan, outOfOrder.find(recentRanges[k]), first, count)
+  }
+  for (let i = outOfOrder.size - 1; i >= 0 && count < most; i--) count = putRange(tcb, plan, i, first, count)
   plan.sackCount = count
+}
+
+/** Range `i` as block `count`, unless there is none or it stands among those from `first` on; returns how many blocks there are then. */
+function putRange(tcb: Tcb, plan: SegmentPlan, i: number, first: number, count: number): number {
+  if (i < 0) return count
+  const start = tcb.rcv.outOfOrder.start(i)
+  for (let k = first; k < count; k++) if (plan.sackEdges[2 * k] === start) return count
+  plan.sackEdges[2 * count] = start
+  plan.sackEdges[2 * count + 1] = tcb.rcv.outOfOrder.end(i)
+  return count + 1
 }

@@ -5,6 +5,7 @@
 
 import type { Micros } from '../base/time.ts'
 import { takeHandshakeAck } from './accecn.ts'
+import { noteRepeatedText } from './accecn-option.ts'
 import { isAcceptable, isAckInRange, isOldDuplicate, takeTimestamp } from './acceptability.ts'
 import { handleAck, measure, releaseAcked, restartRetransmitTimer } from './ack.ts'
 import { owesAck, owesChallenge, owesReminder } from './acknowledge.ts'
@@ -96,8 +97,10 @@ function answerUnacceptable(tcb: Tcb, segment: SegmentHeader, now: Micros): 'don
   noteOldSegment(tcb, segment)
   repeatHandshakeAck(tcb, segment)
   // Text and FIN are answered each time, as their sender counts on it; what carries none may be part of a war of acknowledgements.
-  if (segment.textLength > 0) answerText(tcb, segment.seq)
-  else if ((segment.flags & (FLAG.FIN | FLAG.SYN)) === FLAG.FIN) owesAck(tcb, 'duplicate')
+  if (segment.textLength > 0) {
+    noteRepeatedText(tcb)
+    answerText(tcb, segment.seq)
+  } else if ((segment.flags & (FLAG.FIN | FLAG.SYN)) === FLAG.FIN) owesAck(tcb, 'duplicate')
   else owesReminder(tcb, now)
   return 'done'
 }

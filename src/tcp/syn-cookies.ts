@@ -5,7 +5,8 @@
 //     TSval  = clock | ECN | SACK | window scale        bit 5, bit 4, bits 3-0 (15: none)
 //
 // What is lost: a SYN,ACK that does not arrive goes again only when the peer's SYN does; text that overtakes what brings the cookie is
-// dropped and has to come again (it is not reset, so for two minutes after the last cookie text of connections long gone is not either).
+// dropped and has to come again (it is not reset, so for two minutes after the last cookie text of connections long gone is not either),
+// and so is an ACK that overtakes it.
 // Owns: making and judging cookies. Does not own: when they are used (listener.ts), opening a connection (passive-open.ts).
 // DEVIATION: RFC 9293 §3.4.1 [MUST-8]: such a number has no clock in it but the minute and the peer's own; RFC 4987 §3.6 knows it.
 
@@ -24,6 +25,11 @@ export const COOKIE_MINUTES = 2
 /** After the last cookie went out, for so long an acknowledgement may bring one back. */
 export const COOKIE_LIFE_US: Micros = COOKIE_MINUTES * MINUTE
 
+/** Cookies that have come back and are remembered for COOKIE_LIFE_US, so that none opens a second connection; of more the oldest go. */
+const MOST_SPENT = 65536
+/** The most text that an acknowledgement may have overtaken: the window of a SYN,ACK. */
+const MOST_OVERTAKEN = 65535
+
 const HASH_BITS = 0x1fffff
 const OPTION_BITS = 0x3f
 const SACK_BIT = 0x10
@@ -34,6 +40,8 @@ const NO_SCALE = 0x0f
 export class SynCookies {
   readonly #outer: SipKey
   readonly #inner: SipKey
+  // When each that came back did so, by four values and number; the oldest first.
+  readonly #spent = new Map<number, Micros>()
 
   constructor(random: Random) {
     this.#outer = sipKey(random)
@@ -76,6 +84,48 @@ export class SynCookies {
     const index = (rest >>> 21) & 7
     const inner = hashFourTuple(this.#inner, local, localPort, remote, remotePort, ((minute - age) << 3) | index)
     return ((rest ^ inner) & HASH_BITS) === 0 ? COOKIE_MSS[index] : -1
+  }
+
+  /**
+   * Whether `iss` is a cookie of this peer's when text stands between its SYN and the number `irs` is taken from: an acknowledgement that
+   * has overtaken what brings the cookie. Of random numbers one in four thousand passes.
+   */
+  isOvertaking(
+    local: IpAddress,
+    localPort: number,
+    remote: IpAddress,
+    remotePort: number,
+    irs: Seq,
+    iss: Seq,
+    now: Micros,
+  ): boolean {
+    const outer = hashFourTuple(this.#outer, local, localPort, remote, remotePort)
+    const rest = (iss - outer - irs) | 0
+    for (let minute = minuteOf(now); minute > minuteOf(now) - COOKIE_MINUTES; minute--) {
+      for (let index = 0; index < COOKIE_MSS.length; index++) {
+        const salt = (minute << 3) | index
+        const inner = hashFourTuple(this.#inner, local, localPort, remote, remotePort, salt)
+        const ahead = (((minute << 24) | (index << 21) | (inner & HASH_BITS)) - rest) | 0
+        if (ahead > 0 && ahead <= MOST_OVERTAKEN) return true
+      }
+    }
+    return false
+  }
+
+  /**
+   * A cookie has come back: false when it has before. Once its connection is over, a copy of the ACK that brought it would open another,
+   * of which the peer knows nothing (RFC 9293 §3.10.7.2: that ACK is one for a connection that does not exist).
+   */
+  spend(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number, iss: Seq, now: Micros): boolean {
+    const spent = this.#spent
+    for (const [oldest, at] of spent) {
+      if (now - at < COOKIE_LIFE_US && spent.size < MOST_SPENT) break
+      spent.delete(oldest)
+    }
+    const name = hashFourTuple(this.#outer, local, localPort, remote, remotePort, iss)
+    if (spent.has(name)) return false
+    spent.set(name, now)
+    return true
   }
 }
 

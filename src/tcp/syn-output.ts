@@ -2,6 +2,7 @@
 // Owns: what our SYN carries. Does not own: what the peer's SYN tells (handshake.ts).
 
 import type { Micros } from '../base/time.ts'
+import { fillSynAckOption } from './accecn-option.ts'
 import { stampSyn } from './ecn.ts'
 import { fillFastOpen, withdrawFastOpen } from './fast-open.ts'
 import { fillGrant } from './fast-open-server.ts'
@@ -47,6 +48,7 @@ export function nextSyn(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
     plan.cause = snd.flight.at(0).cause
     tcb.recovery.forced = false
   }
+  fillSynAckOption(tcb, plan, !first)
   armRetransmit(tcb, now)
   return true
 }

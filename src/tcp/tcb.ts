@@ -150,6 +150,8 @@ export interface RecoveryState {
   highestSacked: Seq
   /** Everything below has been judged by the SACK rule already. */
   judged: Seq
+  /** In this recovery no hole that was sent once only lies below (RFC 6675 §4 rule 3). */
+  suspected: Seq
   /** One segment may be sent again whatever the window says (RFC 6675 §5 step 4.3, RFC 6298 §5.4). */
   forced: boolean
   /** Retransmissions in all. */

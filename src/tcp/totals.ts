@@ -6,9 +6,8 @@ import type { SegmentHeader, SegmentPlan } from './header.ts'
 import { type Tcb, unsentBytes } from './tcb.ts'
 import type { Totals } from './totals-state.ts'
 
-/** A segment goes out; a super-segment counts as those that it will be. */
-export function countOut(totals: Totals, plan: SegmentPlan): void {
-  const count = plan.segmentBytes > 0 ? Math.ceil(plan.textLength / plan.segmentBytes) : 1
+/** A segment goes out; a super-segment counts as the `count` that it will be. */
+export function countOut(totals: Totals, plan: SegmentPlan, count: number): void {
   totals.segmentsOut += count
   if (plan.textLength === 0) return
   totals.dataSegmentsOut += count

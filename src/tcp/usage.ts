@@ -28,6 +28,8 @@ export interface UsageState {
   halfUntil: Micros
   /** When the non-validated phase began, -1 outside of it (RFC 7661 §4.3). */
   nonValidatedAt: Micros
+  /** The pace is the one that the phase asks for, not the controller's (RFC 7661 §4.4.2). */
+  isPaced: boolean
   /** max(pipeACK, LossFlightSize) of a loss in that phase; -1 when there was none (RFC 7661 §4.4.1). */
   lossFlight: number
   /** Text sent again since then. */
@@ -48,6 +50,7 @@ export function createUsage(iss: Seq, now: Micros): UsageState {
     recentPipe: 0,
     halfUntil: now,
     nonValidatedAt: -1,
+    isPaced: false,
     lossFlight: -1,
     resentBytes: 0,
   }

@@ -18,7 +18,7 @@ import {
   type RetransmitCause,
 } from './reasons.ts'
 import { backedOffRtoUs } from './rtt.ts'
-import { seqDiff } from './seq.ts'
+import { type Seq, seqAdd, seqDiff } from './seq.ts'
 import type { State } from './state.ts'
 import type { Tcb } from './tcb.ts'
 
@@ -62,7 +62,7 @@ export interface RttEvent {
 export interface RetransmitEvent {
   readonly kind: 'retransmit'
   readonly at: Micros
-  /** First sequence number, counted from ISS. */
+  /** First sequence number, counted from ISS: no 32 bits, it goes on where they go around. */
   readonly seq: number
   /** Bytes of text. */
   readonly length: number
@@ -97,6 +97,12 @@ export interface AckHoldEvent {
 /** What an observer is told. */
 export type TcpEvent = StateEvent | WindowEvent | RttEvent | RetransmitEvent | HoldEvent | AckHoldEvent
 
+/** What was acknowledged is counted in 53 bits, but for SYN; a number in use lies within 2 GiB of that. */
+function countFromIss({ snd, delivery, totals }: Tcb, sequence: Seq): number {
+  const acknowledged = Math.max(totals.bytesAcked, delivery.delivered - snd.flight.sackedBytes)
+  return acknowledged + seqDiff(sequence, seqAdd(snd.iss, acknowledged))
+}
+
 /** Watches one connection's record. */
 export class ConnectionWatch {
   readonly #tcb: Tcb
@@ -126,7 +132,7 @@ export class ConnectionWatch {
   sent(plan: SegmentPlan, now: Micros): void {
     if (!plan.isResent || plan.cause === 'none') return
     const { cause, textLength: length } = plan
-    const seq = seqDiff(plan.seq, this.#tcb.snd.iss)
+    const seq = countFromIss(this.#tcb, plan.seq)
     this.#tell({ kind: 'retransmit', at: now, seq, length, cause, ...RETRANSMIT_CAUSES[cause] })
   }
 

@@ -6,7 +6,7 @@
 //   setting   after a pause of an RTO      while the application sends less than the window      at a loss
 //   off       restart (RFC 5681 §4.1)      it stays                                              the controller's rule
 //   decay     restart (RFC 5681 §4.1)      each RTO half way down to what was used               the controller's rule
-//   keep      it stays                     it stays five minutes, then halves                    from what was proven (pipeACK)
+//   keep      it stays                     it stays five minutes, then halves, and is paced       from what was proven (pipeACK)
 
 import { MINUTE, type Micros, SECOND } from '../base/time.ts'
 import type { DeliverySample } from './delivery.ts'
@@ -61,8 +61,10 @@ export function validateWindow(tcb: Tcb, now: Micros): void {
     const lapsedAt = Math.min(now, usage.halfUntil + halfPeriodUs(tcb))
     trackPhase(tcb, lapsedAt, now)
     ageWindow(tcb, now)
+    boundBurst(tcb)
     return
   }
+  if (usage.isPaced) boundBurst(tcb)
   if (snd.flight.bytes > 0 || now - tcb.sentAt <= tcb.rtt.rtoUs || !config.slowStartAfterIdle) return
   // RFC 5681 §4.1: after a pause of more than an RTO the window restarts from the initial one.
   tcb.control.onIdle(cc, Math.min(initialWindow(tcb), cc.cwnd), now)
@@ -91,7 +93,6 @@ function rememberWindow(tcb: Tcb): void {
 }
 
 // RFC 7661. A controller that models the path (BBR) sees to all this by itself.
-// DEVIATION: §4.4.2 asks for bursts to be bounded in the non-validated phase; they are where the controller paces, otherwise by cwnd alone.
 
 const isNewValidation = (tcb: Tcb): boolean =>
   tcb.config.windowValidation === 'keep' && tcb.control.ownsRecovery !== true
@@ -128,6 +129,19 @@ function trackPhase(tcb: Tcb, since: Micros, now: Micros = since): void {
   forgetOldPipe(tcb, now)
   if (pipeAck(tcb) >= cc.cwnd / 2) usage.nonValidatedAt = -1
   else if (usage.nonValidatedAt < 0) usage.nonValidatedAt = since
+}
+
+/**
+ * §4.4.2: a window that says little of the path is not sent at once: in the non-validated phase what is more than an initial window is
+ * spread over the round trip, as far as there is no pace already.
+ */
+function boundBurst(tcb: Tcb): void {
+  const { usage, cc, rtt } = tcb
+  const isDue = isNewValidation(tcb) && usage.nonValidatedAt >= 0 && rtt.srttUs > 0
+  if (!isDue && !usage.isPaced) return
+  if (isDue && !usage.isPaced && cc.pacingRate > 0) return
+  cc.pacingRate = isDue ? (cc.cwnd * 1e6) / rtt.srttUs : 0
+  usage.isPaced = isDue
 }
 
 /** §4.4.3: a window that was not validated for five minutes is halved, but not below the initial one. */

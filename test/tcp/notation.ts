@@ -2,6 +2,7 @@
 //
 //   P. 1:1461 ack 1 win 65535 <mss 1460,sackOK,TS val 7 ecr 0,wscale 7,sack 1461:2921 4381:5841>
 //
+// `acc0 9 4 1` is an AccECN option of order 0 with its fields, `acc1` one of order 1.
 // Before it may stand the ECN field of the IP header: `[ect0] `, `[ect1] `, `[ce] `, or `[-] ` for none; a line of ours without it leaves it
 // open. Numbers of the sender count from its initial sequence number (SYN is 0, the first octet of text is 1); `win` is the 16-bit field as it
 // stands in the header. Owns: text to line and back, the comparison. Does not own: bytes, time, the stack (script.ts).

@@ -178,7 +178,7 @@ scenario('text and FIN on the ACK are taken; a lost ACK is made good by the text
 scenario('an ACK with a wrong number draws a reset, as without cookies (RFC 9293 §3.10.7.2)', () => {
   const { c } = cookie()
   const { counters } = c.stack.tcp
-  c.in('. 1 ack 2').out('R 2').in('. 2 ack 1').out('R 1').in('R. 1 ack 1').quiet().in('S. 0 ack 1').out('R 1')
+  c.in('. 1 ack 2').out('R 2').in('. 0 ack 1').out('R 1').in('R. 1 ack 1').quiet().in('S. 0 ack 1').out('R 1')
   expect([counters.TcpExtSyncookiesFailed, counters.TcpExtSyncookiesRecv]).toEqual([2, 0])
   expect(c.stack.tcp.connectionCount).toBe(0)
 })
@@ -290,8 +290,40 @@ scenario(
     const { c } = cookie()
     c.in('P. 1001:1011 ack 1').quiet()
     expect(c.stack.tcp.counters.TcpExtSyncookiesFailed).toBe(1)
-    c.in('. 1001 ack 1').out('R 1') // without text it is an acknowledgement like any other
+    c.in('. 1001 ack 1').quiet() // and so is a bare one: the reset would be the peer's next number
+    c.in('. 65536 ack 1').quiet().in('. 65537 ack 1').out('R 1') // further ahead than any window
     c.in('. 1:1001 ack 1').accept().in('P. 1001:1011 ack 1').drain()
     c.reads(1010)
   },
 )
+
+scenario(
+  'a cookie opens one connection: a copy of its ACK after that one is over draws a reset (RFC 9293 §3.10.7.2)',
+  () => {
+    const { c } = cookie()
+    c.in('. 1 ack 1').accept().in('F. 1 ack 1').out('. 1 ack 2')
+    c.call((connection) => connection.close())
+      .out('F. 1 ack 2')
+      .in('. 2 ack 2')
+    expect(c.stack.tcp.connectionCount).toBe(0)
+    c.in('. 1 ack 1').out('R 1')
+    expect([c.stack.tcp.connectionCount, c.listener?.pending]).toEqual([0, 0])
+    c.advance(60_000).in('. 1 ack 1').drain()
+    expect(c.stack.tcp.connectionCount).toBe(0)
+  },
+)
+
+test('what has come back is forgotten when no cookie can be as old, and when there is too much of it', () => {
+  const cookies = new SynCookies(new SeededRandom(1))
+  const spend = (iss: number, at: number): boolean => cookies.spend(local, 80, remote, 40000, seq(iss), at)
+  expect([spend(1, 0), spend(1, 1), spend(2, 1), spend(1, 2 * MINUTE - 1), spend(1, 2 * MINUTE)]).toEqual([
+    true,
+    false,
+    true,
+    false,
+    true,
+  ])
+  for (let iss = 10; iss < 10 + 66_000; iss++) spend(iss, 2 * MINUTE)
+  expect(spend(10 + 65_999, 2 * MINUTE)).toBe(false)
+  expect(spend(1, 2 * MINUTE)).toBe(true)
+})

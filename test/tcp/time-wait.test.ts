@@ -226,3 +226,31 @@ scenario('what connections in TIME-WAIT share is not written to: it tells of nob
   expect(delivery).toEqual({ delivered: 0, deliveredAt: 0, firstSentAt: 0, appLimitedUntil: 0 })
   expect([tlp.isOut, tlp.isDue, undo.isPossible, prr.out, c.tcb.snd.flight.bytes]).toEqual([false, false, false, 0, 0])
 })
+
+scenario(
+  'a SYN after TIME-WAIT takes a place among the half-open ones, and with none left waits (RFC 4987 §3.6)',
+  () => {
+    for (const [synCookies, evicted] of [
+      ['pressure', 0],
+      ['never', 1],
+    ] as const) {
+      const c = listening({ tcp: { synBacklog: 1, synCookies } })
+        .in('S 0 <mss 1460>')
+        .out('S. 0 ack 1')
+        .in('. 1 ack 1')
+        .accept()
+      c.call((connection) => connection.close())
+        .out('F. 1 ack 1')
+        .in('F. 1 ack 2')
+        .out('. 2 ack 2')
+      const { remotePort } = c
+      c.remotePort = 40001
+      c.in('S 0 <mss 1460>').out('S. 0 ack 1') // the only place
+      c.remotePort = remotePort
+      c.in('S 100000 <mss 1460>')
+      expect(c.drain().length).toBe(evicted)
+      expect([c.listener?.halfOpen, c.stack.tcp.counters.TcpExtTCPReqQFullDrop]).toEqual([1, 1])
+      expect(c.stack.tcp.connectionCount).toBe(evicted === 1 ? 1 : 2)
+    }
+  },
+)

@@ -1,6 +1,7 @@
 // The event stream (src/tcp/watch.ts): what an observer of a host's connections is told, and when.
 
 import { expect, test } from 'vitest'
+import { seq } from '../../src/tcp/seq.ts'
 import type { TcpEvent } from '../../src/tcp/watch.ts'
 import { Pair } from '../stack/pair.ts'
 import { established, Script, scenario } from './script.ts'
@@ -90,4 +91,22 @@ test('the windows told end where the transfer ended: everything acknowledged, no
   expect(windows.at(-1)?.acknowledged).toBe(300_000 + 1) // and FIN
   expect(events.filter((e) => e.kind === 'retransmit').length).toBe(TcpRetransSegs)
   for (let i = 1; i < events.length; i++) expect(events[i].at).toBeGreaterThanOrEqual(events[i - 1].at)
+})
+
+scenario('a retransmission is counted from ISS beyond 2 GiB and 4 GiB, by an observer that came late too', () => {
+  for (const gone of [2 ** 31 - 1000, 2 ** 31 + 5000, 2 ** 32 + 5000, 3 * 2 ** 32]) {
+    const c = established({ rttMs: 100 })
+    // As if so much text had been sent and acknowledged.
+    const { snd, delivery, recovery, undo } = c.tcb
+    delivery.delivered += gone
+    snd.una = snd.nxt = recovery.point = recovery.highestSacked = recovery.judged = seq(snd.nxt + gone)
+    undo.isPossible = false
+    c.origin.iss = (c.origin.iss + gone) | 0
+    const { kinds } = observed(c)
+    c.stack.tcp.onStep = null
+    c.call((connection) => connection.write(new Uint8Array(0)))
+    c.write(1460).drain()
+    c.advance(300).drain()
+    expect(kinds('retransmit')).toMatchObject([{ seq: gone + 1, length: 1460 }])
+  }
 })

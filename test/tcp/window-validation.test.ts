@@ -173,9 +173,10 @@ scenario('a window of which less than half is used is kept and does not grow (RF
   const now = trickle(c, at, 100) // 10 s
   expect([cwnd(c), c.tcb.usage.nonValidatedAt > 0]).toEqual([40_000, true])
   c.write(40_000).drain()
-  expect(c.tcb.snd.flight.bytes).toBe(40_000) // all of it may be used at once
+  c.advance(100, true)
+  expect(c.tcb.snd.flight.bytes).toBe(40_000) // all of it may be used, if not at once
   // What was sent in full windows long ago is forgotten: this one has to be delivered before it counts.
-  c.advance(100).in(`. ack ${now + 10_000}`)
+  c.in(`. ack ${now + 10_000}`).drain()
   expect([cwnd(c), c.tcb.usage.nonValidatedAt > 0]).toEqual([40_000, true])
   c.in(`. ack ${now + 20_000}`)
   expect([cwnd(c), c.tcb.usage.nonValidatedAt]).toEqual([50_000, -1])
@@ -270,7 +271,43 @@ scenario('a burst that fills a window which was not proven: its loss goes by RFC
   const now = trickle(c, at, 30, 6000)
   const window = cwnd(c)
   c.write(60_000).drain()
+  c.advance(100, true)
   expect(c.tcb.hold).toBe('cwnd')
   c.in(`. ack ${now} <sack ${now + 1000}:${now + 4000}>`).drain()
   expect([c.tcb.recovery.phase, c.tcb.usage.lossFlight]).toEqual(['recovery', window])
+})
+
+scenario(
+  'in the phase no more than an initial window goes at once, the rest over the round trip (RFC 7661 §4.4.2)',
+  () => {
+    const { c, at } = grown(keep)
+    trickle(c, at, 100)
+    c.write(40_000)
+    const first = c.drain().length
+    expect([first >= 10 && first <= 11, c.tcb.hold]).toEqual([true, 'pacing'])
+    c.advance(25, true)
+    expect(Math.abs(c.tcb.snd.flight.bytes - (first * mss + 10_000))).toBeLessThanOrEqual(mss)
+    c.advance(60, true)
+    expect(c.tcb.snd.flight.bytes).toBe(40_000)
+  },
+)
+
+scenario('a device that takes super-segments does not send the window at once either (RFC 7661 §4.4.2)', () => {
+  const { c, at } = grown({ ...keep, offload: { checksum: false, superSegmentBytes: 65535 } })
+  c.advance(20_000).write(40_000) // the phase begins with this very write
+  const sent = c.drain().reduce((sum, { seq, end }) => sum + end - seq, 0)
+  expect([sent > 0 && sent <= 12_000, at > 0]).toEqual([true, true])
+  c.advance(100, true)
+  expect(c.tcb.snd.flight.bytes).toBe(40_000)
+})
+
+scenario('outside of the phase there is no pace, and it ends with it (RFC 7661 §4.4.2)', () => {
+  const { c, at } = grown(keep)
+  c.write(40_000)
+  expect(c.drain()).toHaveLength(40)
+  c.advance(100).in(`. ack ${at + 40_000}`)
+  const now = trickle(c, at + 40_000, 100)
+  expect(c.tcb.cc.pacingRate).toBeGreaterThan(0)
+  c.call((connection) => connection.configure({ windowValidation: 'off' })).write(40_000)
+  expect([c.drain().length, c.tcb.cc.pacingRate, now > 0]).toEqual([40, 0, true])
 })

@@ -149,6 +149,18 @@ export function fillOptions(plan: SegmentPlan, options: readonly string[], origi
     } else if (option === 'FO' || option.startsWith('FO ')) {
       plan.hasCookie = true
       plan.cookie = Buffer.from(option.slice(3), 'hex')
+    } else if (option.startsWith('acc')) {
+      const values = option
+        .slice(5)
+        .split(' ')
+        .filter((word) => word !== '')
+        .map(Number)
+      plan.accEcnKind = option.startsWith('acc0') ? 172 : 174
+      plan.accEcnFields = values.length
+      const [first = 0, ce = 0, last = 0] = values
+      plan.echoedCe = ce
+      plan.echoedE0 = option.startsWith('acc0') ? first : last
+      plan.echoedE1 = option.startsWith('acc0') ? last : first
     } else throw new Error(`unknown option '${option}'`)
   }
 }
@@ -203,10 +215,25 @@ function optionTexts(tcp: SegmentHeader, { irs, tsOffset }: Origin): string[] {
     )
   }
   if (tcp.userTimeout >= 0) list.push(`uto ${tcp.userTimeout}`)
+  if (tcp.accEcnFields >= 0) {
+    const order = accEcnOrder(tcp)
+    const echoes = [order === 0 ? tcp.echoedE0 : tcp.echoedE1, tcp.echoedCe, order === 0 ? tcp.echoedE1 : tcp.echoedE0]
+    list.push([`acc${order}`, ...echoes.slice(0, tcp.accEcnFields)].join(' '))
+  }
   const blocks = []
   for (let i = 0; i < tcp.sackCount; i++) {
     blocks.push(`${(tcp.sackEdges[2 * i] - irs) | 0}:${(tcp.sackEdges[2 * i + 1] - irs) | 0}`)
   }
   if (blocks.length > 0) list.push(`sack ${blocks.join(' ')}`)
   return list
+}
+
+/** Which of the two orders an AccECN option has: by its kind, wherever it stands among the options. */
+function accEcnOrder(tcp: SegmentHeader): 0 | 1 {
+  for (let at = tcp.textStart - tcp.headerBytes + 20; at < tcp.textStart; ) {
+    const kind = tcp.bytes[at]
+    if (kind === 172 || kind === 174) return kind === 172 ? 0 : 1
+    at += kind === 1 ? 1 : tcp.bytes[at + 1]
+  }
+  return 0
 }
