@@ -9,6 +9,7 @@ import { IpAddress } from '../ip/address.ts'
 import { Packet } from '../link/device.ts'
 import { Connection, EVENT, type Listener, Stack } from '../stack/index.ts'
 import type { TcpConfig } from '../tcp/config.ts'
+import type { Tcb } from '../tcp/tcb.ts'
 import { Descriptors, errorOf, Socket } from './sockets.ts'
 import { applySysctl, type HostSettings, linuxHost } from './sysctl.ts'
 import type { Call, Ends, Outcome, SentPacket, Value } from './target.ts'
@@ -81,6 +82,7 @@ export class Host {
   readonly #waiting: RunningCall[] = []
   readonly #packet: Packet
   #hasEnded = false
+  readonly #resetByText = new WeakSet<Tcb>()
 
   constructor(ends: Ends, seed: number) {
     this.ends = ends
@@ -90,18 +92,24 @@ export class Host {
     this.#packet = new Packet(new Uint8Array(ends.mtu + 256))
   }
 
+  /** Virtual time, from 0. */
   get now(): Micros {
     return this.#now
   }
 
   /** The stack, made when it is first needed: sysctls come before. */
   get stack(): Stack {
-    this.#stack ??= new Stack({
+    if (this.#stack !== null) return this.#stack
+    this.#stack = new Stack({
       addresses: [`${this.ends.local}/${this.ends.prefixLength}`],
       mtu: this.ends.mtu,
       random: new SeededRandom(this.#seed),
       tcp: this.settings.tcp,
     })
+    this.#stack.tcp.onState = (tcb, from, to) => {
+      // Text for a socket that is shut both ways resets: the application is told, as of the peer's reset.
+      if (to === 'CLOSED' && from.startsWith('FIN-WAIT') && tcb.error === null) this.#resetByText.add(tcb)
+    }
     return this.#stack
   }
 
@@ -117,6 +125,7 @@ export class Host {
     return this.#taken < this.#sent.length
   }
 
+  /** The next packet that was sent; null when there is none. */
   take(): SentPacket | null {
     if (!this.hasSent) return null
     const packet = this.#sent[this.#taken++]
@@ -127,6 +136,7 @@ export class Host {
     return packet
   }
 
+  /** Takes a sysctl; returns why it cannot, or null. */
   setSysctl(name: string, value: string): string | null {
     return applySysctl(this.settings, name, value)
   }
@@ -156,6 +166,7 @@ export class Host {
     return call
   }
 
+  /** A packet comes from the wire; borrowed. */
   deliver(bytes: Uint8Array): void {
     if (this.#isClosed) return
     const packet = new Packet(bytes)
@@ -191,6 +202,7 @@ export class Host {
     this.settle()
   }
 
+  /** Lets go of everything, without another packet. */
   close(): void {
     this.#isClosed = true
     this.#waiting.length = 0
@@ -231,6 +243,7 @@ export class Host {
     if (!(socket instanceof Socket)) return
     if (source instanceof Connection && source === socket.connection) {
       if ((events & EVENT.error) !== 0) socket.error = errorOf(source)
+      if ((events & EVENT.closed) !== 0 && this.#resetByText.delete(source.tcb)) socket.error = 'ECONNRESET'
       if ((events & EVENT.trouble) !== 0 && source.softError !== null && socket.options.get('RECVERR') === 1) {
         socket.error = source.softError.code
         socket.toldSoftError = source.softError
