@@ -106,5 +106,7 @@ function parseHex(scanner: Scanner): Uint8Array {
   const found = scanner.match(/(?:0[xX])?([0-9a-fA-F]+)(?![\w])/y)
   if (found === null) return new Uint8Array(0)
   if (found[1].length % 2 !== 0) scanner.fail('octets are written in pairs of hexadecimal digits', scanner.at - 1)
-  return Uint8Array.from({ length: found[1].length / 2 }, (_, i) => Number.parseInt(found[1].slice(2 * i, 2 * i + 2), 16))
+  return Uint8Array.from({ length: found[1].length / 2 }, (_, i) =>
+    Number.parseInt(found[1].slice(2 * i, 2 * i + 2), 16),
+  )
 }

@@ -35,7 +35,11 @@ const MOST_COMPLAINTS = 50
  * @param file its name, for messages
  * @param definitions names and what stands for them, before those of the script's own `--define` lines
  */
-export function parseScript(text: string, file: string, definitions: Readonly<Record<string, string>> = {}): ParseResult {
+export function parseScript(
+  text: string,
+  file: string,
+  definitions: Readonly<Record<string, string>> = {},
+): ParseResult {
   const complaints: Complaint[] = []
   const head = new Scanner(text)
   const options: { name: string; value: string; line: number }[] = []
