@@ -6,7 +6,7 @@ import { assert } from '../base/assert.ts'
 import { SeededRandom } from '../base/random.ts'
 import type { Micros } from '../base/time.ts'
 import { IpAddress } from '../ip/address.ts'
-import { Packet } from '../link/device.ts'
+import { MAX_PACKET, Packet } from '../link/device.ts'
 import { Connection, EVENT, type Listener, Stack } from '../stack/index.ts'
 import type { TcpConfig } from '../tcp/config.ts'
 import type { Tcb } from '../tcp/tcb.ts'
@@ -20,6 +20,11 @@ const MOST_STEPS_AT_ONCE = 100_000
 
 /** What a socket of Linux's does whatever its settings. */
 const LINUX_WAYS: Partial<TcpConfig> = { fastOpen: false, resetKeepsText: true, synWindowBySegments: true }
+
+/** As Linux does towards a TUN device that takes them: what belongs together goes as one packet. */
+const SUPER_SEGMENTS = { checksum: false, superSegmentBytes: MAX_PACKET }
+/** What the stack writes its packets into; each is copied before the next. */
+const scratch = new Packet()
 
 /** How a call ended; without `outputs` its arguments are as they were. */
 export interface Reply {
@@ -80,7 +85,6 @@ export class Host {
   readonly #sent: SentPacket[] = []
   #taken = 0
   readonly #waiting: RunningCall[] = []
-  readonly #packet: Packet
   #hasEnded = false
   readonly #resetByText = new WeakSet<Tcb>()
 
@@ -89,7 +93,6 @@ export class Host {
     this.#seed = seed
     this.local = IpAddress.parse(ends.local)
     this.remote = IpAddress.parse(ends.remote)
-    this.#packet = new Packet(new Uint8Array(ends.mtu + 256))
   }
 
   /** Virtual time, from 0. */
@@ -104,6 +107,7 @@ export class Host {
       addresses: [`${this.ends.local}/${this.ends.prefixLength}`],
       mtu: this.ends.mtu,
       random: new SeededRandom(this.#seed),
+      offload: SUPER_SEGMENTS,
       tcp: this.settings.tcp,
     })
     this.#stack.tcp.onState = (tcb, from, to) => {
@@ -219,7 +223,7 @@ export class Host {
   #transmit(): void {
     const stack = this.#stack
     if (stack === null) return
-    const packet = this.#packet
+    const packet = scratch
     while (stack.pollTransmit(packet, this.#now)) {
       this.#sent.push({ at: this.#now, bytes: packet.bytes.slice(packet.start, packet.end) })
     }
