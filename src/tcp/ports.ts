@@ -90,7 +90,7 @@ export class Ports {
   }
 
   /**
-   * Puts a listener in. It may not share address and port with another, unless both say `reusePort`; and not, without `reuseAddress`, with
+   * Puts a listener in, or throws: connections of the port are not touched [MUST-41]. It may not share address and port with another, unless both say `reusePort`; and not, without `reuseAddress`, with
    * connections that are, or were, open there. Those that are opening are no hindrance [MUST-42].
    * @throws {TcpError} EADDRINUSE
    */
