@@ -61,13 +61,23 @@ scenario(
   'End ends the options, No-Operation fills, MSS counts: in SYN,ACK too (RFC 9293 §3.1 [MUST-4] [MUST-14])',
   () => {
     const c = connecting()
-    const packet = c.packet('S. 0 ack 1 <mss 1460,wscale 7>')
-    packet.bytes.set([1, 2, 4, 3, 232, 0, 3, 3], packet.start + c.ipHeaderBytes + 20) // NOP, MSS 1000, END, what is no option
+    const packet = c.packet('S. 0 ack 1 <mss 1460,sackOK,wscale 7>')
+    // NOP, MSS 1000, END; what looks like a window scale behind it is none
+    packet.bytes.set([1, 2, 4, 3, 232, 0, 2, 3, 3, 7, 1, 1], packet.start + c.ipHeaderBytes + 20)
     c.deliver(c.seal(packet)).out('. 1 ack 1')
     expect([c.tcb.snd.mss, c.tcb.scaleEnabled]).toEqual([1000, false])
     c.write(1500).out('. 1:1001 ack 1').in('. ack 1001').out('P. 1001:1501 ack 1')
   },
 )
+
+scenario('an option that reaches beyond the header takes nothing from the text (RFC 9293 §3.1 [MUST-7])', () => {
+  const c = listening()
+  const packet = c.packet('S 0:8 <mss 1460,wscale 7>', Uint8Array.of(3, 232, 9, 9, 9, 9, 9, 9))
+  packet.bytes.set([1, 3, 3, 5, 1, 1, 2, 4], packet.start + c.ipHeaderBytes + 20) // an MSS of 1000, if text were options
+  const mss = c.remote.family === 4 ? 536 : 1220
+  c.deliver(c.seal(packet)).out('S. 0 ack 1 <mss 1460,wscale 5>')
+  expect([c.tcb.snd.mss, c.tcb.snd.scale]).toEqual([mss, 5])
+})
 
 scenario('whatever we send once the SYN is out has no MSS option (RFC 9293 §3.2 [MUST-65])', () => {
   const c = established({ sack: true, ts: true, wscale: 7 })

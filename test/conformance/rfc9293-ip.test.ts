@@ -71,3 +71,48 @@ scenario('an ICMP error reaches the connection that it quotes, and no other (RFC
   icmp(c, 'port', 0)
   expect([first.error?.code, other.error, other.state]).toEqual(['ECONNREFUSED', null, 'SYN-SENT'])
 })
+
+scenario(
+  'what a router has said of the path bounds the segments of the next connection (RFC 9293 §3.7.1 [MUST-16])',
+  () => {
+    const c = established()
+    c.write(1460).out('P. 1:1461 ack 1')
+    icmp(c, 'too-big', 1, { mtu: 1340 })
+    c.drain()
+    c.call((connection) => connection.abort()).drain()
+    c.connection = c.stack.connect({ remote: c.remote, remotePort: c.remotePort, localPort: c.localPort }, c.now)
+    c.call(() => {}).drain()
+    c.in('S. 0 ack 1 <mss 1460>').drain()
+    expect([c.state, c.tcb.snd.mss]).toEqual(['ESTABLISHED', 1300])
+  },
+)
+
+scenario(
+  'keep-alive may be on from the start, of one connection and not of the next (RFC 9293 §3.8.4 [MUST-24])',
+  () => {
+    const c = established({ tcp: { keepAlive: true, keepAliveIdleUs: 10_000_000 } })
+    c.silent(9999.999).advance(0.001).out('. 0 ack 1').in('. ack 1')
+    c.call((connection) => connection.setKeepAlive(false)).silent(100_000)
+    c.call((connection) => connection.setKeepAlive(true))
+      .advance(10_000)
+      .out('. 0 ack 1')
+    const d = established()
+    d.silent(100_000)
+  },
+)
+
+scenario(
+  'some probes of a closed window unanswered end nothing, all of them for R2 do (RFC 9293 §3.8.6.1 [MUST-37])',
+  () => {
+    const c = established({ tcp: { retransmitTimeoutUs: 20_000_000, maxRtoUs: 4_000_000 } })
+    c.in('. ack 1 win 0').write(1)
+    for (let i = 0; i < 20; i++) {
+      c.advance(4000).drain()
+      c.in('. ack 1 win 0')
+    }
+    c.advance(15_000, true)
+    expect(c.state).toBe('ESTABLISHED')
+    c.advance(10_000, true)
+    expect(c.state).toBe('CLOSED')
+  },
+)
