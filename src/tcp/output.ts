@@ -104,7 +104,8 @@ function nextLost(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boole
   const i = flight.firstLost()
   if (i < 0) return false
   const { start, end } = flight.at(i)
-  // What lies beyond a window that has shrunk waits [SHLD-16]; the first octet is always retried [MAY-7], which also probes the window [MUST-35].
+  // What lies beyond a window that has shrunk waits [SHLD-16]; the first octet is always retried [MAY-7], which probes the window too
+  // [MUST-35].
   const inWindow = seqDiff(seqAdd(snd.una, snd.wnd), start)
   if (i > 0 && inWindow <= 0) {
     tcb.hold = 'window'

@@ -1,4 +1,4 @@
-// Clauses of RFC 5681, 6582, 6675, 6691 and 7323 that no single feature's tests name.
+// Clauses of RFC 5681, RFC 6582, RFC 6675, RFC 6691 and RFC 7323 that no single feature's tests name.
 
 import { expect } from 'vitest'
 import { connecting, established, type Script, scenario } from '../tcp/script.ts'

@@ -79,23 +79,35 @@ scenario('an option that reaches beyond the header takes nothing from the text (
   expect([c.tcb.snd.mss, c.tcb.snd.scale]).toEqual([mss, 5])
 })
 
+/** The kinds of a segment's options, read from its bytes: our own parser passes over what has no place in a segment. */
+function kindsOf(packet: Uint8Array): number[] {
+  const at = packet[0] >>> 4 === 4 ? 20 : 40
+  const end = at + (packet[at + 12] >>> 4) * 4
+  const kinds: number[] = []
+  for (let i = at + 20; i < end && packet[i] !== 0; i += packet[i] === 1 ? 1 : packet[i + 1]) kinds.push(packet[i])
+  return kinds
+}
+
 scenario('whatever we send once the SYN is out has no MSS option (RFC 9293 §3.2 [MUST-65])', () => {
   const c = established({ sack: true, ts: true, wscale: 7 })
-  c.write(4000)
-  const sent = c.drain()
-  c.advance(1000, true) // the same again
-  c.in('. 1449:2897 ack 1') // out of order: a duplicate acknowledgement with a SACK block
-  sent.push(...c.drain())
-  c.call((connection) => connection.shutdownWrite())
-  sent.push(...c.drain())
-  c.call((connection) => connection.abort())
-  sent.push(...c.drain())
-  expect(sent.length).toBeGreaterThan(1)
-  for (const { options } of sent) expect(options?.filter((option) => option.startsWith('mss'))).toEqual([])
+  c.connection.write(new Uint8Array(4000))
+  const sent = packets(c)
+  c.stack.handleTimeout(c.now + 1_000_000) // the same again
+  sent.push(...packets(c))
+  c.handle(c.packet('. 1449:2897 ack 1')) // out of order: a duplicate acknowledgement with a SACK block
+  sent.push(...packets(c))
+  c.connection.shutdownWrite()
+  c.handle(c.packet('. 1 ack 4001'))
+  sent.push(...packets(c))
+  c.connection.abort()
+  sent.push(...packets(c))
+  expect(sent.length).toBeGreaterThanOrEqual(5)
+  for (const packet of sent)
+    expect(kindsOf(packet).filter((kind) => kind === 2 || kind === 3 || kind === 4)).toEqual([])
 })
 
 test('every option that we write but End and No-Operation has its length, and zeros follow an End (RFC 9293 §3.1 [MUST-68] [MUST-69])', () => {
-  const lengths: Record<number, number> = { 2: 4, 3: 3, 4: 2, 5: 10, 8: 10, 19: 18, 28: 4, 34: 8 }
+  const lengths: Record<number, number> = { 2: 4, 3: 3, 4: 2, 5: 10, 8: 10, 19: 18, 28: 4, 34: 6 }
   for (let set = 0; set < 256; set++) {
     const plan = new SegmentPlan()
     plan.flags = FLAG.SYN
@@ -106,7 +118,7 @@ test('every option that we write but End and No-Operation has its length, and ze
     if (set & 16) plan.hasTimestamps = true
     if (set & 32) plan.md5Key = new Uint8Array(8)
     if (set & 64) plan.userTimeout = 9
-    if (set & 128) Object.assign(plan, { hasCookie: true, cookie: new Uint8Array(6).fill(1) })
+    if (set & 128) Object.assign(plan, { hasCookie: true, cookie: new Uint8Array(4).fill(1) })
     const out = new Uint8Array(120).fill(0xee)
     const end = writeTcp(plan, out, 0)
     expect(end % 4).toBe(0)

@@ -8,7 +8,8 @@ import { parseIp } from '../../src/ip/parse.ts'
 import { HEADROOM, Packet } from '../../src/link/device.ts'
 import { Stack } from '../../src/stack/stack.ts'
 import { icmp } from '../tcp/icmp-packet.ts'
-import { connecting, established, scenario } from '../tcp/script.ts'
+import { connecting, established, Script, scenario } from '../tcp/script.ts'
+import { currentWorld } from '../tcp/world.ts'
 
 const ip = (text: string): IpAddress => IpAddress.parse(text)
 
@@ -49,6 +50,13 @@ test('a SYN comes from the address that IP chose, or that was asked for, and so 
     c.abort()
     sources(stack, 1_000_000)
   }
+})
+
+scenario('a listener with an address of its own takes no SYN to another one (RFC 9293 §3.9.1.1 [MUST-43])', () => {
+  const [own, other] = currentWorld().family === 4 ? ['10.0.0.2/24', '10.0.0.3'] : ['fd00::2/64', 'fd00::3']
+  const c = new Script({ passive: true, stack: { addresses: [own, other] } })
+  c.stack.listen({ port: 80, local: ip(other) })
+  c.in('S 0 <mss 1460>').out('R. 0 ack 1 win 0')
 })
 
 scenario('a Source Quench changes nothing: no event, no smaller window (RFC 9293 §3.9.2.2 [MUST-55])', () => {

@@ -1,4 +1,4 @@
-// What the ledger knows of a clause of an RFC: one record, written by hand in the file of its RFC (rfc9293.ts, rfc5681.ts, ...).
+// What the ledger knows of a clause of an RFC: one record, written by hand in the file of its RFC in this folder.
 // Owns: the shape. Does not own: which tests and which code belong to it where it does not say so itself (scan.ts finds them by their tags).
 
 /** The words of RFC 2119, and what RFC 9293 calls `REC`. */
@@ -6,7 +6,7 @@ export type Word = 'MUST' | 'SHOULD' | 'MAY' | 'REC'
 
 /** A clause, in our own words. */
 export interface Clause {
-  /** As titles and comments have it between brackets (`MUST-13`), or our own number (`5681-3.1-a`): RFC, section, letter. */
+  /** As titles and comments have it between brackets ([MUST-13]), or our own number (`5681-3.1-a`): RFC, section, letter. */
   readonly id: string
   readonly section: string
   readonly word: Word
@@ -17,6 +17,8 @@ export interface Clause {
   readonly code?: readonly string[]
   /** Why the clause is not honoured, or not in full. Its tests then show what is done instead. */
   readonly reason?: string
+  /** Honoured, but for a corner: which. */
+  readonly note?: string
 }
 
 /** The clauses of one RFC. */
@@ -25,6 +27,9 @@ export interface Rfc {
   readonly title: string
   readonly clauses: readonly Clause[]
 }
+
+/** Whether the RFC numbers its clauses itself. */
+export const isNumbered = ({ clauses }: Rfc): boolean => /^[A-Z]/.test(clauses[0].id)
 
 /** How a clause of an RFC without numbers of its own is written down: the id is the section, a hyphen and a letter. */
 export type Entry = Omit<Clause, 'id' | 'section'> & { readonly at: string }
@@ -37,4 +42,4 @@ export function rfc(number: number, title: string, entries: readonly Entry[]): R
 
 /** What stands in titles and comments for the clause. */
 export const tagOf = ({ number }: Rfc, { id, section }: Clause): string =>
-  number === 9293 ? `[${id}]` : `RFC ${number} §${section}`
+  /^[A-Z]/.test(id) ? `[${id}]` : `RFC ${number} §${section}`

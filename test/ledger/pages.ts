@@ -2,7 +2,8 @@
 // Owns: which tests prove a clause and which code honours it, the three pages of docs/. Does not own: the clauses (clauses.ts), reading the
 // project (scan.ts).
 
-import { type Clause, type Rfc, tagOf } from './clause.ts'
+import { basename } from 'node:path'
+import { type Clause, isNumbered, type Rfc, tagOf } from './clause.ts'
 import { hasTag, type Place, type Remark, type Title } from './scan.ts'
 
 /** A clause with what speaks for it. */
@@ -75,14 +76,17 @@ export function problems(proven: readonly Proven[], { titles, remarks, places }:
 /** The pages, by their path. */
 export function pages(proven: readonly Proven[]): Map<string, string> {
   const rfcs = [...new Set(proven.map(({ rfc }) => rfc))]
-  const first = rfcs.filter(({ number }) => number === 9293)
-  const others = rfcs.filter(({ number }) => number !== 9293)
+  const first = rfcs.filter(isNumbered)
+  const others = rfcs.filter((rfc) => !isNumbered(rfc))
   return new Map([
-    ['docs/ledger.md', overview(rfcs, proven)],
-    ['docs/rfc9293.md', page('RFC 9293, requirement by requirement', INTRO_9293, first, proven)],
-    ['docs/other-rfcs.md', page('Other RFCs, clause by clause', INTRO_OTHERS, others, proven)],
+    [PAGES.overview, overview(rfcs, proven)],
+    [PAGES.numbered, page('RFC 9293, requirement by requirement', INTRO_9293, first, proven)],
+    [PAGES.others, page('Other RFCs, clause by clause', INTRO_OTHERS, others, proven)],
   ])
 }
+
+/** Where the pages stand. */
+const PAGES = { overview: 'docs/ledger.md', numbered: 'docs/rfc9293.md', others: 'docs/other-rfcs.md' } as const
 
 const INTRO_9293 = `All 119 numbered requirements of RFC 9293, in our words and in the order of its sections: the code that honours each, and the tests that
 fail without it. The code is found by the tag in its comments, the tests by the tag in their titles. \`npm run ledger\` writes this page.`
@@ -118,10 +122,14 @@ function overview(rfcs: readonly Rfc[], proven: readonly Proven[]): string {
       if (own.length === 0) return []
       return [`### RFC ${rfc.number}, ${rfc.title}`, '', ...own.map((one) => missing(one, fileOf(rfc))), '']
     }),
+    '## Honoured, but for a corner',
+    '',
+    ...proven.filter(({ clause }) => clause.note !== undefined).map((one) => missing(one, fileOf(one.rfc))),
+    '',
   ].join('\n')
 }
 
-const fileOf = ({ number }: Rfc): string => (number === 9293 ? 'rfc9293.md' : `other-rfcs.md#rfc-${number}`)
+const fileOf = (rfc: Rfc): string => basename(isNumbered(rfc) ? PAGES.numbered : `${PAGES.others}#rfc-${rfc.number}`)
 
 function share(proven: readonly Proven[], word: Clause['word']): string {
   const own = proven.filter(({ clause }) => clause.word === word || (word === 'SHOULD' && clause.word === 'REC'))
@@ -131,7 +139,7 @@ function share(proven: readonly Proven[], word: Clause['word']): string {
 
 function missing({ clause }: Proven, file = ''): string {
   const page = file.replace(/#.*/, '')
-  return `- [${clause.id}](${page}#${anchor(clause)}) (${clause.word}, §${clause.section}). ${clause.meaning} ${sentence(clause.reason ?? '')}`
+  return `- [${clause.id}](${page}#${anchor(clause)}) (${clause.word}, §${clause.section}). ${clause.meaning} ${sentence(clause.reason ?? clause.note ?? '')}`
 }
 
 const sentence = (text: string): string => `*${text[0]?.toUpperCase()}${text.slice(1)}.*`
@@ -142,6 +150,8 @@ function page(title: string, intro: string, rfcs: readonly Rfc[], proven: readon
   const not = own.filter(({ clause }) => clause.reason !== undefined)
   const lines = [`# ${title}`, '', intro, '', `## Not honoured, or not in full: ${not.length} of ${own.length}`, '']
   lines.push(...not.map((one) => missing(one)), '')
+  const corners = own.filter(({ clause }) => clause.note !== undefined)
+  if (corners.length > 0) lines.push('Honoured, but for a corner:', '', ...corners.map((one) => missing(one)), '')
   for (const rfc of rfcs) {
     if (rfcs.length > 1) lines.push(`## RFC ${rfc.number}`, '', `${rfc.title}.`, '')
     const clauses = own.filter((one) => one.rfc === rfc).sort((a, b) => bySection(a.clause, b.clause))
@@ -167,9 +177,10 @@ function bySection(a: Clause, b: Clause): number {
 }
 
 function entry({ clause, tests, code }: Proven): string[] {
-  const { id, word, section, meaning, reason } = clause
+  const { id, word, section, meaning, reason, note } = clause
   const lines = [`### ${id}`, '', `${word}, §${section}. ${meaning}`, '']
-  if (reason !== undefined) lines.push(sentence(reason), '')
+  const but = reason ?? note
+  if (but !== undefined) lines.push(sentence(but), '')
   if (code.length > 0) lines.push(`Code: ${code.map(link).join(', ')}`, '')
   lines.push(...tests.map(({ path, text }) => `- ${plain(text)} ([${path.replace('test/', '')}](../${path}))`))
   if (tests.length > 0) lines.push('')

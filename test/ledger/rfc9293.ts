@@ -3,12 +3,20 @@
 
 import type { Clause, Rfc } from './clause.ts'
 
-const clause = (word: Clause['word'], at: number, section: string, meaning: string, reason?: string): Clause => ({
+const clause = (
+  word: Clause['word'],
+  at: number,
+  section: string,
+  meaning: string,
+  reason?: string,
+  note?: string,
+): Clause => ({
   id: `${word === 'SHOULD' ? 'SHLD' : word}-${at}`,
   section,
   word,
   meaning,
   reason,
+  note,
 })
 
 const ROUTES =
@@ -16,7 +24,7 @@ const ROUTES =
 const NOBODY_READS = 'declined: an option that nobody reads; received ones are passed over'
 
 /** RFC 9293, Transmission Control Protocol (TCP). */
-export const RFC9293: Rfc = {
+export const REQUIREMENTS: Rfc = {
   number: 9293,
   title: 'Transmission Control Protocol (TCP)',
   clauses: [
@@ -32,7 +40,14 @@ export const RFC9293: Rfc = {
     clause('MUST', 5, '3.1', 'An option may come in any segment, not in a SYN alone.'),
     clause('MUST', 6, '3.1', 'An option of an unknown kind is passed over by its length, without an error.'),
     clause('MUST', 7, '3.1', 'Illegal lengths of options (0, 1, beyond the header) do no harm.'),
-    clause('MUST', 8, '3.4.1', 'Initial sequence numbers have a part that a clock of about 4 microseconds drives.'),
+    clause(
+      'MUST',
+      8,
+      '3.4.1',
+      'Initial sequence numbers have a part that a clock of about 4 microseconds drives.',
+      undefined,
+      'a SYN cookie has the minute and the peer’s own number in the clock’s place (RFC 4987 §3.6); cookies are sent under attack only',
+    ),
     clause(
       'MUST',
       9,
@@ -77,7 +92,14 @@ export const RFC9293: Rfc = {
       '3.8.3',
       'SYNs that go again follow the same two thresholds, and the application is told of them.',
     ),
-    clause('MUST', 23, '3.8.3', 'R2 of a SYN keeps trying for 3 minutes at least.'),
+    clause(
+      'MUST',
+      23,
+      '3.8.3',
+      'R2 of a SYN keeps trying for 3 minutes at least.',
+      undefined,
+      'that is for our SYN; a SYN,ACK is kept for about one minute, as in Linux, so that a flood of SYNs does not hold the queue',
+    ),
     clause('MUST', 24, '3.8.4', 'Keep-alive can be turned on and off for each connection.'),
     clause('MUST', 25, '3.8.4', 'Keep-alive is off by default.'),
     clause(
@@ -100,7 +122,14 @@ export const RFC9293: Rfc = {
     clause('MUST', 33, '3.8.5', 'The application can find out whether, and how much, urgent data is still to be read.'),
     clause('MUST', 34, '3.8.6', 'A sender bears a window that shrinks, so that the usable window is negative.'),
     clause('MUST', 35, '3.8.6', 'A window that shrinks to zero is probed as any closed window is.'),
-    clause('MUST', 36, '3.8.6.1', 'A closed window is probed.'),
+    clause(
+      'MUST',
+      36,
+      '3.8.6.1',
+      'A closed window is probed.',
+      undefined,
+      'the probe is empty and lies left of the window, where RFC 9293 has an octet of new text: it draws the same answer and risks no text',
+    ),
     clause(
       'MUST',
       37,
@@ -213,7 +242,13 @@ export const RFC9293: Rfc = {
     ),
     clause('SHOULD', 24, '3.9.2.1', 'A source route that comes later takes the place of an earlier one.', ROUTES),
     clause('SHOULD', 25, '3.9.2.2', 'Soft ICMP errors are shown to the application.'),
-    clause('SHOULD', 26, '3.9.2.2', 'Hard ICMP errors (protocol or port unreachable) abort the connection.'),
+    clause(
+      'SHOULD',
+      26,
+      '3.9.2.2',
+      'Hard ICMP errors (protocol or port unreachable) abort the connection.',
+      'in part: while the connection opens; an open one takes them for soft (RFC 5461 §4.1, RFC 5927 §5.2), or whoever forges them could end it',
+    ),
     clause('SHOULD', 27, '3.9.1.2', 'Successive PSH bits are collapsed into one.'),
     clause('SHOULD', 28, '3.9.1.2', 'Segments are of the maximum size where that is possible.'),
     clause('SHOULD', 29, '3.8.6.1', 'The first probe of a closed window goes after one retransmission timeout.'),
