@@ -32,12 +32,6 @@ export function cells(losses = LOSSES, rtts = RTTS, reorders: readonly boolean[]
 const queuePackets = ({ rttMs }: Cell): number =>
   Math.max(LEAST_QUEUE_PACKETS, Math.ceil((RATE_BPS * rttMs) / 1e3 / 8 / 1500))
 
-/** Buffers of our ends: twice what the link and its queue can hold, at least a mebibyte; with losses no window comes near that. */
-export function bufferBytesOf(cell: Cell): number {
-  const most = 2 * (2 * queuePackets(cell) * 1500)
-  return Math.max(1 << 20, cell.loss >= 1 ? 0 : most)
-}
-
 /** What happens to the packets of each direction. */
 export function impairmentOf(cell: Cell): Impairment {
   const { loss, rttMs, reorder } = cell

@@ -50,11 +50,11 @@ export class OurEnd {
   readonly #host: Host
 
   /** @param address with its prefix length */
-  constructor(address: string, bufferBytes: number) {
+  constructor(address: string) {
     const [inner, outer] = memoryPair({ scheduler: realTime(), txQueueLength: CABLE_PACKETS })
     this.device = outer
     const congestion = counted('cubic', this.told).name
-    const tcp = { congestion, sendBufferBytes: bufferBytes, receiveBufferBytes: bufferBytes }
+    const tcp = { congestion } // buffers tune themselves, as the kernel's do
     this.#host = createHost({ device: inner, address, tcp, scheduler: realTime({ ref: true }) })
   }
 

@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import type { Micros } from '../../src/base/time.ts'
 import { CaptureFile } from '../../src/cli/capture-file.ts'
 import { openTun, type PacketDevice } from '../../src/link/index.ts'
-import { bufferBytesOf, type Cell, impairmentOf } from './cells.ts'
+import { type Cell, impairmentOf } from './cells.ts'
 import { KernelChild } from './kernel-child.ts'
 import type { Answer } from './kernel-end.ts'
 import { Bridge, Link, type Seen } from './link.ts'
@@ -112,7 +112,7 @@ export class Testbed {
   /** Runs one transfer. Never rejects: what goes wrong is in the outcome. */
   async run(job: Job): Promise<Outcome> {
     const port = this.#nextPort++
-    const ours = job.kind === 'kernel' ? null : new OurEnd(`${OURS}/24`, bufferBytesOf(job.cell))
+    const ours = job.kind === 'kernel' ? null : new OurEnd(`${OURS}/24`)
     const capture = this.#captures === null ? null : openCapture(this.#captures, job)
     const link = new Link({
       scheduler: this.#time,

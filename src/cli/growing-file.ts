@@ -25,6 +25,10 @@ export class GrowingFile {
    */
   constructor(option: string, path: string, onError: (error: CliError) => void) {
     this.path = path
+    if (path === '-') {
+      const mend = `name a file, or a pipe as ${option} >(COMMAND)`
+      throw new CliError(`${option} - is not taken: standard output is for results`, { mend })
+    }
     this.#onError = onError
     try {
       this.#fd = openSync(path, 'w', 0o644)

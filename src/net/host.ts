@@ -7,6 +7,7 @@ import type http from 'node:http'
 import type https from 'node:https'
 import type { LookupFunction } from 'node:net'
 import type { Random } from '../base/random.ts'
+import { didYouMean } from '../base/suggest.ts'
 import { MILLISECOND, type Micros, type Scheduler } from '../base/time.ts'
 import type { PacketDevice } from '../link/device.ts'
 import { type Connection, Stack } from '../stack/index.ts'
@@ -57,6 +58,26 @@ export interface HostOptions {
   readonly lookup?: LookupFunction
 }
 
+const HOST_OPTIONS: Readonly<Record<keyof HostOptions, true>> = {
+  device: true,
+  address: true,
+  scheduler: true,
+  random: true,
+  tcp: true,
+  hopLimit: true,
+  timeWaitMax: true,
+  challengeAcksPerSecond: true,
+  lookup: true,
+}
+
+function checkOptionNames(options: HostOptions): void {
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(HOST_OPTIONS, name)) continue
+    const known = didYouMean(name, Object.keys(HOST_OPTIONS)) || `; known: ${Object.keys(HOST_OPTIONS).join(', ')}`
+    throw new TypeError(`createHost does not know the option '${name}'${known}`)
+  }
+}
+
 /**
  * Is told what happens in the connections of a host: state, windows, round trips, retransmissions, reasons to wait. `socket` is null while
  * nobody has accepted the connection; a destroyed one is still told. It must not call the connection.
@@ -75,6 +96,7 @@ export class Host extends EventEmitter {
   /** @throws {TypeError | RangeError} for an address that is none, or a setting out of its bounds */
   constructor(options: HostOptions) {
     super()
+    checkOptionNames(options)
     const { device, address, scheduler = realTime(), random = systemRandom() } = options
     if (typeof device?.receive !== 'function')
       throw new TypeError('createHost needs a device: openTun({ ... }), or an end of a cable')

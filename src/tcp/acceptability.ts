@@ -10,6 +10,9 @@ import { receiveWindow } from './window.ts'
 /** TS.Recent older than this is no longer believed (RFC 7323 §5.5). */
 export const TIMESTAMP_AGE_US: Micros = 24 * 24 * 3600 * 1_000_000
 
+/** An eighth of sequence space: what was sent since two such steps ago cannot be mistaken for what was sent a lap before. */
+const FLOOR_OCTETS = 2 ** 29
+
 /**
  * RFC 9293 §3.10.7.4, table 6: the four cases of segment length and receive window. With a window of zero a segment at RCV.NXT is let
  * through though it has text: its ACK, RST and URG count [MUST-66], and the text is cut off at the window's edge.
@@ -33,7 +36,20 @@ export function isOldDuplicate(tcb: Tcb, segment: SegmentHeader, now: Micros): b
   if (!tcb.ts.enabled || !tcb.config.paws || !segment.hasTimestamps) return false
   if ((segment.flags & FLAG.RST) !== 0) return false
   if (((segment.tsVal - tcb.ts.recent) | 0) >= 0) return false
-  return now - tcb.ts.recentAt <= TIMESTAMP_AGE_US && !isOvertaken(tcb, segment)
+  if (now - tcb.ts.recentAt > TIMESTAMP_AGE_US) return false
+  return !isOvertaken(tcb, segment) && !isReordered(tcb, segment)
+}
+
+/**
+ * Text that a retransmission has overtaken. What fills the first hole moves TS.Recent to the time at which it was sent again, past what
+ * was sent for the first time shortly before and is late: text that nobody has seen yet, and no duplicate.
+ * DEVIATION: RFC 7323 §5.3 R1 drops it, to keep out duplicates of another lap of sequence space. Since the floor there was none: the
+ * timestamp tells as much, as surely as TS.Recent does. Only while text waits out of order, else there is nothing that could be late.
+ */
+function isReordered({ rcv, ts, config }: Tcb, segment: SegmentHeader): boolean {
+  if (!config.pawsTakesReordered || segment.textLength === 0 || rcv.outOfOrder.size === 0) return false
+  if ((segment.flags & FLAG.SYN) !== 0 || seqLt(segment.seq, rcv.nxt)) return false
+  return ((segment.tsVal - ts.floor) | 0) >= 0 && !rcv.outOfOrder.has(segment.seq)
 }
 
 /**
@@ -64,4 +80,8 @@ export function takeTimestamp(tcb: Tcb, segment: SegmentHeader, now: Micros): vo
   if (((segment.tsVal - ts.recent) | 0) < 0 && now - ts.recentAt <= TIMESTAMP_AGE_US) return
   ts.recent = segment.tsVal
   ts.recentAt = now
+  if (seqDiff(ts.lastAckSent, ts.nextFloorSeq) < FLOOR_OCTETS) return
+  ts.floor = ts.nextFloor
+  ts.nextFloor = ts.recent
+  ts.nextFloorSeq = ts.lastAckSent
 }

@@ -1,6 +1,7 @@
 // Every knob of a connection: its default, its bounds, and where it comes from. The table is the documentation; values outside the
 // bounds are refused with a RangeError that names the knob.
 
+import { didYouMean } from '../base/suggest.ts'
 import { MILLISECOND, MINUTE, SECOND } from '../base/time.ts'
 
 /** Settings of a connection. All times in microseconds, sizes in bytes. */
@@ -34,6 +35,12 @@ export interface TcpConfig {
   timestamps: boolean
   /** Refuse segments whose timestamp is older than one taken before (RFC 7323 §5: PAWS); needs timestamps. */
   paws: boolean
+  /**
+   * While text waits out of order, take text that fits in as reordered though its timestamp is older than TS.Recent, if it was sent within
+   * the last 2^29 octets of text, which no old duplicate of another lap can have been. Else every packet that a retransmission has
+   * overtaken has to go again (RFC 7323 §5.3 R1 to the letter, and Linux but for one tick).
+   */
+  pawsTakesReordered: boolean
   /** Offer, accept and use selective acknowledgements (RFC 2018, RFC 6675). */
   sack: boolean
   /** Send text with the SYN to servers whose cookie is known, and take it with theirs (RFC 7413). Text may then arrive twice. */
@@ -218,6 +225,7 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   windowScale: atOpen(flag(true)),
   timestamps: atOpen(flag(true)),
   paws: flag(true),
+  pawsTakesReordered: flag(true),
   sack: atOpen(flag(true)),
   fastOpen: atOpen(flag(false)),
   limitedTransmit: flag(true),
@@ -300,8 +308,10 @@ export function tcpConfig(overrides: Partial<TcpConfig> = {}, base: TcpConfig = 
   for (const [name, value] of Object.entries(overrides)) {
     if (value === undefined) continue
     const knob = Object.hasOwn(KNOBS, name) ? (KNOBS as Record<string, Knob<unknown>>)[name] : undefined
-    if (knob === undefined)
-      throw new TypeError(`unknown TCP setting '${name}'; known: ${Object.keys(KNOBS).join(', ')}`)
+    if (knob === undefined) {
+      const known = didYouMean(name, Object.keys(KNOBS)) || `; known: ${Object.keys(KNOBS).join(', ')}`
+      throw new TypeError(`unknown TCP setting '${name}'${known}`)
+    }
     if (typeof value !== typeof knob.default)
       throw new TypeError(`TCP setting '${name}' must be a ${typeof knob.default}`)
     if (knob.oneOf !== undefined && !knob.oneOf.includes(value as string)) {

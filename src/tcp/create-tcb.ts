@@ -59,7 +59,16 @@ export function createTcb(seed: TcbSeed): Tcb {
     rcv: createReceive(Math.min(config.mss, seed.pathSegmentBytes - 20)), // RFC 9293 §3.7.1 [MUST-67]
     ack: createAck(),
     tuning: createTuning(),
-    ts: { enabled: config.timestamps, recent: 0, recentAt: 0, lastAckSent: seq(0), offset: seed.timestampOffset },
+    ts: {
+      enabled: config.timestamps,
+      recent: 0,
+      recentAt: 0,
+      lastAckSent: seq(0),
+      floor: 0,
+      nextFloor: 0,
+      nextFloorSeq: seq(0),
+      offset: seed.timestampOffset,
+    },
     rtt: createRtt(config),
     recovery: createRecovery(iss),
     rack: createRack(iss),

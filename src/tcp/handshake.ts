@@ -43,6 +43,8 @@ export function takeSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
     ts.recent = segment.tsVal
     ts.recentAt = now
     ts.lastAckSent = rcv.nxt
+    ts.floor = ts.nextFloor = segment.tsVal
+    ts.nextFloorSeq = rcv.nxt
   }
   tcb.sackEnabled = config.sack && segment.sackPermitted
   agreeOnEcn(tcb, segment)

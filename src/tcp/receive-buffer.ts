@@ -9,7 +9,7 @@
 import { MILLISECOND, MINUTE, type Micros } from '../base/time.ts'
 import type { TcpConfig } from './config.ts'
 import type { SegmentHeader } from './header.ts'
-import { seqGe } from './seq.ts'
+import { seq, seqDiff, seqGe } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 import { timestampNow } from './timestamps.ts'
 
@@ -45,17 +45,26 @@ export function tuneReceiveBuffer(tcb: Tcb, segment: SegmentHeader, now: Micros)
   tuning.readBytes = 0
 }
 
-/** The application has read `read` bytes in the last round trip. */
-function grow(tcb: Tcb, read: number): void {
+/** The application has read `taken` bytes in the last round trip. */
+function grow(tcb: Tcb, taken: number): void {
   const { tuning, rcv } = tcb
   const last = tuning.lastReadBytes
+  const span = outOfOrderSpan(tcb)
+  const read = span > 0 ? Math.max(taken, last) : taken // a hole keeps back what would have been read
   tuning.lastReadBytes = read
   const present = receiveBufferBytes(tcb)
-  if (2 * read <= present) return
+  const isRising = last > 0 && read > last && 2 * rcv.unread < present // and whoever reads keeps up
+  if (!isRising && span === 0 && 2 * read <= present) return
   const rise = last > 0 ? Math.min(1, Math.max(0, (read - last) / last)) : 1
-  const wanted = Math.ceil(2 * read * (1 + rise)) + 16 * rcv.mss
+  const wanted = Math.ceil(2 * read * (1 + rise)) + Math.min(span, 2 * read) + 16 * rcv.mss
   const tellable = 65535 * 2 ** rcv.scale
   tuning.bufferBytes = Math.max(present, Math.min(wanted, largestReceiveBuffer(tcb.config), tellable))
+}
+
+/** Octets from RCV.NXT to the end of what waits out of order: a sender that recovers has so much more under way than it is read. */
+function outOfOrderSpan({ rcv }: Tcb): number {
+  const { outOfOrder } = rcv
+  return outOfOrder.size === 0 ? 0 : seqDiff(seq(outOfOrder.end(outOfOrder.size - 1)), rcv.nxt)
 }
 
 /** The round trip by the receiver's samples, by our own text's where they tell less; never when nothing was measured. */

@@ -126,6 +126,14 @@ export interface TimestampState {
   recentAt: Micros
   /** Last.ACK.sent. */
   lastAckSent: Seq
+  /**
+   * What TS.Recent was 2^29 to 2^30 octets of text ago, or at the handshake: nothing sent since then can be of another lap of
+   * sequence space.
+   */
+  floor: number
+  /** TS.Recent at `nextFloorSeq`: the floor from 2^29 octets later on. */
+  nextFloor: number
+  nextFloorSeq: Seq
   /** Added to the millisecond clock, so that it tells nobody our uptime (RFC 7323 §5.4). */
   offset: number
 }

@@ -190,7 +190,8 @@ describe('TCP settings', () => {
   })
 
   test('wrong ones are refused by the configuration itself', () => {
-    expect(refusal('--set', 'nagel=false')).toMatch(/unknown TCP setting 'nagel'; known: mss, /)
+    expect(refusal('--set', 'nagel=false')).toContain("unknown TCP setting 'nagel'; did you mean 'nagle'?")
+    expect(refusal('--set', 'colour=red')).toMatch(/unknown TCP setting 'colour'; known: mss, /)
     expect(refusal('--set', 'mss=1')).toContain("TCP setting 'mss' is 1; it must be from 48 to 65495")
     expect(refusal('--set', 'nagle=maybe')).toContain("'nagle' is true or false")
     expect(refusal('--set', 'mss=big')).toContain("'mss' is a number")

@@ -170,7 +170,7 @@ describe('10,000 short connections', () => {
 
 describe.each<[string, number, SiteOptions]>([
   ['100 MiB with segmentation offload', 100 * MIB, { offload: true }],
-  ['25 MiB without offload', 25 * MIB, {}],
+  ['100 MiB without offload', 100 * MIB, {}],
 ])('%s', (_, LENGTH, options) => {
   // Tried again when it fails: a reader of the kernel's that gets no processor for 50 ms makes us probe for a lost tail.
   test('to the kernel: no counter of trouble moves', { retry: 2 }, async () => {

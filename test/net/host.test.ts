@@ -324,3 +324,16 @@ describe('adapters', () => {
     expect(socket.readyState).toBe('open')
   })
 })
+
+test('an option that createHost does not know is an error that names the one meant', () => {
+  const [device] = memoryPair({ scheduler: new VirtualTime() })
+  const wrong = { device, address: '10.0.0.1/24', adress: 'x' } as never
+  expect(() => createHost(wrong)).toThrow("createHost does not know the option 'adress'; did you mean 'address'?")
+})
+
+test('connecting to an own address fails at once', async () => {
+  const [device] = memoryPair({ scheduler: new VirtualTime() })
+  const host = createHost({ device, address: '10.0.0.1/24' })
+  await expect(host.connect({ host: '10.0.0.1', port: 80 })).rejects.toMatchObject({ code: 'ENETUNREACH' })
+  await host.close()
+})

@@ -127,3 +127,69 @@ scenario(
     }
   },
 )
+
+scenario(
+  'text that a retransmission has overtaken fills its hole (DEVIATION from RFC 7323 §5.3 R1); off, it is dropped',
+  () => {
+    for (const pawsTakesReordered of [true, false]) {
+      const c = established({ ts: true, sack: true, tcp: { pawsTakesReordered, delayedAckUs: 0 } })
+      c.advance(100)
+      const { recent } = c.tcb.ts
+      c.in(`. 1001:2001 ack 1 <TS val ${recent + 100}>`, `. 3001:4001 ack 1 <TS val ${recent + 100}>`).drain()
+      c.in(`. 1:1001 ack 1 <TS val ${recent + 150}>`).drain() // the retransmission
+      expect(c.tcb.ts.recent).toBe(recent + 150)
+      c.in(`. 2001:3001 ack 1 <TS val ${recent + 101}>`).drain()
+      expect((c.tcb.rcv.nxt - c.origin.irs) | 0).toBe(pawsTakesReordered ? 4001 : 2001)
+      expect(c.stack.tcp.counters.TcpExtPAWSEstab).toBe(pawsTakesReordered ? 0 : 1)
+      expect(c.tcb.ts.recent).toBe(recent + 150) // what is echoed does not go back
+    }
+  },
+)
+
+scenario(
+  'nothing else is taken for reordered: no hole, text that is there, older than the handshake (RFC 7323 §5.3 R1)',
+  () => {
+    const old = [
+      '. 4001:5001 ack 1 <TS val OLD>',
+      '. 3001:3501 ack 1 <TS val OLD>',
+      '. 2001:3001 ack 1 <TS val 1>',
+      'S 2001',
+    ]
+    for (const line of ['P. 1:1001 ack 1 <TS val OLD>', ...old]) {
+      const c = established({ ts: true, sack: true, tcp: { delayedAckUs: 0 } })
+      const { recent } = c.tcb.ts
+      c.advance(100)
+        .in(`. 1:2001 ack 1 <TS val ${recent + 100}>`)
+        .drain()
+      if (old.includes(line)) c.in(`. 3001:4001 ack 1 <TS val ${recent + 100}>`).drain()
+      const before = c.tcb.rcv.outOfOrder.bytes
+      c.in(line.replace('OLD', `${recent + 50}`)).drain()
+      const isBeyond = line.startsWith('. 4001') // beyond all that waits: new text too
+      expect([line, c.tcb.rcv.outOfOrder.bytes - before]).toEqual([line, isBeyond ? 1000 : 0])
+      expect((c.tcb.rcv.nxt - c.origin.irs) | 0).toBe(2001)
+    }
+  },
+)
+
+scenario(
+  'the floor follows TS.Recent, half a gibibyte behind: a duplicate of another lap stays out (RFC 7323 §5.2)',
+  () => {
+    const c = established({ ts: true, sack: true, tcp: { delayedAckUs: 0 } })
+    const { ts, rcv } = c.tcb
+    const first = ts.floor
+    for (let i = 1; i <= 3; i++) {
+      const before = rcv.nxt
+      ts.nextFloorSeq = ((before - 2 ** 29) | 0) as typeof before // as if so much had come
+      ts.lastAckSent = before
+      const at = (before - c.origin.irs) | 0
+      c.in(`. ${at}:${at + 10} ack 1 <TS val ${first + i * 1000}>`).drain()
+    }
+    expect([ts.floor - first, ts.nextFloor - first]).toEqual([2000, 3000])
+    const at = (rcv.nxt - c.origin.irs) | 0
+    c.in(`. ${at + 20}:${at + 30} ack 1 <TS val ${first + 3000}>`).drain()
+    c.in(`. ${at + 10}:${at + 20} ack 1 <TS val ${first + 1999}>`).drain()
+    expect(rcv.outOfOrder.bytes).toBe(10)
+    c.in(`. ${at + 10}:${at + 20} ack 1 <TS val ${first + 2000}>`).drain()
+    expect(rcv.outOfOrder.bytes).toBe(20)
+  },
+)

@@ -195,7 +195,9 @@ const rules: Omit<CongestionControl, 'name' | 'init'> = {
     if (state.cwnd < state.ssthresh) {
       const isPaced = (state.pacingRate ?? 0) > 0
       const isFirst = state.ssthresh === Number.POSITIVE_INFINITY
-      const growth = isFirst ? hystartGrowth(data.hystart, rest, state.mss, isPaced) : rest
+      const growth = isFirst
+        ? hystartGrowth(data.hystart, rest, state.mss, isPaced, Math.max(0, rest - (ack.delivered ?? rest)))
+        : rest
       const grown = Math.min(growth, state.ssthresh - state.cwnd)
       state.cwnd += grown
       rest = isFirst ? 0 : rest - grown

@@ -86,9 +86,19 @@ function judge(hystart: HystartState): void {
   }
 }
 
-/** Bytes by which cwnd grows for `bytes` acknowledged, in slow start or in CSS (RFC 9406 §4.2). */
-export function hystartGrowth(hystart: HystartState, bytes: number, mss: number, isPaced: boolean): number {
-  const grown = isPaced ? bytes : Math.min(bytes, HYSTART.limit * mss)
+/**
+ * Bytes by which cwnd grows for `bytes` acknowledged, in slow start or in CSS (RFC 9406 §4.2). L bounds what one acknowledgement may add
+ * at once; `known` of the bytes SACK blocks have told of before, each of which could have added its part then. Without this a
+ * path that reorders two packets in a hundred grows at half the rate: each late packet ends in one acknowledgement of many segments.
+ */
+export function hystartGrowth(
+  hystart: HystartState,
+  bytes: number,
+  mss: number,
+  isPaced: boolean,
+  known: number = 0,
+): number {
+  const grown = isPaced ? bytes : Math.min(bytes, HYSTART.limit * mss + known)
   return hystart.phase === 'css' ? Math.floor(grown / HYSTART.cssGrowthDivisor) : grown
 }
 

@@ -91,6 +91,7 @@ describe('HyStart++', () => {
     const hystart = createHystart()
     expect(hystartGrowth(hystart, 20_000, 1000, false)).toBe(8000)
     expect(hystartGrowth(hystart, 20_000, 1000, true)).toBe(20_000)
+    expect(hystartGrowth(hystart, 20_000, 1000, false, 10_000)).toBe(18_000) // what SACK told of could have grown it before
     hystart.phase = 'css'
     expect(hystartGrowth(hystart, 20_000, 1000, false)).toBe(2000)
     expect(hystartGrowth(hystart, 20_000, 1000, true)).toBe(5000)
