@@ -19,6 +19,14 @@ scenario('ssthresh begins beyond any window, so that slow start finds the path�
   expect(c.tcb.cc.ssthresh).toBe(Number.POSITIVE_INFINITY)
 })
 
+scenario('a small segment does not go beyond cwnd either (RFC 5681 §3.1)', () => {
+  const c = established({ mss, tcp: { nagle: false } })
+  c.write(10_000).outText(1, 10_001)
+  c.write(10).quiet()
+  expect(c.tcb.hold).toBe('cwnd')
+  c.in('. 1 ack 1001').out('P. 10001:10011 ack 1')
+})
+
 scenario('the same segment timing out again leaves ssthresh (RFC 5681 §3.1)', () => {
   const c = established({ mss })
   c.write(8000).drain()

@@ -59,6 +59,18 @@ scenario('a listener with an address of its own takes no SYN to another one (RFC
   c.in('S 0 <mss 1460>').out('R. 0 ack 1 win 0')
 })
 
+scenario(
+  'every code point goes to IP as the application has set it (RFC 9293 §3.9.1.9 [MUST-48] [SHLD-21] [SHLD-22])',
+  () => {
+    const c = established({ tcp: { nagle: false } })
+    for (let codePoint = 0; codePoint < 64; codePoint++) {
+      c.call((connection) => connection.configure({ trafficClass: codePoint << 2 })).write(1)
+      expect(c.drain().map(({ trafficClass }) => trafficClass)).toEqual([codePoint << 2])
+      c.in(`. 1 ack ${codePoint + 2}`)
+    }
+  },
+)
+
 scenario('a Source Quench changes nothing: no event, no smaller window (RFC 9293 §3.9.2.2 [MUST-55])', () => {
   const c = established()
   c.write(2920).drain()
@@ -110,7 +122,7 @@ scenario(
 )
 
 scenario(
-  'some probes of a closed window unanswered end nothing, all of them for R2 do (RFC 9293 §3.8.6.1 [MUST-37])',
+  'some probes of a closed window unanswered end nothing, all of them for R2 do (RFC 9293 §3.8.6.1 [MUST-37] [MAY-8])',
   () => {
     const c = established({ tcp: { retransmitTimeoutUs: 20_000_000, maxRtoUs: 4_000_000 } })
     c.in('. ack 1 win 0').write(1)

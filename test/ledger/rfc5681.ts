@@ -15,7 +15,11 @@ export const CONGESTION = rfc(5681, 'TCP Congestion Control', [
     at: '3.1-b',
     word: 'MUST',
     meaning: 'No more is sent than the smaller of cwnd and the peer’s window allows.',
-    tests: ['cwnd is what limits: with much room', 'a window that shrinks: no new text'],
+    tests: [
+      'cwnd is what limits: with much room',
+      'a small segment does not go beyond cwnd either',
+      'a window that shrinks: no new text',
+    ],
     code: ['src/tcp/send-decision.ts textToSend'],
   },
   {

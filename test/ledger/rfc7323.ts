@@ -43,7 +43,10 @@ export const HIGH_PERFORMANCE = rfc(7323, 'TCP Extensions for High Performance',
     at: '2.4-a',
     word: 'MUST',
     meaning: 'What lies in a window that was promised is taken, though rounding may seem to have drawn it back.',
-    tests: ['our right edge never moves left, whatever comes and is read'],
+    tests: [
+      'an edge that rounding seems to draw back, by less than a unit, still holds',
+      'our right edge never moves left, whatever comes and is read',
+    ],
     code: ['src/tcp/window.ts promisedUnits', 'src/tcp/acceptability.ts isAcceptable'],
   },
   {
@@ -146,6 +149,15 @@ export const HIGH_PERFORMANCE = rfc(7323, 'TCP Extensions for High Performance',
     reason: 'declined: it can do no harm, and its SACK blocks would be lost; as in Linux',
     tests: ['a bare acknowledgement that was overtaken counts, SACK blocks and all'],
     code: ['src/tcp/acceptability.ts isOvertaken'],
+  },
+  {
+    at: '5.3-c',
+    word: 'MUST',
+    meaning: '... though it be text that a retransmission has overtaken.',
+    reason:
+      'declined: while text waits out of order, new text whose timestamp is surely of this lap of sequence space fills its hole',
+    tests: ['text that a retransmission has overtaken fills its hole'],
+    code: ['src/tcp/acceptability.ts isReordered'],
   },
   {
     at: '5.4-a',
