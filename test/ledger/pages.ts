@@ -92,7 +92,8 @@ const INTRO_9293 = `All 119 numbered requirements of RFC 9293, in our words and 
 fail without it. The code is found by the tag in its comments, the tests by the tag in their titles. \`npm run ledger\` writes this page.`
 
 const INTRO_OTHERS = `The clauses that matter of the RFCs around RFC 9293, in our words, with numbers of our own: RFC, section, letter. \`npm run ledger\`
-writes this page from \`test/ledger\`; that every test and every function named here exists is itself tested.`
+writes this page from \`test/ledger\`; that every test and every function named here exists is itself tested. The word before each clause
+is the RFC's; where it states a rule without one, as RFC 9293 §3.10 and RFC 8985 often do, it stands here as MUST.`
 
 function overview(rfcs: readonly Rfc[], proven: readonly Proven[]): string {
   const rows = rfcs.map((rfc) => {

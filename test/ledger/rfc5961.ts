@@ -48,7 +48,7 @@ export const ROBUSTNESS = rfc(5961, 'Improving TCP’s Robustness to Blind In-Wi
   },
   {
     at: '5.2-a',
-    word: 'SHOULD',
+    word: 'MAY',
     meaning: 'An acknowledgement is believed from SND.UNA less the largest window ever offered up to SND.NXT.',
     tests: ['an acknowledgement is believed from SND.UNA - MAX.SND.WND to SND.NXT'],
     code: ['src/tcp/acceptability.ts isAckInRange'],

@@ -73,7 +73,10 @@ export const TIMER = rfc(6298, 'Computing TCP’s Retransmission Timer', [
     at: '5-a',
     word: 'MUST',
     meaning: 'No segment goes again sooner than one timeout after it went last.',
-    tests: ['the timer starts with the first text, and anew with each acknowledgement of new text'],
+    tests: [
+      'the timer starts with the first text, and anew with each acknowledgement of new text',
+      'a duplicate acknowledgement does not restart it',
+    ],
     code: ['src/tcp/timers.ts armRetransmit', 'src/tcp/ack.ts restartRetransmitTimer'],
   },
   {
