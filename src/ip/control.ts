@@ -124,7 +124,7 @@ export class Control {
       case 'echo-reply':
         return this.#handUpReply(packet, header, message)
       case 'other':
-        // Router solicitations, MLD (which Linux sends on a TUN), redirects, timestamps, source quench (RFC 6633).
+        // Router solicitations, MLD (which Linux sends on a TUN), redirects, timestamps, source quench (RFC 6633) [MUST-55].
         return 'icmp-ignored'
       default:
         return this.#handUpError(packet, header, message, message.kind)

@@ -63,7 +63,7 @@ export function parseIpv4(bytes: Uint8Array, start: number, end: number, out: Ip
 }
 
 /**
- * RFC 1122 §3.2.1.8: options we do not know are skipped, their length not trusted.
+ * RFC 1122 §3.2.1.8, RFC 9293 §3.9.2 [MUST-50]: options we do not know are skipped, their length not trusted.
  * DEVIATION: source routes are refused though RFC 1122 §3.2.1.8(c) asks hosts to take them; RFC 7126 §4.3 and §4.4 say
  * why.
  */

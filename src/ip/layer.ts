@@ -201,7 +201,7 @@ export class IpLayer {
       if (src.family === 4 || src.isMulticast || src.isUnspecified || src.isLoopback) return 'ip-martian-source'
       return 'ok'
     }
-    // RFC 1122 §3.2.1.3: (a) 0/8, (c) (d) broadcast, class D, (g) 127/8 are no source for a datagram from outside.
+    // RFC 1122 §3.2.1.3: (a) 0/8, (c) (d) broadcast, class D, (g) 127/8 are no source for a datagram from outside [MUST-63].
     const net = src.w3 >>> 24
     if (net === 0 || net === 127 || src.isMulticast || this.isBroadcast(src)) return 'ip-martian-source'
     return 'ok'

@@ -89,7 +89,7 @@ function reasonNow(tcb: Tcb, filledGap: boolean): AckReason {
   return tcb.ack.quickLeft > 0 && !isInteractive(tcb) ? 'quick' : 'none'
 }
 
-/** The acknowledgement waits for company, at most until the timer ends [MUST-40]. */
+/** The acknowledgement waits for company [SHLD-18], at most until the timer ends [MUST-40]. */
 function delay(tcb: Tcb, now: Micros): void {
   const { rcv, timers } = tcb
   const waitUs = delayUs(tcb)

@@ -44,7 +44,7 @@ export function closeTcb(tcb: Tcb): void {
   tcb.events |= EVENT.closed
 }
 
-/** The record goes away with an error; all queues are flushed (RFC 9293 §3.10.7.4, second check). */
+/** The record goes away with an error, which tells an aborted connection from a closed one [MUST-12]; all queues are flushed. */
 export function failTcb(tcb: Tcb, code: TcpErrorCode): void {
   if (tcb.state === 'CLOSED') return
   tcb.error = new TcpError(code)

@@ -56,7 +56,7 @@ export function createTcb(seed: TcbSeed): Tcb {
     counters: seed.counters,
     challenges: seed.challenges,
     snd: createSend(iss, config.sendBufferBytes),
-    rcv: createReceive(Math.min(config.mss, seed.pathSegmentBytes - 20)),
+    rcv: createReceive(Math.min(config.mss, seed.pathSegmentBytes - 20)), // RFC 9293 §3.7.1 [MUST-67]
     ack: createAck(),
     tuning: createTuning(),
     ts: {

@@ -61,7 +61,7 @@ export function stampSyn(tcb: Tcb, plan: SegmentPlan, transmissions: number): vo
   if (isExact(tcb) && (ecn.asked !== 'off' || ecn.mode !== 'off')) plan.ecn = ECN.ECT0
 }
 
-/** Whether a listener agrees on RFC 3168's ECN with that SYN (§6.1.1: an ECN-setup SYN has both bits). */
+/** Whether a listener agrees on RFC 3168's ECN with that SYN (§6.1.1: an ECN-setup SYN has both bits; RFC 9293 §3.8.2 [SHLD-8]). */
 export function isEcnAgreed(config: TcpConfig, segment: SegmentHeader): boolean {
   return config.ecn !== 'off' && (segment.flags & SETUP) === SETUP
 }

@@ -117,7 +117,7 @@ export function parseTcp(bytes: Uint8Array, start: number, end: number, out: Seg
   out.seq = get32(bytes, start + 4) as Seq
   out.ack = get32(bytes, start + 8) as Seq
   out.flags = bytes[start + 13] | ((bytes[start + 12] & 1) << 8)
-  out.window = get16(bytes, start + 14)
+  out.window = get16(bytes, start + 14) // unsigned [MUST-1]
   out.urgent = get16(bytes, start + 18)
   out.headerBytes = headerBytes
   out.bytes = bytes
@@ -136,6 +136,7 @@ export function parseTcp(bytes: Uint8Array, start: number, end: number, out: Seg
   return 'ok'
 }
 
+/** In any segment [MUST-5], wherever a word begins [MUST-64]; all but END and NOP have a length [MUST-68]. */
 function parseOptions(bytes: Uint8Array, start: number, end: number, out: SegmentHeader): void {
   let at = start
   while (at < end) {
@@ -152,7 +153,7 @@ function parseOptions(bytes: Uint8Array, start: number, end: number, out: Segmen
   }
 }
 
-/** Takes one option; an option of known kind with a wrong length is ignored. */
+/** Takes one option [MUST-4]; an option of known kind with a wrong length is ignored. What belongs into SYN counts there only [MUST-65]. */
 function parseOption(bytes: Uint8Array, at: number, kind: number, length: number, out: SegmentHeader): void {
   const isSyn = (out.flags & FLAG.SYN) !== 0
   switch (kind) {
@@ -304,6 +305,7 @@ export function writeTcp(plan: SegmentPlan, out: Uint8Array, at: number): number
   return headerBytes
 }
 
+/** What pads them to a word are NOPs, so that nothing follows an END [MUST-69]. */
 function writeOptions(plan: SegmentPlan, out: Uint8Array, start: number): number {
   let at = start
   if (plan.md5Key !== null) {

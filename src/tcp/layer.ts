@@ -268,6 +268,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
     this.touch(connection)
   }
 
+  /** RFC 9293 §3.9.2.2 [MUST-54]: an error reaches the connection whose segment it quotes. */
   #handleIcmpError(error: TransportError): void {
     if (error.protocol !== PROTOCOL.TCP) return
     const connection = this.#demux.find(error.src, error.sourcePort, error.dst, error.destinationPort)

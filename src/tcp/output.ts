@@ -106,7 +106,8 @@ function nextLost(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boole
   const i = flight.firstLost()
   if (i < 0) return false
   const { start, end } = flight.at(i)
-  // What lies beyond a window that has shrunk waits [SHLD-16]; the first octet is always retried, which also probes the window.
+  // What lies beyond a window that has shrunk waits [SHLD-16]; the first octet is always retried [MAY-7], which probes the window too
+  // [MUST-35].
   const inWindow = seqDiff(seqAdd(snd.una, snd.wnd), start)
   if (i > 0 && inWindow <= 0) {
     tcb.hold = 'window'
@@ -234,6 +235,7 @@ function nextNew(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boolea
   }
   if (isHeldByMark(tcb, now)) return false
   validateWindow(tcb, now)
+  // Negative when the window has shrunk [MUST-34]: then nothing new goes [SHLD-15].
   const usable = seqDiff(seqAdd(snd.una, snd.wnd), snd.nxt)
   const length = textToSend(tcb, unsent, usable, mostAtPace(tcb, most), finDue)
   if (length < 0) return false
@@ -271,7 +273,7 @@ function sendNew(tcb: Tcb, length: number, withFin: boolean, now: Micros, plan: 
 
 /**
  * A probe of a closed window, or of a silent peer: an empty segment just left of its window, which it must answer with an
- * acknowledgement and its window (RFC 9293 §3.8.4, §3.10.7.4 first check). As Linux does.
+ * acknowledgement and its window (RFC 9293 §3.8.4 [SHLD-12], §3.10.7.4 first check). As Linux does.
  * DEVIATION: RFC 9293 §3.8.6.1 probes with an octet of new text; the empty probe draws the same answer and risks no text.
  */
 function probe(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {

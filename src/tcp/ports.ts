@@ -90,8 +90,9 @@ export class Ports {
   }
 
   /**
-   * Puts a listener in. It may not share address and port with another, unless both say `reusePort`; and not, without `reuseAddress`, with
-   * connections that are, or were, open there. Those that are opening are no hindrance [MUST-42].
+   * Puts a listener in, or throws: connections of the port are not touched [MUST-41]. It may not share address and port with another,
+   * unless both say `reusePort`; and not, without `reuseAddress`, with connections that are, or were, open there. Those that are opening
+   * are no hindrance [MUST-42].
    * @throws {TcpError} EADDRINUSE
    */
   addListener(listener: Listener, reuseAddress: boolean): void {

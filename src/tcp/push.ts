@@ -10,7 +10,7 @@ import { isSendingUrgent } from './urgent.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
 
-/** Why all that is queued, less than a segment, has to wait; null when it may go. The very last text of a connection always may. */
+/** Why all that is queued, less than a segment, waits [SHLD-7]; null when it may go. The very last text of a connection always may. */
 export function smallHold(tcb: Tcb, finDue: boolean): 'nagle' | 'cork' | null {
   const { snd, config } = tcb
   if (finDue || snd.isPushed || isSendingUrgent(tcb)) return null

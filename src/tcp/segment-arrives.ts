@@ -115,7 +115,7 @@ function isFinAgain(tcb: Tcb, segment: SegmentHeader): boolean {
   return (segment.flags & FLAG.FIN) !== 0 && seqAdd(segment.seq, segment.textLength) === tcb.rcv.finSeq
 }
 
-/** RFC 9293 §3.10.7.4, second check, with RFC 5961 §3.2: only a reset at exactly RCV.NXT is believed. */
+/** RFC 9293 §3.10.7.4, second check, with RFC 5961 §3.2: only a reset at exactly RCV.NXT is believed, with text or without [SHLD-2]. */
 function arrivesReset(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' {
   if (segment.seq !== tcb.rcv.nxt) {
     owesChallenge(tcb, now)
@@ -156,7 +156,7 @@ function arrivesSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' {
 function canReopen(tcb: Tcb, segment: SegmentHeader): boolean {
   if ((segment.flags & (FLAG.SYN | FLAG.ACK | FLAG.RST | FLAG.FIN)) !== FLAG.SYN) return false
   const newer = tcb.ts.enabled && segment.hasTimestamps ? (segment.tsVal - tcb.ts.recent) | 0 : 0
-  if (newer !== 0) return newer > 0 // RFC 6191 §2
+  if (newer !== 0) return newer > 0 // RFC 6191 §2 [SHLD-4]
   return seqGt(segment.seq, tcb.rcv.nxt)
 }
 

@@ -46,7 +46,7 @@ export function textToSend(tcb: Tcb, unsent: number, usable: number, most: numbe
     return -1
   }
   if (sendable < snd.mss) return sendable
-  const whole = Math.min(sendable, most, room)
+  const whole = Math.min(sendable, most, room) // in full-sized segments (RFC 9293 §3.9.1.2 [SHLD-28])
   return whole - (whole % snd.mss)
 }
 

@@ -23,7 +23,7 @@ export function nextSyn(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
   const isCrossing = tcb.life.isCrossed && !first && snd.flight.at(0).transmissions === 1
   fill(tcb, plan, snd.iss, tcb.state === 'SYN-SENT' ? FLAG.SYN : FLAG.SYN | FLAG.ACK, now)
   stampSyn(tcb, plan, first ? 0 : snd.flight.at(0).transmissions)
-  plan.mss = tcb.rcv.mss
+  plan.mss = tcb.rcv.mss // [MUST-14] [SHLD-5], the default too [MAY-3]; no other segment has one [MUST-65]
   if (tcb.config.userTimeoutOption) fillUserTimeout(tcb, plan, 4)
   plan.sackPermitted = tcb.sackEnabled
   // What the first SYN tells holds, whatever becomes of the settings (RFC 7323 §2.3).

@@ -88,7 +88,7 @@ function onRetransmit(tcb: Tcb, now: Micros): void {
     return
   }
   const limit = isSynchronized(tcb.state) ? userTimeoutUs(tcb) : config.synTimeoutUs
-  // A peer that has shut its window on what is in flight, but answers, is alive [MUST-37] [SHLD-17].
+  // A peer that has shut its window on what is in flight [MUST-35], but answers, is alive [MUST-37] [SHLD-17].
   // But not where the application has set its own limit, which asks for progress (Linux: TCP_USER_TIMEOUT).
   const isShut = snd.wnd === 0 && isSynchronized(tcb.state) && config.userTimeoutUs === 0
   if (isShut && isForsaken(tcb, now)) {
@@ -122,7 +122,7 @@ export function armRetransmit(tcb: Tcb, now: Micros): void {
   tcb.timers.persist = NEVER
 }
 
-/** RFC 9293 §3.8.6.1: the peer's window is closed, or too small to use, with nothing in flight: ask. */
+/** RFC 9293 §3.8.6.1 [MUST-36]: the peer's window is closed, or too small to use, with nothing in flight: ask. */
 function onPersist(tcb: Tcb, now: Micros): void {
   const { timers, config } = tcb
   timers.persist = NEVER
@@ -155,6 +155,7 @@ export function persistIntervalUs(tcb: Tcb): Micros {
   return Math.min(tcb.config.maxRtoUs, tcb.rtt.rtoUs * 2 ** Math.min(tcb.windowProbes, 30))
 }
 
+/** RFC 9293 §3.8.4 [MAY-5]: a peer is dead when several probes in a row are unanswered, not one [MUST-29]. */
 function onKeepAlive(tcb: Tcb, now: Micros): void {
   const { timers, config, snd } = tcb
   if (!isSynchronized(tcb.state) || tcb.state === 'TIME-WAIT') {

@@ -1,4 +1,5 @@
-// Urgent data, both ways (RFC 9293 §3.8.5, RFC 6093): a mark in the stream, told to the other side ahead of the text that it belongs to.
+// Urgent data, both ways (RFC 9293 §3.8.5 [MUST-30], RFC 6093): a mark in the stream, told to the other side ahead of the text that it
+// belongs to.
 // Owns: the marks, what the urgent pointer field says, what the application is told. Does not own: the text, which stays in line where it
 // is (RFC 6093 §4): nothing is taken out of the stream.
 //

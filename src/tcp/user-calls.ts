@@ -43,8 +43,8 @@ export function queueFin(tcb: Tcb): void {
 }
 
 /**
- * The application is done with the connection in both directions: a FIN when it has read everything, a reset when text is thrown
- * away (RFC 9293 §3.6.1 [SHLD-3]). What was written is still delivered in the first case. As in Linux text counts once it is in order:
+ * RFC 9293 §3.6.1 [MAY-1]: the application is done with the connection in both directions. A FIN when it has read everything, a reset
+ * when text is thrown away [SHLD-3]. What was written is still delivered in the first case. As in Linux text counts once it is in order:
  * behind a gap it has not been received yet, and what fills the gap is text after CLOSE, which resets.
  */
 export function closeFully(tcb: Tcb): void {

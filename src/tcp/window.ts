@@ -37,7 +37,7 @@ export function updateSendWindow(tcb: Tcb, segment: SegmentHeader): void {
   if (seqLt(segment.ack, snd.una)) return
   const newer = seqLt(snd.wl1, segment.seq) || (snd.wl1 === segment.seq && seqLe(snd.wl2, segment.ack))
   if (!newer || isOlderByClock(tcb, segment)) return
-  snd.wnd = segment.window << snd.scale
+  snd.wnd = segment.window << snd.scale // 30 bits at most [REC-1]
   snd.wl1 = segment.seq
   snd.wl2 = segment.ack
   if (snd.wnd > snd.maxWnd) snd.maxWnd = snd.wnd
@@ -88,7 +88,10 @@ function synWindow(tcb: Tcb): number {
   return Math.min(free, whole > segment ? whole - (whole % segment) : whole)
 }
 
-/** The value of the window field for a segment that goes out now, and the right edge moved to match. */
+/**
+ * The value of the window field for a segment that goes out now, and the right edge moved to match. For as long as the application does
+ * not read that is 0 [MAY-8].
+ */
 export function advertiseWindow(tcb: Tcb, isSyn: boolean): number {
   const { rcv } = tcb
   const scale = isSyn ? 0 : rcv.scale

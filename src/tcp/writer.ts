@@ -38,7 +38,7 @@ export class SegmentWriter {
     if (plan.textOffset >= 0) tcb.snd.buffer.copy(plan.textOffset, packet.bytes, textAt, plan.textLength)
     else packet.bytes.fill(0, textAt, textAt + plan.textLength)
     const { hopLimit, trafficClass } = tcb.config
-    // [SHLD-22]: Diffserv is the application's, ECN is TCP's.
+    // [MUST-48] [SHLD-22]: Diffserv is the application's, as it is set now [SHLD-21]; ECN is TCP's.
     this.#finish(packet, plan, tcb.local, tcb.remote, at, textAt, hopLimit, (trafficClass & 0xfc) | plan.ecn)
   }
 
@@ -50,6 +50,7 @@ export class SegmentWriter {
     this.#finish(packet, plan, local, remote, at, textAt, hopLimit, trafficClass)
   }
 
+  /** Checksum [MUST-2], which a device with offload finishes, and IP header: always from the connection's own address [MUST-45]. */
   #finish(
     packet: Packet,
     plan: SegmentPlan,

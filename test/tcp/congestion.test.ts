@@ -15,7 +15,7 @@ scenario('the initial window is ten segments (RFC 6928 §2), or what is set', ()
 })
 
 scenario(
-  'slow start adds the octets that each ACK covers: the window doubles in a round trip (RFC 5681 §3.1, eq. 2)',
+  'slow start adds the octets that each ACK covers: the window doubles in a round trip (RFC 5681 §3.1, eq. 2; RFC 9293 §3.8.2 [MUST-19])',
   () => {
     const c = established({ mss, tcp: { initialWindowSegments: 2 } })
     c.write(60_000).outText(1, 2001, 1, false)
@@ -55,7 +55,7 @@ scenario(
 )
 
 scenario(
-  'congestion avoidance adds one segment for each window of octets acknowledged (RFC 5681 §3.1, RFC 3465 §2.1)',
+  'congestion avoidance adds one segment for each window of octets acknowledged (RFC 5681 §3.1, RFC 3465 §2.1; RFC 9293 §3.8.2 [MUST-19])',
   () => {
     const { c, una } = inAvoidance()
     for (let i = 1; i <= 4; i++) {

@@ -295,5 +295,5 @@ export function createCubic(options: CubicOptions = {}): CongestionControl {
   }
 }
 
-/** CUBIC with HyStart++ and fast convergence (RFC 9438). */
+/** CUBIC with HyStart++ and fast convergence (RFC 9438; RFC 9293 §3.8.2 [MAY-18]). */
 export const cubic: CongestionControl = createCubic()

@@ -26,7 +26,7 @@ export function halfOfFlight(flight: number, mss: number): number {
   return Math.max(Math.floor(flight / 2), 2 * mss)
 }
 
-/** The standard controller of RFC 5681. */
+/** The standard controller of RFC 5681 (RFC 9293 §3.8.2 [MUST-19]). */
 export const reno: CongestionControl = {
   name: 'reno',
 
