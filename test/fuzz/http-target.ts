@@ -19,15 +19,64 @@ const LIMITS = {
   chunkExtensionBytes: 30,
 }
 const WORDS = [
-  ...['GET / HTTP/1.1\r\n', 'POST /a HTTP/1.1\r\n', 'HEAD / HTTP/1.0\r\n', 'CONNECT a:1 HTTP/1.1\r\n', 'OPTIONS * HTTP/1.1\r\n'],
-  ...['HTTP/1.1 200 OK\r\n', 'HTTP/1.1 204\r\n', 'HTTP/1.0 304 Not Modified\r\n', 'HTTP/1.1 100 Continue\r\n', 'HTTP/1.1 101 \r\n'],
-  ...['Host: a\r\n', 'Host: \r\n', 'Host: a:80\r\n', 'Connection: close\r\n', 'Connection: keep-alive\r\n', 'Connection: upgrade\r\n'],
-  ...['Content-Length: 0\r\n', 'Content-Length: 5\r\n', 'Content-Length: 5, 5\r\n', 'Content-Length: 99999999999999999999\r\n'],
+  ...[
+    'GET / HTTP/1.1\r\n',
+    'POST /a HTTP/1.1\r\n',
+    'HEAD / HTTP/1.0\r\n',
+    'CONNECT a:1 HTTP/1.1\r\n',
+    'OPTIONS * HTTP/1.1\r\n',
+  ],
+  ...[
+    'HTTP/1.1 200 OK\r\n',
+    'HTTP/1.1 204\r\n',
+    'HTTP/1.0 304 Not Modified\r\n',
+    'HTTP/1.1 100 Continue\r\n',
+    'HTTP/1.1 101 \r\n',
+  ],
+  ...[
+    'Host: a\r\n',
+    'Host: \r\n',
+    'Host: a:80\r\n',
+    'Connection: close\r\n',
+    'Connection: keep-alive\r\n',
+    'Connection: upgrade\r\n',
+  ],
+  ...[
+    'Content-Length: 0\r\n',
+    'Content-Length: 5\r\n',
+    'Content-Length: 5, 5\r\n',
+    'Content-Length: 99999999999999999999\r\n',
+  ],
   ...['Transfer-Encoding: chunked\r\n', 'Transfer-Encoding: gzip, chunked\r\n', 'Transfer-Encoding: identity\r\n'],
-  ...['Expect: 100-continue\r\n', 'Upgrade: h2c\r\n', 'TE: trailers\r\n', 'Trailer: x\r\n', 'X: \t y \t\r\n', ' folded\r\n'],
+  ...[
+    'Expect: 100-continue\r\n',
+    'Upgrade: h2c\r\n',
+    'TE: trailers\r\n',
+    'Trailer: x\r\n',
+    'X: \t y \t\r\n',
+    ' folded\r\n',
+  ],
   ...['\r\n', '\r\n\r\n', '\n', '\r', ' ', '\t', ':', ';', ',', '/', '*', 'a', '%', '\0', '\x7f', '\xff'],
-  ...['0\r\n', '5\r\nhello\r\n', '0\r\n\r\n', '5;x=y\r\n', '5 ;x="y"\r\n', 'ffffffffffff\r\n', '1000000000000\r\n', '-1\r\n', '0x5\r\n'],
-  ...['hello', 'GET ', 'HTTP/1.1', 'HTTP/2.0', 'http://a/', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', 'Content-Length:'],
+  ...[
+    '0\r\n',
+    '5\r\nhello\r\n',
+    '0\r\n\r\n',
+    '5;x=y\r\n',
+    '5 ;x="y"\r\n',
+    'ffffffffffff\r\n',
+    '1000000000000\r\n',
+    '-1\r\n',
+    '0x5\r\n',
+  ],
+  ...[
+    'hello',
+    'GET ',
+    'HTTP/1.1',
+    'HTTP/2.0',
+    'http://a/',
+    'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa',
+    'Content-Length:',
+  ],
 ].map((word) => Buffer.from(word, 'latin1'))
 
 const dice = new Dice()
@@ -36,7 +85,9 @@ const dice = new Dice()
 function messageOf(input: Uint8Array): Buffer {
   const parts: Uint8Array[] = []
   for (let at = 2; at + 1 < input.length; at += STEP_BYTES) {
-    parts.push(input[at] < 240 ? WORDS[(input[at] * 256 + input[at + 1]) % WORDS.length] : input.subarray(at + 1, at + 2))
+    parts.push(
+      input[at] < 240 ? WORDS[(input[at] * 256 + input[at + 1]) % WORDS.length] : input.subarray(at + 1, at + 2),
+    )
   }
   return Buffer.concat(parts)
 }

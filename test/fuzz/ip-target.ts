@@ -17,7 +17,17 @@ import { SentPacket } from './tcp-checks.ts'
 
 const STEP_BYTES = 8
 const MTU = 1400
-const V4 = ['10.0.0.1', '10.0.0.2', '10.0.0.255', '255.255.255.255', '224.0.0.1', '0.0.0.0', '127.0.0.1', '8.8.8.8', '240.0.0.1']
+const V4 = [
+  '10.0.0.1',
+  '10.0.0.2',
+  '10.0.0.255',
+  '255.255.255.255',
+  '224.0.0.1',
+  '0.0.0.0',
+  '127.0.0.1',
+  '8.8.8.8',
+  '240.0.0.1',
+]
 const V6 = ['fd00::1', 'fd00::2', 'ff02::1', 'ff02::1:ff00:1', '::', '::1', '::ffff:10.0.0.1', 'fe80::2', '2001:db8::1']
 const ADDRESSES = { 4: V4.map((a) => IpAddress.parse(a)), 6: V6.map((a) => IpAddress.parse(a)) } as const
 const PROTOCOLS = [6, 6, 17, 1, 58, 58, 1, 0, 43, 44, 60, 59, 132, 255] as const
@@ -70,7 +80,10 @@ function compose(family: 4 | 6, a: number, b: number): void {
     bytes[start + 1] = bytes[start + 2] = bytes[start + 3] = 0
     put16(bytes, start + 4, dice.oneIn(20) ? dice.below(total) : total - 40)
     bytes[start + 7] = 64
-    for (const [address, to] of [[src, start + 8], [dst, start + 24]] as const) {
+    for (const [address, to] of [
+      [src, start + 8],
+      [dst, start + 24],
+    ] as const) {
       for (let i = 0; i < 4; i++) {
         const word = [address.w0, address.w1, address.w2, address.w3][i]
         put16(bytes, to + 4 * i, word >>> 16)
@@ -131,7 +144,8 @@ function putTransport(at: number, protocol: number, family: 4 | 6, a: number, b:
     return at + Math.max(20, length)
   }
   if (protocol === 1 || protocol === 58) {
-    bytes[at] = protocol === 1 ? dice.pick([8, 8, 0, 3, 4, 5, 11, 12, 13]) : dice.pick([128, 128, 129, 1, 2, 3, 4, 135, 137])
+    bytes[at] =
+      protocol === 1 ? dice.pick([8, 8, 0, 3, 4, 5, 11, 12, 13]) : dice.pick([128, 128, 129, 1, 2, 3, 4, 135, 137])
     bytes[at + 1] = dice.oneIn(2) ? 0 : dice.below(8)
     put16(bytes, at + 6, dice.below(2000))
     if ((b & 8) !== 0 && bytes[at] !== 8 && bytes[at] !== 128) return putQuote(at + 8, family, a)
@@ -179,7 +193,8 @@ function handOver(host: Stack, now: number): void {
     if (++count > 1) violated('two packets in answer to one')
     sent.read(out, MTU)
     if (isError) violated('an ICMP error is answered')
-    if (sent.ip.dst.isMulticast || sent.ip.dst.isUnspecified || host.ip.isBroadcast(sent.ip.dst)) violated('an answer to a group')
+    if (sent.ip.dst.isMulticast || sent.ip.dst.isUnspecified || host.ip.isBroadcast(sent.ip.dst))
+      violated('an answer to a group')
     if (!sent.isTcp && out.end - out.start > Math.max(length, 1280)) violated('an answer longer than what it answers')
   }
   feature(2000 + count + 2 * (verdict.length % 64))
@@ -206,7 +221,8 @@ export const ipTarget: Target = {
       count++
     }
     const { received, delivered } = host.ip.counters
-    if (received !== count || delivered > received) violated(`${count} packets, ${received} received, ${delivered} delivered`)
+    if (received !== count || delivered > received)
+      violated(`${count} packets, ${received} received, ${delivered} delivered`)
     if (host.tcp.connectionCount > 4) violated(`${host.tcp.connectionCount} connections`)
     return count
   },

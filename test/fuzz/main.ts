@@ -40,10 +40,17 @@ interface Thread {
   movedAt: number
 }
 
+// CPU time in microseconds that was used before this target had its turn.
+let cpuBefore = 0
+
 const command = new Command('fuzz')
   .description('Looks for packets, segments and messages that break a property.')
   .option('--minutes <m>', 'how long, for each target', Number, 1)
-  .option('--target <names>', `${TARGETS.map(({ name }) => name).join(', ')}, or several with commas`, 'tcp,ip,http,parsers')
+  .option(
+    '--target <names>',
+    `${TARGETS.map(({ name }) => name).join(', ')}, or several with commas`,
+    'tcp,ip,http,parsers',
+  )
   .option('--seed <n>', 'where the random numbers begin', Number, Date.now() & 0xffffff)
   .option('--jobs <n>', 'threads', Number, 1)
   .option('--replay <input>', 'runs one input and shows it: target:base64, or a crash file')
@@ -81,6 +88,8 @@ async function main(): Promise<void> {
 
 async function fuzz(name: string, folder: string): Promise<number> {
   const startedAt = Date.now()
+  const used = process.cpuUsage()
+  cpuBefore = used.user + used.system
   const endsAt = startedAt + options.minutes * 60_000
   const begin = readCorpus(name)
   const found: Uint8Array[] = []
@@ -120,9 +129,11 @@ function progressLine(threads: readonly Thread[], startedAt: number): string {
   const seconds = (Date.now() - startedAt) / 1000
   const sum = (field: 'inputs' | 'packets'): number => threads.reduce((total, thread) => total + thread[field], 0)
   const most = (field: 'corpus' | 'covered' | 'heap'): number => Math.max(0, ...threads.map((thread) => thread[field]))
-  const rate = Math.round(sum('packets') / seconds)
+  const { user, system } = process.cpuUsage()
+  const cpu = (user + system - cpuBefore) / 1e6
+  const rate = (per: number): number => Math.round(sum('packets') / per)
   return (
-    `${seconds.toFixed(0)} s, ${sum('packets')} packets (${rate}/s) in ${sum('inputs')} inputs, corpus ${most('corpus')}, ` +
+    `${seconds.toFixed(0)} s, ${sum('packets')} packets (${rate(seconds)}/s, ${rate(cpu)} a CPU second), ${sum('inputs')} inputs, corpus ${most('corpus')}, ` +
     `${most('covered')} blocks and features, heap ${Math.round(most('heap') / 1e6)} MB`
   )
 }

@@ -12,6 +12,7 @@ export const TARGETS: readonly Target[] = [tcpTarget, ipTarget, httpTarget, pars
 /** The target of that name. @throws {RangeError} */
 export function targetOf(name: string): Target {
   const target = TARGETS.find((one) => one.name === name)
-  if (target === undefined) throw new RangeError(`no target '${name}'; there are ${TARGETS.map((t) => t.name).join(', ')}`)
+  if (target === undefined)
+    throw new RangeError(`no target '${name}'; there are ${TARGETS.map((t) => t.name).join(', ')}`)
   return target
 }

@@ -59,7 +59,8 @@ function callOn(host: FuzzHost, app: App, kind: number, b: number, c: number, is
       connection.configure({ congestion: dice.pick(['cubic', 'reno', 'bbr', 'none']) })
       break
     case 14:
-      if (!isIntact) connection.configure({ lingerUs: dice.pick([-1, 0, 1_000_000]), userTimeoutUs: dice.pick([0, 1e6]) })
+      if (!isIntact)
+        connection.configure({ lingerUs: dice.pick([-1, 0, 1_000_000]), userTimeoutUs: dice.pick([0, 1e6]) })
       break
     case 15:
       connection.configure({ sendBufferBytes: 1 + dice.below(40_000), notSentLowWaterBytes: 1 + dice.below(40_000) })

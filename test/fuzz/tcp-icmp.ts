@@ -6,7 +6,7 @@ import { IcmpMessage, writeIcmp } from '../../src/ip/icmp.ts'
 import { writeIcmpv6 } from '../../src/ip/icmpv6.ts'
 import { parseIp, writeIp } from '../../src/ip/parse.ts'
 import { Packet } from '../../src/link/device.ts'
-import { isSynchronized } from '../../src/tcp/state.ts'
+import type { Tcb } from '../../src/tcp/tcb.ts'
 import type { Dice } from './dice.ts'
 import type { TcpWorld } from './tcp-world.ts'
 
@@ -18,12 +18,14 @@ const TYPES_V4 = [3, 3, 3, 11, 12, 4, 5, 8] as const
 const TYPES_V6 = [1, 2, 2, 3, 4, 128, 137] as const
 const MTUS = [0, 68, 296, 552, 576, 1006, 1280, 1400, 1499, 1500, 65535] as const
 
+const isOpening = ({ state }: Tcb): boolean => state === 'SYN-SENT' || state === 'SYN-RECEIVED'
+
 /** An ICMP error comes about a packet that host `index` has sent. */
 export function icmpAbout(world: TcpWorld, index: 0 | 1, a: number, dice: Dice): void {
   const host = world.hosts[index]
   if (host.history.length === 0) return
   // A hard error ends a connection that is opening: who makes one up then has won.
-  if (world.settings.isIntact && host.apps.some(({ connection }) => !isSynchronized(connection.state))) return
+  if (world.settings.isIntact && [...host.tcbs.values()].some(isOpening)) return
   const about = host.history[a % host.history.length]
   if (parseIp(about.bytes, about.start, about.end, quoted) !== 'ok') return
   const is4 = quoted.family === 4

@@ -17,13 +17,14 @@ export function makeHarmless(draft: Draft, victim: Tcb | null, peer: Tcb | null,
   if (victim.rcv.irs !== peer.snd.iss || peer.rcv.irs !== victim.snd.iss) return false
   draft.isPoisoned = false
   if (draft.offsetError !== 0) draft.isChecksumWrong = true // options would be taken for text
-  const sentEnd = peer.snd.finSent ? ((peer.snd.nxt - 1) | 0) : peer.snd.nxt
+  const sentEnd = peer.snd.finSent ? (peer.snd.nxt - 1) | 0 : peer.snd.nxt
   // A segment from ahead of what the peer has sent makes its windows the older ones, and its text one that it cannot acknowledge.
   if (seqGt(draft.seq as Seq, sentEnd as Seq)) draft.seq = sentEnd
   if (((draft.seq + draft.textLength - sentEnd) | 0) > 0) draft.textLength = Math.max(0, (sentEnd - draft.seq) | 0)
   if ((draft.flags & FLAG.RST) !== 0 && draft.seq === victim.rcv.nxt) draft.flags &= ~FLAG.RST
   if ((draft.flags & FLAG.FIN) !== 0) {
-    const isTrue = peer.snd.finSent && ((draft.seq + draft.textLength) | 0) === sentEnd && (draft.flags & FLAG.SYN) === 0
+    const isTrue =
+      peer.snd.finSent && ((draft.seq + draft.textLength) | 0) === sentEnd && (draft.flags & FLAG.SYN) === 0
     if (!isTrue) draft.flags &= ~FLAG.FIN
   }
   if (victim.state === 'TIME-WAIT') draft.flags &= ~FLAG.SYN // it would open another connection in its place

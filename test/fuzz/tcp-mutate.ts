@@ -9,7 +9,9 @@ import { timestampNow } from '../../src/tcp/timestamps.ts'
 import type { Dice } from './dice.ts'
 import type { Draft } from './tcp-draft.ts'
 
-const STEPS = [0, 0, 0, 1, -1, 2, -2, 8, 100, -100, 536, 1448, 1460, -1460, 65535, -65536, 0x40000000, 0x7fffffff] as const
+const STEPS = [
+  0, 0, 0, 1, -1, 2, -2, 8, 100, -100, 536, 1448, 1460, -1460, 65535, -65536, 0x40000000, 0x7fffffff,
+] as const
 const WINDOWS = [0, 0, 1, 2, 100, 1460, 2920, 65535] as const
 const LENGTHS = [0, 0, 0, 1, 1, 2, 7, 100, 536, 1200, 1448, 1460] as const
 const KINDS = [0, 1, 2, 3, 4, 5, 6, 8, 14, 19, 28, 29, 30, 34, 69, 172, 253, 254, 255] as const
@@ -64,7 +66,14 @@ export function mutate(draft: Draft, victim: Tcb | null, number: number, dice: D
       damage(draft, dice)
       break
     case 17:
-      draft.flags = dice.pick([FLAG.RST, FLAG.RST | FLAG.ACK, FLAG.SYN, FLAG.SYN | FLAG.ACK, FLAG.FIN | FLAG.ACK, FLAG.ACK])
+      draft.flags = dice.pick([
+        FLAG.RST,
+        FLAG.RST | FLAG.ACK,
+        FLAG.SYN,
+        FLAG.SYN | FLAG.ACK,
+        FLAG.FIN | FLAG.ACK,
+        FLAG.ACK,
+      ])
       break
   }
 }
@@ -142,7 +151,8 @@ function addSack(draft: Draft, victim: Tcb | null, dice: Dice): void {
   const blocks = 1 + dice.below(4)
   const body: number[] = []
   for (let i = 0; i < 2 * blocks; i++) {
-    const edge = victim === null ? dice.int32() : dice.oneIn(3) ? near(flightEdge(victim, dice), dice) : between(victim, dice)
+    const edge =
+      victim === null ? dice.int32() : dice.oneIn(3) ? near(flightEdge(victim, dice), dice) : between(victim, dice)
     body.push(edge)
   }
   if (dice.below(4) > 0) {

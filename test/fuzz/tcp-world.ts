@@ -219,7 +219,7 @@ export class TcpWorld {
     forged.copyFrom(history[a % history.length])
     receiver.isPoisoned = true
     const length = forged.end - forged.start
-    for (let i = 0; i <= (a >> 6); i++) forged.bytes[forged.start + dice.below(Math.min(length, 80))] = dice.below(256)
+    for (let i = 0; i <= a >> 6; i++) forged.bytes[forged.start + dice.below(Math.min(length, 80))] = dice.below(256)
     if (dice.oneIn(2)) forged.end = forged.start + dice.below(length)
     if (dice.oneIn(2)) forged.checksum = 'verified'
     receiver.receive(forged, this.now)
