@@ -163,7 +163,7 @@ function addSack(draft: Draft, victim: Tcb | null, dice: Dice): void {
   const old = draft.findOption(5)
   if (old >= 0) draft.optionBytes = old
   const bytes = new Uint8Array(4 * body.length)
-  body.forEach((edge, i) => put32(bytes, 4 * i, edge))
+  for (let i = 0; i < body.length; i++) put32(bytes, 4 * i, body[i])
   const most = Math.max(0, Math.floor((40 - draft.optionBytes - 2) / 8) * 8)
   draft.addOption(5, ...bytes.subarray(0, Math.min(bytes.length, most)))
 }
