@@ -16,6 +16,7 @@ export function makeHarmless(draft: Draft, victim: Tcb | null, peer: Tcb | null,
   if (!isSynchronized(victim.state) || !isSynchronized(peer.state)) return false
   if (victim.rcv.irs !== peer.snd.iss || peer.rcv.irs !== victim.snd.iss) return false
   draft.isPoisoned = false
+  draft.cutBytes = 0 // a FIN would stand before its place
   if (draft.offsetError !== 0) draft.isChecksumWrong = true // options would be taken for text
   const sentEnd = peer.snd.finSent ? (peer.snd.nxt - 1) | 0 : peer.snd.nxt
   // A segment from ahead of what the peer has sent makes its windows the older ones, and its text one that it cannot acknowledge.

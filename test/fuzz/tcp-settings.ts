@@ -18,6 +18,7 @@ export interface WorldSettings {
   /** Forged segments tell no lie that TCP has to believe: both streams are to arrive whole. */
   readonly isIntact: boolean
   readonly readsAtOnce: boolean
+  readonly acceptsAtOnce: boolean
   /** How the first connection is made: 0 by the first host, 1 by the second, 2 by both at once, 3 not at all. */
   readonly opening: number
   readonly handshakes: boolean
@@ -78,9 +79,10 @@ export function worldSettings(head: Uint8Array): WorldSettings {
   }
   const isIntact = h(19) % 3 === 0
   if (isIntact) {
-    // A half-open connection may be given up for another, and its peer, which takes it for open, be reset.
+    // A half-open connection may be given up for another, and its peer, which takes it for open, be reset; and so it is when a probe
+    // comes before the acknowledgement that brings a cookie back.
     first.abortOnOverflow = false
-    if (first.synCookies === 'never') first.synCookies = 'pressure'
+    first.synCookies = 'pressure'
   }
   const isWrapping = h(16) % 3 === 0
   return {
@@ -92,6 +94,7 @@ export function worldSettings(head: Uint8Array): WorldSettings {
     offload: md5Key === null && h(18) >> 4 === 1,
     isn: isWrapping ? [-2000, 0x7fffffff - 1500] : [1000, 500_000],
     isIntact,
+    acceptsAtOnce: isIntact || (h(18) & 4) === 0,
     readsAtOnce: (h(19) >> 3) % 3 !== 0,
     opening: of(h(19) >> 5, 0, 1, 1, 0, 2, 1, 3),
     handshakes: (h(19) & 4) === 0,

@@ -50,6 +50,7 @@ export class TcpWorld {
       const other = this.hosts[1 - i]
       host.peerIss = (tcb) => other.record(tcb.remotePort, tcb.localPort)?.snd.iss ?? null
       host.readsAtOnce = i === 1 || settings.readsAtOnce
+      host.acceptsAtOnce = i === 1 || settings.acceptsAtOnce
     })
     if (settings.opening < 2) this.open(settings.opening as 0 | 1, 0)
     if (settings.opening === 2) for (const i of [0, 1] as const) this.open(i, 7)
@@ -229,6 +230,7 @@ export class TcpWorld {
   /** Somebody else: SYNs, answers to our SYN,ACKs, and what follows. */
   #stranger(index: 0 | 1, a: number, b: number, dice: Dice): void {
     const host = this.hosts[index]
+    if (this.settings.isIntact && [...host.tcbs.values()].some(isOpening)) return // it may be given up for a stranger's
     const who = dice.below(8)
     draft.clear()
     draft.sourcePort = 3000 + dice.below(4)
@@ -283,6 +285,8 @@ export class TcpWorld {
     }
   }
 }
+
+const isOpening = ({ state }: Tcb): boolean => state === 'SYN-SENT' || state === 'SYN-RECEIVED'
 
 /** What the receiver would take next, without text. */
 function draftFrom({ rcv, snd, state }: Tcb, dice: Dice): void {

@@ -281,6 +281,7 @@ scenario(
       c.write(2000).drain()
       c.advance(1500, true) // SYN,ACK times out
       c.in('. 101 ack 1').drain()
+      c.in('. 101 ack 1461').drain()
       c.in('. 101 ack 2001').drain()
       expect([c.state, c.tcb.control.name, c.tcb.snd.flight.bytes]).toEqual(['ESTABLISHED', congestion, 0])
     }
