@@ -171,7 +171,7 @@ function noteFin(tcb: Tcb, segment: SegmentHeader): void {
 }
 
 function takeFin(tcb: Tcb, now: Micros): void {
-  const { rcv, snd } = tcb
+  const { rcv } = tcb
   rcv.nxt = seqAdd(rcv.nxt, 1)
   if (seqLt(rcv.edge, rcv.nxt)) rcv.edge = rcv.nxt
   owesOne(tcb, 'fin')
@@ -181,8 +181,7 @@ function takeFin(tcb: Tcb, now: Micros): void {
       setState(tcb, 'CLOSE-WAIT')
       break
     case 'FIN-WAIT-1':
-      if (snd.finSent && snd.una === snd.nxt) enterTimeWait(tcb, now)
-      else setState(tcb, 'CLOSING')
+      setState(tcb, 'CLOSING') // had our FIN been acknowledged, by this segment too, the fifth check would have led to FIN-WAIT-2
       break
     case 'FIN-WAIT-2':
       enterTimeWait(tcb, now)

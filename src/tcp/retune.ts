@@ -66,9 +66,10 @@ function retuneKeepAlive(tcb: Tcb, before: TcpConfig, now: Micros): void {
  * whose window is fixed sets its own. In recovery it is told of the loss if nobody has said yet how far the window is to go down.
  */
 function swapControl(tcb: Tcb, now: Micros): void {
-  const { cc, snd, recovery, config } = tcb
+  const { cc, snd, recovery, config, ecn } = tcb
   tcb.control = congestionControl(config.congestion)
-  if (!isSynchronized(tcb.state) || tcb.state === 'TIME-WAIT') return
+  const isEarly = tcb.state === 'SYN-RECEIVED' && tcb.fastOpen.isTaken // its window is in use already (RFC 7413 §4.2.2)
+  if ((!isSynchronized(tcb.state) && !isEarly) || tcb.state === 'TIME-WAIT') return
   // A window that was no limit is none to go on from: what is in flight is what the path has been seen to take.
   const inUse = Math.max(snd.flight.bytes, config.initialWindowSegments * snd.mss)
   const cwnd = cc.cwnd >= UNLIMITED_WINDOW ? inUse : cc.cwnd
@@ -79,6 +80,8 @@ function swapControl(tcb: Tcb, now: Micros): void {
   tcb.paceAt = now
   tcb.timers.pace = NEVER
   if (cc.ssthresh === NEVER) cc.ssthresh = ssthresh
+  // RFC 3168 §6.1.2: a mark that the one before took no notice of has lowered nothing, and the next loss counts in full.
+  if (cc.ssthresh === NEVER && ecn.reduced === 'mark') ecn.reduced = 'no'
   if (recovery.phase === 'open') return
   if (recovery.phase === 'recovery') {
     const threshold = cc.ssthresh

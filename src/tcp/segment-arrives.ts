@@ -234,8 +234,7 @@ function ackOfRest(tcb: Tcb, segment: SegmentHeader, now: Micros): 'go on' | 'do
   }
   takeTimestamp(tcb, segment, now)
   if (tcb.state === 'TIME-WAIT') {
-    // The only thing that can be new here is the peer's FIN again: acknowledge it and restart 2MSL.
-    if (isFinAgain(tcb, segment)) enterTimeWait(tcb, now)
+    // The peer's FIN again stands left of the window: answerUnacceptable has restarted 2MSL for it.
     if ((segment.flags & FLAG.FIN) !== 0) owesAck(tcb, 'fin')
     return 'done'
   }

@@ -1,0 +1,18 @@
+// All that is fuzzed, by name.
+
+import { httpTarget } from './http-target.ts'
+import { ipTarget } from './ip-target.ts'
+import { parserTarget } from './parser-target.ts'
+import type { Target } from './target.ts'
+import { tcpTarget } from './tcp-world.ts'
+
+/** The targets. */
+export const TARGETS: readonly Target[] = [tcpTarget, ipTarget, httpTarget, parserTarget]
+
+/** The target of that name. @throws {RangeError} */
+export function targetOf(name: string): Target {
+  const target = TARGETS.find((one) => one.name === name)
+  if (target === undefined)
+    throw new RangeError(`no target '${name}'; there are ${TARGETS.map((t) => t.name).join(', ')}`)
+  return target
+}

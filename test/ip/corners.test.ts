@@ -1,0 +1,47 @@
+// Corners of the IP floor that ordinary traffic never sees.
+
+import { expect, test } from 'vitest'
+import { SeededRandom } from '../../src/base/random.ts'
+import { parseCidr } from '../../src/ip/address.ts'
+import { formatIp, IpHeader } from '../../src/ip/header.ts'
+import { IpLayer } from '../../src/ip/layer.ts'
+import { parseIp } from '../../src/ip/parse.ts'
+import { ip, make } from './helpers.ts'
+
+test('a fragment is written with its offset, and whether more are to come (RFC 791 §3.1)', () => {
+  const shown = (fragmentOffset: number, moreFragments: boolean): string => {
+    const packet = make({ fragmentOffset, moreFragments, payload: new Uint8Array(8) })
+    const header = new IpHeader()
+    parseIp(packet.bytes, packet.start, packet.end, header)
+    return formatIp(header)
+  }
+  expect(shown(0, true)).toContain('fragment 0+')
+  expect(shown(64, true)).toContain('fragment 64+')
+  expect(shown(64, false)).toMatch(/fragment 64 /)
+})
+
+test('a flow label is written where there is one (RFC 8200 §3)', () => {
+  const header = new IpHeader()
+  header.family = 6
+  header.src.assign(ip('fd00::1'))
+  header.dst.assign(ip('fd00::2'))
+  header.flowLabel = 0xabc
+  expect(formatIp(header)).toContain('flow 0xabc')
+})
+
+test('of two own addresses in one prefix the one with more bits in common is the source (RFC 6724 §5 rule 8)', () => {
+  const addresses = ['fd00::1:0:0:1/64', 'fd00::2:0:0:1/64'].map((text) => parseCidr(text))
+  const layer = new IpLayer({
+    addresses,
+    mtu: 1500,
+    random: new SeededRandom(1),
+    routes: [{ destination: ip('fd00::'), prefixLength: 8 }],
+  })
+  expect(`${layer.sourceFor(ip('fd00:1::2:0:0:9'))}`).toBe('fd00::1:0:0:1') // differ before: the first
+  const own = new IpLayer({
+    addresses: ['fd00:0:0:1::1/128', 'fd00::1:0:0:1/128', 'fd00::2:0:0:1/128'].map((text) => parseCidr(text)),
+    mtu: 1500,
+    random: new SeededRandom(1),
+  })
+  expect(`${own.sourceFor(ip('fd00::3:0:0:9'))}`).toBe('fd00::2:0:0:1')
+})
