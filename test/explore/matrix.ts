@@ -5,6 +5,8 @@ import { type State, TRANSITIONS } from '../../src/tcp/state.ts'
 /** Transitions that no world can show, and why. */
 export const IMPOSSIBLE: Readonly<Record<string, string>> = {
   'LISTEN > SYN-SENT': 'a Listener has no SEND (RFC 9293 §3.9.1.2 leaves it to the implementation)',
+  'SYN-RECEIVED > FIN-WAIT-1': 'CLOSE waits for ESTABLISHED (RFC 9293 §3.10.4), which is then left at once',
+  'SYN-RECEIVED > CLOSE-WAIT': 'what brings the FIN acknowledges our SYN as well: ESTABLISHED is passed on the way',
   'CLOSED > SYN-RECEIVED': 'counted as LISTEN > SYN-RECEIVED: the record is made from a Listener',
 }
 

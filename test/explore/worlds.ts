@@ -11,6 +11,7 @@ export const CONFIGS: Readonly<Record<string, Partial<TcpConfig>>> = {
   timestamps: { timestamps: true },
   modern: { sack: true, timestamps: true, windowScale: true },
   delayed: { delayedAckUs: 40_000 },
+  accurate: { ecn: 'accurate', timestamps: true, sack: true },
   adaptive: { delayedAck: 'adaptive', delayedAckUs: 40_000, sack: true, timestamps: true, nagle: true },
 }
 
@@ -58,6 +59,69 @@ export const WORLDS: readonly WorldSpec[] = [
       [...TAKE, 'shutdown'],
     ],
     most: 3,
+  },
+  {
+    name: 'lossy',
+    about: 'an octet each way, whoever closes first; packets are lost, and nothing else',
+    steps: [
+      [...OPEN, 'write 1', 'shutdown'],
+      [...TAKE, 'write 1', 'shutdown@ended'],
+    ],
+    faults: ['lose'],
+    most: 3,
+  },
+  {
+    name: 'lossy-bare',
+    about: 'open and close; packets are lost, and nothing else',
+    steps: [
+      [...OPEN, 'shutdown'],
+      [...TAKE, 'shutdown'],
+    ],
+    faults: ['lose'],
+    most: 4,
+  },
+  {
+    name: 'lossy-several',
+    about: 'A sends three segments; packets are lost, or overtaken',
+    steps: [
+      [...OPEN, 'write 1@open', 'write 1', 'write 1', 'shutdown'],
+      [...TAKE, 'shutdown@ended'],
+    ],
+    faults: ['lose', 'hold'],
+    most: 2,
+  },
+  {
+    name: 'crossed',
+    about: 'both open to each other and close, no text',
+    steps: [
+      [...OPEN, 'shutdown'],
+      [...OPEN, 'shutdown'],
+    ],
+    errors: ['ECONNREFUSED', 'ECONNRESET'],
+    isn: WRAP,
+    most: 2,
+  },
+  {
+    name: 'deferred',
+    about: 'the listener waits for text before it gives a connection away',
+    tcp: { deferAcceptUs: 1_500_000 },
+    steps: [
+      [...OPEN, 'write 1', 'shutdown'],
+      [...TAKE, 'write 1', 'shutdown'],
+    ],
+    most: 1,
+  },
+  {
+    name: 'linger',
+    about: 'both close and wait for the end of it',
+    tcp: { lingerUs: 1_000_000 },
+    steps: [
+      [...OPEN, 'write 1', 'close@1'],
+      [...TAKE, 'write 1', 'close@1'],
+    ],
+    errors: ABORTED,
+    mayWait: true,
+    most: 1,
   },
   {
     name: 'half-close',
@@ -127,7 +191,7 @@ export const WORLDS: readonly WorldSpec[] = [
     name: 'close-unread',
     about: 'B closes with text that it has not read',
     steps: [
-      [...OPEN, 'write 2', 'shutdown'],
+      [...OPEN, 'write 2', 'close'],
       [...TAKE, 'read 1', 'close'],
     ],
     errors: ABORTED,
