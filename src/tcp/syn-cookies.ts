@@ -4,8 +4,8 @@
 //     cookie = F0(four values) + SEG.SEQ + | minute, 8 bits | MSS index, 3 bits | F1(four values, minute, MSS index), 21 bits |
 //     TSval  = clock | ECN | SACK | window scale        bit 5, bit 4, bits 3-0 (15: none)
 //
-// What is lost: a SYN,ACK that does not arrive goes again only when the peer's SYN does; text that overtakes what brings the cookie is
-// dropped and has to come again (it is not reset, so for two minutes after the last cookie text of connections long gone is not either).
+// What is lost: a SYN,ACK that does not arrive goes again only when the peer's SYN does; text or FIN that overtakes what brings the cookie
+// is dropped and has to come again (it is not reset, so for two minutes after the last cookie that of connections long gone is not either).
 // Owns: making and judging cookies. Does not own: when they are used (listener.ts), opening a connection (passive-open.ts).
 // DEVIATION: RFC 9293 §3.4.1 [MUST-8]: such a number has no clock in it but the minute and the peer's own; RFC 4987 §3.6 knows it.
 

@@ -295,3 +295,12 @@ scenario(
     c.reads(1010)
   },
 )
+
+scenario('a FIN that overtakes the text with the cookie does not reset the connection (RFC 4987 §3.6)', () => {
+  const { c } = cookie()
+  c.in('F. 11 ack 1').quiet()
+  expect(c.stack.tcp.counters.TcpExtSyncookiesFailed).toBe(1)
+  c.in('P. 1:11 ack 1').accept().in('F. 11 ack 1').drain()
+  c.reads(10)
+  expect(c.tcb.state).toBe('CLOSE-WAIT')
+})
