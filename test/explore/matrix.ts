@@ -7,6 +7,8 @@ export const IMPOSSIBLE: Readonly<Record<string, string>> = {
   'LISTEN > SYN-SENT': 'a Listener has no SEND (RFC 9293 §3.9.1.2 leaves it to the implementation)',
   'SYN-RECEIVED > FIN-WAIT-1': 'CLOSE waits for ESTABLISHED (RFC 9293 §3.10.4), which is then left at once',
   'SYN-RECEIVED > CLOSE-WAIT': 'what brings the FIN acknowledges our SYN as well: ESTABLISHED is passed on the way',
+  'FIN-WAIT-1 > TIME-WAIT':
+    'the fifth check comes first: what acknowledges our FIN leads to FIN-WAIT-2, and its FIN on from there',
   'CLOSED > SYN-RECEIVED': 'counted as LISTEN > SYN-RECEIVED: the record is made from a Listener',
 }
 
