@@ -46,6 +46,7 @@ test.each([
   ['again', 'plain', 0],
   ['again-paws', 'modern', 0],
   ['reopen', 'modern', 0],
+  ['deferred', 'modern', 0],
 ] as const)('every way through the world %s (%s, %d faults) comes to a good end (RFC 9293 §3.3.2)', searchWhole)
 
 test('the worlds show every transition of figure 5 that there can be (RFC 9293 §3.3.2)', () => {

@@ -129,7 +129,7 @@ class Search {
       depth: this.#depths.at(this.#depths.length - 1),
       seconds: this.#seconds(),
       ends: this.#ends.length,
-      isWhole,
+      isWhole: isWhole && this.#failures.size < mostFailures,
       failures: [...this.#failures.values()],
       changes: this.#changes,
     }

@@ -59,8 +59,10 @@ export interface WorldSpec {
   readonly mayWait?: boolean
   /** Packets may be handled several at a time before output is asked. */
   readonly gathers?: boolean
-  /** Most faults that are tried here by default. */
+  /** Most faults that are tried here by default, with the settings `plain` and `modern`; with others at most one. */
   readonly most?: number
+  /** The settings it is searched with by default, where all would take too long. */
+  readonly configs?: readonly string[]
 }
 
 /** A connection as its application knows it. */

@@ -19,6 +19,8 @@ const WRAP = [
   [-2, 900_000],
   [2 ** 31 - 2, -(2 ** 31) + 900_000],
 ] as const
+/** For worlds that are large. */
+const FEW = ['plain', 'modern'] as const
 const OPEN = ['connect'] as const
 const TAKE = ['listen', 'accept'] as const
 const ABORTED = ['ECONNRESET', 'ECONNREFUSED', 'EPIPE']
@@ -111,6 +113,7 @@ export const WORLDS: readonly WorldSpec[] = [
       [...OPEN, 'write 1', 'shutdown'],
       [...TAKE, 'write 1', 'shutdown'],
     ],
+    configs: FEW,
     most: 1,
   },
   {
@@ -153,7 +156,8 @@ export const WORLDS: readonly WorldSpec[] = [
       [...OPEN, 'write 1', 'shutdown'],
     ],
     errors: ['ECONNREFUSED', 'ECONNRESET'],
-    most: 2,
+    configs: FEW,
+    most: 1,
   },
   {
     name: 'simultaneous-close',
@@ -175,6 +179,7 @@ export const WORLDS: readonly WorldSpec[] = [
     aborts: [0, 1],
     errors: ABORTED,
     mayWait: true,
+    configs: FEW,
     most: 1,
   },
   {
@@ -223,6 +228,7 @@ export const WORLDS: readonly WorldSpec[] = [
     ],
     errors: ABORTED,
     mayWait: true,
+    configs: FEW,
     most: 1,
   },
   {
@@ -292,7 +298,8 @@ export const WORLDS: readonly WorldSpec[] = [
       [...OPEN, 'write 3', 'shutdown'],
       [...TAKE, 'read 1', 'read 1', 'read 1', 'shutdown@ended'],
     ],
-    most: 2,
+    configs: FEW,
+    most: 1,
   },
   {
     name: 'blind',
@@ -304,7 +311,8 @@ export const WORLDS: readonly WorldSpec[] = [
     injections: ([0, 1] as const).flatMap((to) =>
       (['blind-reset', 'blind-syn', 'blind-text', 'future-ack'] as const).map((what) => ({ to, what })),
     ),
-    injected: 2,
+    injected: 1,
+    configs: FEW,
     most: 1,
   },
   {
