@@ -15,6 +15,7 @@ const notTidy = all.filter(({ path }) => !path.startsWith('test/tidy')) // whose
 /** Folders of test that are not named after a folder of src. */
 const TEST_FOLDERS: Readonly<Record<string, string>> = {
   conformance: 'clauses of an RFC, over several floors',
+  explore: 'small worlds searched whole: two stacks, every order of events, a bounded number of faults',
   fuzz: 'random input to anything that a peer controls',
   interop: "real TUN devices, Linux's own TCP, curl, nginx, a browser; a vitest project of its own",
   ledger: 'which clause is proven by which test; docs/ledger.md',

@@ -68,6 +68,7 @@ const HOST_OPTIONS: Readonly<Record<keyof HostOptions, true>> = {
   tcp: true,
   hopLimit: true,
   timeWaitMax: true,
+  orphanMax: true,
   challengeAcksPerSecond: true,
   lookup: true,
 }

@@ -4,7 +4,7 @@
 //     cookie = F0(four values) + SEG.SEQ + | minute, 8 bits | MSS index, 3 bits | F1(four values, minute, MSS index), 21 bits |
 //     TSval  = clock | ECN | SACK | window scale        bit 5, bit 4, bits 3-0 (15: none)
 //
-// What is lost: a SYN,ACK that does not arrive goes again only when the peer's SYN does; text that overtakes what brings the cookie is
+// What is lost: a SYN,ACK that does not arrive goes again only when the peer's SYN does; text or FIN that overtakes what brings the cookie is
 // dropped and has to come again (it is not reset, so for two minutes after the last cookie text of connections long gone is not either),
 // and so is an ACK that overtakes it.
 // Owns: making and judging cookies. Does not own: when they are used (listener.ts), opening a connection (passive-open.ts).

@@ -327,3 +327,12 @@ test('what has come back is forgotten when no cookie can be as old, and when the
   expect(spend(10 + 65_999, 2 * MINUTE)).toBe(false)
   expect(spend(1, 2 * MINUTE)).toBe(true)
 })
+
+scenario('a FIN that overtakes the text with the cookie does not reset the connection (RFC 4987 §3.6)', () => {
+  const { c } = cookie()
+  c.in('F. 11 ack 1').quiet()
+  expect(c.stack.tcp.counters.TcpExtSyncookiesFailed).toBe(1)
+  c.in('P. 1:11 ack 1').accept().in('F. 11 ack 1').drain()
+  c.reads(10)
+  expect(c.tcb.state).toBe('CLOSE-WAIT')
+})
