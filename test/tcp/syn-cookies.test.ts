@@ -46,6 +46,14 @@ test('it is of these four values, of that SYN’s number and of this host only',
   expect(new SynCookies(new SeededRandom(2)).judge(local, 80, remote, 40000, seq(7), iss, 0)).toBe(-1)
 })
 
+test('no acknowledgement from later in the connection tells it, though both numbers have moved by as much (RFC 4987 §3.6)', () => {
+  const cookies = new SynCookies(new SeededRandom(1))
+  const iss = cookies.make(local, 80, remote, 40000, seq(7), 1460, 0)
+  for (const moved of [1, 2, 301, 1460, -1]) {
+    expect(cookies.judge(local, 80, remote, 40000, seq(7 + moved), seqAdd(iss, moved), 0), `${moved}`).toBe(-1)
+  }
+})
+
 test('guesses are not believed, and cookies look like any number (RFC 9293 §3.4.1 [MUST-9])', () => {
   const random = new SeededRandom(3)
   const cookies = new SynCookies(random)
