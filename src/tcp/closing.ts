@@ -44,13 +44,19 @@ export function closeTcb(tcb: Tcb): void {
   tcb.events |= EVENT.closed
 }
 
+/** What was received and not read is lost, and with it that the peer has sent all: there is no end to be seen behind a gap. */
+function throwAwayText({ rcv }: Tcb): void {
+  if (rcv.unread > 0) rcv.finSeen = false
+  rcv.buffer.clear()
+  rcv.outOfOrder.clear()
+  rcv.unread = 0
+}
+
 /** The record goes away with an error; all queues are flushed (RFC 9293 §3.10.7.4, second check). */
 export function failTcb(tcb: Tcb, code: TcpErrorCode): void {
   if (tcb.state === 'CLOSED') return
   tcb.error = new TcpError(code)
-  tcb.rcv.buffer.clear()
-  tcb.rcv.outOfOrder.clear()
-  tcb.rcv.unread = 0
+  throwAwayText(tcb)
   tcb.events |= EVENT.error
   closeTcb(tcb)
 }
@@ -65,8 +71,6 @@ export function abortTcb(tcb: Tcb): void {
   const silent =
     state === 'SYN-SENT' || state === 'TIME-WAIT' || ((state === 'CLOSING' || state === 'LAST-ACK') && isAllSent)
   tcb.resetPending = !silent
-  tcb.rcv.buffer.clear()
-  tcb.rcv.outOfOrder.clear()
-  tcb.rcv.unread = 0
+  throwAwayText(tcb)
   closeTcb(tcb)
 }
