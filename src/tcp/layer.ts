@@ -27,6 +27,7 @@ import { FastOpenCookies } from './fast-open-cookies.ts'
 import { SegmentHeader, SegmentPlan } from './header.ts'
 import { handleIcmpError } from './icmp-errors.ts'
 import { parseSegment } from './incoming.ts'
+import type { LayerLists } from './invariants-layer.ts'
 import { hashFourTuple, initialSequenceNumber } from './isn.ts'
 import type { ConnectOptions, ListenOptions, TcpLayerOptions } from './layer-options.ts'
 import { settleLinger } from './linger.ts'
@@ -275,6 +276,11 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
     if (tcb.pathSegmentBytes < before) this.#paths.put(tcb.remote, tcb.pathSegmentBytes, this.#now)
     this.touch(connection)
     this.notice(connection)
+  }
+
+  /** For checkLayer and checkIdle. */
+  get lists(): LayerLists {
+    return [this.#demux, this.#deadlines, this.#timeWaits, this.#dirty, this.#eventful]
   }
 
   /** When to call handleTimeout next; Infinity for never. */
