@@ -107,15 +107,15 @@ function drawHost(d: Dice, family: 4 | 6, listens: boolean, isWhole: boolean): H
     offload: isWhole ? 'whole' : d.chance(0.25) ? 'split' : 'none',
     batchUs: d.chance(0.2) ? d.scaled(10, 5 * MS) : 0,
     timeWaitMax: d.chance(0.05) ? d.pick(0, 1, 3) : 65536,
-    config: drawConfig(d),
+    config: d.chance(0.5) ? {} : drawConfig(d),
     listener: listens ? drawListener(d) : null,
   }
 }
 
 function drawListener(d: Dice): ListenerPlan {
   const config = drawConfig(d)
-  if (d.chance(0.1)) config.synCookies = d.pick('always', 'pressure')
-  if (d.chance(0.1)) config.synBacklog = d.pick(1, 2, 4)
+  if (d.chance(0.06)) config.synCookies = d.pick('always', 'pressure')
+  if (d.chance(0.06)) config.synBacklog = d.pick(1, 2, 4)
   if (d.chance(0.2)) config.fastOpen = true
   return {
     port: d.pick(80, 443, 9999),
@@ -135,7 +135,7 @@ function drawFlows(d: Dice, shape: string, hosts: HostPlan[]): FlowPlan[] {
   for (let id = 0; id < count; id++) {
     const both = shape === 'crossing' && d.chance(0.6)
     const [from, to] = drawEnds(d, shape, hosts.length)
-    const config = d.chance(0.5) ? {} : drawConfig(d)
+    const config = d.chance(0.6) ? {} : drawConfig(d)
     if (d.chance(0.15)) config.fastOpen = true
     if (shape !== 'crossing' && d.chance(0.02)) config.timeWaitReuse = true
     const peer = both ? {} : (hosts[to].listener?.config ?? {})
@@ -145,6 +145,8 @@ function drawFlows(d: Dice, shape: string, hosts: HostPlan[]): FlowPlan[] {
     const client = drawApp(d, most, false)
     const server = drawApp(d, most, !both && client.ending !== 'answer')
     client.changes = changes
+    if (client.ending === 'close' && d.chance(0.6)) server.bytes = 0
+    if (server.ending === 'close' && d.chance(0.6)) client.bytes = 0
     if (d.chance(0.1)) server.changes = [drawTurn(d)]
     const spread = smallest(...server.changes.map(({ set }) => set)) * 300
     client.bytes = Math.min(client.bytes, spread)
@@ -214,7 +216,7 @@ function drawApp(d: Dice, most: number, mayAnswer: boolean): AppPlan {
     d.scaled(10_000, 100_000),
   )
   const bytes = Math.min(most, most > 1e6 && d.chance(0.5) ? d.scaled(1e6, most) : d.chance(0.02) ? most : size)
-  const ending: Ending = d.chance(0.78)
+  const ending: Ending = d.chance(0.91)
     ? mayAnswer && d.chance(0.4)
       ? 'answer'
       : 'polite'
@@ -230,7 +232,7 @@ function drawApp(d: Dice, most: number, mayAnswer: boolean): AppPlan {
     stallUs: d.chance(0.1) ? d.scaled(MS, 20 * S) : 0,
     urgentEvery: d.chance(0.04) ? d.whole(1, 5) : 0,
     more: d.chance(0.05),
-    discardAt: d.chance(0.01) ? d.scaled(1, 10_000) : -1,
+    discardAt: d.chance(0.005) ? d.scaled(1, 10_000) : -1,
     ending,
     endUs: ending === 'abort' || ending === 'unread' ? d.scaled(1, 5 * S) : 0,
     changes: [],

@@ -27,14 +27,17 @@ export function excuseOf(it: Case, plan: FlowPlan): string | null {
   const ours = settings(it, plan, false)
   const theirs = settings(it, plan, true)
   const outage = outages(it)
-  const time = TIME + 4 * outage + pauses(plan.client) + pauses(plan.server) + slowness(it)
+  const quiet = TIME + 4 * outage + slowness(it)
+  const time = quiet + pauses(plan.client) + pauses(plan.server)
   return (
-    endings(plan.client, plan.server, ours, time) ??
-    endings(plan.server, plan.client, theirs, time) ??
+    endings(plan.client, plan.server, ours, time, quiet) ??
+    endings(plan.server, plan.client, theirs, time, quiet) ??
     limits(ours, time) ??
     limits(theirs, time) ??
+    told(ours, theirs, time) ??
+    told(theirs, ours, time) ??
     opening(it, plan, ours, theirs, time, outage) ??
-    network(it, [...ours, ...theirs]) ??
+    network(it, plan, [...ours, ...theirs]) ??
     null
   )
 }
@@ -73,14 +76,15 @@ function slowness(it: Case): number {
   return sum
 }
 
-function endings(app: AppPlan, peer: AppPlan, configs: TcpConfig[], time: number): string | null {
+function endings(app: AppPlan, peer: AppPlan, configs: TcpConfig[], time: number, quiet: number): string | null {
   if (app.ending === 'abort') return 'abort'
   if (app.ending === 'unread') return 'unread'
   if (app.discardAt >= 0) return 'discard'
   if (app.ending === 'close' && (peer.bytes > 0 || peer.ending === 'answer')) return 'close'
   if (configs.some(({ lingerUs }) => lingerUs === 0)) return 'linger 0'
-  if (configs.some((c) => c.finWait2TimeoutUs < time) && app.ending !== 'polite') return 'FIN-WAIT-2'
-  if (configs.some((c) => c.orphanTimeoutUs < time)) return 'orphan'
+  if (app.ending === 'close' && configs.some((c) => c.finWait2TimeoutUs < time - TIME / 2)) return 'FIN-WAIT-2'
+  const wait = app.ending === 'close' ? time : quiet
+  if (configs.some((c) => c.orphanTimeoutUs < wait)) return 'orphan'
   return null
 }
 
@@ -88,10 +92,16 @@ function limits(configs: TcpConfig[], time: number): string | null {
   for (const c of configs) {
     if (c.retransmitTimeoutUs < time) return 'R2'
     if (c.userTimeoutUs > 0 && c.userTimeoutUs < time) return 'user timeout'
-    if (c.userTimeoutOption && c.userTimeoutLeastUs < time) return 'user timeout option'
     if (c.keepAlive && c.keepAliveIntervalUs * c.keepAliveCount < time) return 'keep-alive'
   }
   return null
+}
+
+/** A peer's user timeout, by its option (RFC 5482 §3.1). */
+function told(ours: TcpConfig[], theirs: TcpConfig[], time: number): string | null {
+  const isHeeded = ours.some((c) => c.userTimeoutOption && c.userTimeoutLeastUs < time)
+  const isTold = theirs.some((c) => c.userTimeoutOption && c.userTimeoutUs > 0)
+  return isHeeded && isTold && theirs.some((c) => c.userTimeoutUs < time) ? 'user timeout option' : null
 }
 
 function opening(
@@ -112,9 +122,13 @@ function opening(
   const { synAckRetries, synCookies, synBacklog, abortOnOverflow, initialRtoUs } = theirs[0]
   if (synAckRetries < 5 || initialRtoUs < S || outage > 10 * S) return 'SYN,ACK'
   const isFull = listener.backlog < 100 || listener.acceptUs > 0
-  if (isFull) return abortOnOverflow ? 'overflow' : 'backlog'
+  if (isFull && abortOnOverflow) return 'overflow'
+  const isBunched = it.hosts[plan.to].batchUs > 0 || it.incidents.some(({ kind }) => kind === 'stall')
+  const isShort = listener.acceptUs * it.flows.length > 20 * S || (isBunched && listener.backlog < it.flows.length)
+  if (isFull && isShort) return 'backlog'
   if (synBacklog < 100 && (synCookies === 'never' || listener.md5)) return 'eviction'
-  const isCookie = synCookies === 'always' || (synCookies === 'pressure' && synBacklog < 100 && !listener.md5)
+  const isCookie =
+    synCookies === 'always' || (synCookies === 'pressure' && synBacklog <= it.flows.length && !listener.md5)
   if (isCookie && mayReorder(it)) return 'cookie overtaken'
   return null
 }
@@ -131,8 +145,9 @@ function losses(path: PathPlan): number {
   return loss + corrupt + (burst === null ? 0 : 0.03)
 }
 
-function network(it: Case, configs: TcpConfig[]): string | null {
-  const paths = it.links.flatMap(({ ab, ba }) => [ab, ba])
+function network(it: Case, plan: FlowPlan, configs: TcpConfig[]): string | null {
+  const links = it.links.filter(({ a, b }) => isOnTheWay(it, plan, a) && isOnTheWay(it, plan, b))
+  const paths = links.flatMap(({ ab, ba }) => [ab, ba])
   for (const incident of it.incidents) {
     if (incident.kind === 'path')
       paths.push({ ...paths[0], loss: 0, corrupt: 0, burst: null, mtu: 65535, ...incident.set })
@@ -144,13 +159,18 @@ function network(it: Case, configs: TcpConfig[]): string | null {
     if (isHard) return 'hard ICMP error'
   }
   let sum = 0
-  for (const { ab, ba } of it.links) sum = Math.max(sum, losses(ab), losses(ba))
-  const chained = it.links.reduce((most, { ab, ba }) => most + Math.max(losses(ab), losses(ba)), 0)
+  for (const { ab, ba } of links) sum = Math.max(sum, losses(ab), losses(ba))
+  const chained = links.reduce((most, { ab, ba }) => most + Math.max(losses(ab), losses(ba)), 0)
   if (chained > TENTH || sum > TENTH || paths.some((path) => losses(path) > TENTH)) return 'losses'
   const isHole = paths.some(({ mtu, isHole }) => mtu < 65535 && isHole)
   if (isHole && configs.some(({ pathMtuBlackHole }) => !pathMtuBlackHole)) return 'black hole'
   if (isHole && (it.family === 6 || paths.some(({ mtu }) => mtu < 600))) return 'deep black hole'
   return null
+}
+
+/** Hosts do not forward: only links to these two and between routers are on the way. */
+function isOnTheWay(it: Case, plan: FlowPlan, node: number): boolean {
+  return node >= it.hosts.length || node === plan.from || node === plan.to
 }
 
 /** Looks at every flow at the end. @throws {Stop} through `world.fail` */

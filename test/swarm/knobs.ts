@@ -88,8 +88,8 @@ function drawKnob(d: Dice, name: keyof TcpConfig): number | string | boolean {
 /** Settings of one side. */
 export function drawConfig(d: Dice): Partial<TcpConfig> {
   const config: Record<string, unknown> = {}
-  if (d.chance(0.3)) return config
-  const count = d.chance(0.1) ? d.whole(10, NAMES.length) : d.whole(1, 8)
+  if (d.chance(0.35)) return config
+  const count = d.chance(0.07) ? d.whole(10, NAMES.length) : d.whole(1, 7)
   for (let i = 0; i < count; i++) {
     const name = d.chance(0.25) ? d.pick(...LIKELY) : d.pick(...NAMES)
     config[name] = drawKnob(d, name)
