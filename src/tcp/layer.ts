@@ -40,7 +40,6 @@ import { type IssRule, type PassiveLayer, PassiveOpens, REOPEN_GAP } from './pas
 import { startWithPathMtu } from './path-mtu.ts'
 import { PathMtuCache } from './path-mtu-cache.ts'
 import { checkPort, Ports } from './ports.ts'
-import { queueReset } from './reset.ts'
 import { segmentArrives } from './segment-arrives.ts'
 import { seq, seqAdd, seqMax } from './seq.ts'
 import { setState } from './state.ts'
@@ -242,7 +241,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
     const verdict = isAdmitted ? segmentArrives(connection.tcb, segment, now) : 'done'
     if (connection.watch !== null) connection.watch.step(now)
     if (verdict === 'reopen') return this.#passive.reopen(connection, header, segment, now)
-    if (verdict === 'reset') queueReset(this.resets, header, segment, this.ip.hopLimit, connection.tcb.md5Key)
+    if (verdict === 'reset') this.#passive.refuse(connection, header, segment, now)
     this.touch(connection)
     this.notice(connection)
     return isAdmitted ? 'ok' : 'tcp-not-accepted'
