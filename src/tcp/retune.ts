@@ -68,7 +68,8 @@ function retuneKeepAlive(tcb: Tcb, before: TcpConfig, now: Micros): void {
 function swapControl(tcb: Tcb, now: Micros): void {
   const { cc, snd, recovery, config } = tcb
   tcb.control = congestionControl(config.congestion)
-  if (!isSynchronized(tcb.state) || tcb.state === 'TIME-WAIT') return
+  const isEarly = tcb.state === 'SYN-RECEIVED' && tcb.fastOpen.isTaken // Fast Open: the one before is at work already
+  if ((!isSynchronized(tcb.state) && !isEarly) || tcb.state === 'TIME-WAIT') return
   // A window that was no limit is none to go on from: what is in flight is what the path has been seen to take.
   const inUse = Math.max(snd.flight.bytes, config.initialWindowSegments * snd.mss)
   const cwnd = cc.cwnd >= UNLIMITED_WINDOW ? inUse : cc.cwnd
