@@ -126,6 +126,8 @@ function opening(
   const isBunched = it.hosts[plan.to].batchUs > 0 || it.incidents.some(({ kind }) => kind === 'stall')
   const isShort = listener.acceptUs * it.flows.length > 20 * S || (isBunched && listener.backlog < it.flows.length)
   if (isFull && isShort) return 'backlog'
+  // Who has forgotten a connection cannot sign the reset that would tell the peer so (RFC 2385 §4.2).
+  if (listener.md5 && [...ours, ...theirs].some(({ mslUs }) => mslUs < 20 * S)) return 'MD5 and a short MSL'
   if (synBacklog < 100 && (synCookies === 'never' || listener.md5)) return 'eviction'
   const isCookie =
     synCookies === 'always' || (synCookies === 'pressure' && synBacklog <= it.flows.length && !listener.md5)

@@ -221,26 +221,29 @@ scenario('under pressure only: as long as there is room SYNs are kept, and again
   expect(c.listener?.pending).toBe(2)
 })
 
-scenario('a SYN that draws a cookie and comes again when there is room is one connection: the ACK that brings the cookie wins', () => {
-  const c = listening({ tcp: { synBacklog: 1 } })
-  c.remotePort = 40001
-  c.in('S 0 <mss 1460>').out('S. 0 ack 1')
-  c.remotePort = 40000
-  c.in('S 0 <mss 1460>')
-  const [synAck] = c.drain()
-  c.remotePort = 40001
-  c.in('. 1 ack 1').quiet()
-  c.remotePort = 40000
-  c.in('S 0 <mss 1460>').out('S. 0 ack 1') // this time it is kept
-  const kept = c.origin.iss
-  c.origin.iss = (kept + synAck.seq) | 0
-  c.in('P. 1:11 ack 1').quiet()
-  expect([c.listener?.pending, c.listener?.halfOpen, c.stack.tcp.connectionCount]).toEqual([2, 0, 2])
-  c.listener?.accept()
-  c.accept().reads(10)
-  c.write(10).out('P. 1:11 ack 11')
-  expect([c.state, c.stack.tcp.counters.TcpExtSyncookiesRecv]).toEqual(['ESTABLISHED', 1])
-})
+scenario(
+  'a SYN that draws a cookie and comes again when there is room is one connection: the ACK that brings the cookie wins',
+  () => {
+    const c = listening({ tcp: { synBacklog: 1 } })
+    c.remotePort = 40001
+    c.in('S 0 <mss 1460>').out('S. 0 ack 1')
+    c.remotePort = 40000
+    c.in('S 0 <mss 1460>')
+    const [synAck] = c.drain()
+    c.remotePort = 40001
+    c.in('. 1 ack 1').quiet()
+    c.remotePort = 40000
+    c.in('S 0 <mss 1460>').out('S. 0 ack 1') // this time it is kept
+    const kept = c.origin.iss
+    c.origin.iss = (kept + synAck.seq) | 0
+    c.in('P. 1:11 ack 1').quiet()
+    expect([c.listener?.pending, c.listener?.halfOpen, c.stack.tcp.connectionCount]).toEqual([2, 0, 2])
+    c.listener?.accept()
+    c.accept().reads(10)
+    c.write(10).out('P. 1:11 ack 11')
+    expect([c.state, c.stack.tcp.counters.TcpExtSyncookiesRecv]).toEqual(['ESTABLISHED', 1])
+  },
+)
 
 scenario('a cookie that comes back to a full backlog is passed over, and good later', () => {
   const { c } = cookie({ backlog: 1 })
