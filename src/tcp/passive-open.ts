@@ -201,8 +201,8 @@ export class PassiveOpens {
     const mss = cookies.judge(header.dst, destinationPort, header.src, sourcePort, irs, iss, now)
     if (mss < 0) {
       counters.TcpExtSyncookiesFailed++
-      // DEVIATION: RFC 9293 §3.10.7.2 resets. Text may have overtaken what brings the cookie, and it comes again.
-      if (segment.textLength > 0) return 'tcp-not-accepted'
+      // DEVIATION: RFC 9293 §3.10.7.2 resets. Text or FIN may have overtaken what brings the cookie, and it comes again.
+      if (segment.length > 0) return 'tcp-not-accepted'
       this.#reset(header, segment, key)
       return 'tcp-not-syn'
     }

@@ -317,11 +317,12 @@ scenario('of trafficClass a SYN,ACK with a cookie has the ECN bits only with ECN
 })
 
 scenario(
-  'text that overtakes the ACK with the cookie is dropped, not reset (DEVIATION from RFC 9293 §3.10.7.2)',
+  'text or FIN that overtakes the ACK with the cookie is dropped, not reset (DEVIATION from RFC 9293 §3.10.7.2)',
   () => {
     const { c } = cookie()
     c.in('P. 1001:1011 ack 1').quiet()
-    expect(c.stack.tcp.counters.TcpExtSyncookiesFailed).toBe(1)
+    c.in('F. 1011 ack 1').quiet()
+    expect(c.stack.tcp.counters.TcpExtSyncookiesFailed).toBe(2)
     c.in('. 1001 ack 1').out('R 1') // without text it is an acknowledgement like any other
     c.in('. 1:1001 ack 1').accept().in('P. 1001:1011 ack 1').drain()
     c.reads(1010)
