@@ -19,6 +19,7 @@ export function drawCase(seed: number): Case {
   const hosts = Array.from({ length: count }, (_, i) => drawHost(d, family, isServer(shape, i), isWhole))
   if (isWhole) for (const link of links) calm(link)
   const flows = drawFlows(d, shape, hosts)
+  if (d.chance(0.4)) setTheme(d, hosts, flows, links, family)
   const lastAt = Math.max(...flows.map(({ at }) => at))
   const incidents = isWhole && d.chance(0.8) ? [] : drawIncidents(d, family, hosts.length, links, lastAt + 10 * S)
   const isn = d.chance(0.25) ? d.pick(-1, -1000, -100_000, 0x7fffffff - 5000) : null
@@ -168,6 +169,59 @@ function reusePorts(d: Dice, flows: FlowPlan[]): void {
     flow.localPort = 30000 + (i % 3)
     flow.at = Math.floor(i / 3) * gap
   })
+}
+
+/** What needs several sides at once to happen at all. */
+function setTheme(d: Dice, hosts: HostPlan[], flows: FlowPlan[], links: LinkPlan[], family: 4 | 6): void {
+  const listeners = hosts.flatMap(({ listener }) => (listener === null ? [] : [listener]))
+  switch (d.whole(0, 6)) {
+    case 0: // Fast Open: the cookie of one connection serves the next
+      for (const { config } of [...flows, ...listeners]) config.fastOpen = true
+      for (const listener of listeners) listener.md5 = false
+      flows.forEach((flow, i) => {
+        flow.at += i * d.between(0, S)
+      })
+      break
+    case 1: // little room for what comes out of order, much of which does
+      for (const { config } of hosts)
+        Object.assign(config, { outOfOrderRanges: 4, outOfOrderPrune: d.chance(0.5), flightPieces: 64 })
+      for (const { ab, ba } of links)
+        for (const path of [ab, ba]) Object.assign(path, { loss: 0.03, reorder: 0.2, reorderUs: 5000 })
+      break
+    case 2: // a path that takes less than its ends, told or not, and more again later
+      for (const { ab, ba } of links)
+        for (const path of [ab, ba]) Object.assign(path, { mtu: drawMtu(d, family), isHole: d.chance(0.3) })
+      for (const flow of flows)
+        flow.server.bytes = Math.max(flow.server.bytes, Math.min(30_000, flow.server.bytes * 10))
+      break
+    case 3: // a flood, with other settings on the way of each
+      for (const listener of listeners)
+        Object.assign(listener.config, { synBacklog: d.pick(1, 2, 4), synCookies: d.pick('always', 'pressure') })
+      for (const flow of flows) flow.at = Math.round(flow.at / 100)
+      break
+    case 4: {
+      // marks, and controllers that heed them
+      const ecn = d.pick('on', 'accurate')
+      for (const { config } of hosts)
+        Object.assign(config, { ecn, congestion: d.pick('dctcp', 'cubic', 'bbr', 'newreno') })
+      for (const { ab, ba } of links) for (const path of [ab, ba]) path.mark = d.between(0.01, 0.5)
+      break
+    }
+    case 5: // windows that shut, readers that pause
+      for (const { config } of hosts) config.receiveBufferBytes = d.pick(500, 1460, 4096, 20_000)
+      for (const { client, server } of flows) {
+        for (const app of [client, server]) {
+          if (app.bytes > 100_000) app.bytes = 100_000
+          Object.assign(app, { readBytes: Math.max(700, Math.ceil(app.bytes / 100)), readUs: d.scaled(MS, S) })
+        }
+      }
+      break
+    default: // a bottleneck with a short queue
+      for (const { ab, ba } of links.slice(0, 2)) {
+        for (const path of [ab, ba])
+          Object.assign(path, { rateBps: d.scaled(200_000, 20_000_000), queueBytes: d.scaled(3000, 30_000) })
+      }
+  }
 }
 
 function drawEnds(d: Dice, shape: string, hosts: number): [number, number] {
