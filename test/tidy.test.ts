@@ -19,6 +19,7 @@ const TEST_FOLDERS: Readonly<Record<string, string>> = {
   fuzz: 'random input to anything that a peer controls',
   interop: "real TUN devices, Linux's own TCP, curl, nginx, a browser; a vitest project of its own",
   ledger: 'which clause is proven by which test; docs/ledger.md',
+  swarm: 'whole networks in virtual time, each from one seed',
   tidy: 'the rules about style, and tests of the rules',
 }
 

@@ -44,15 +44,20 @@ export function closeTcb(tcb: Tcb): void {
   tcb.events |= EVENT.closed
 }
 
+/** What was received and not read is lost, and with it that the peer has sent all: there is no end to be seen behind a gap. */
+function throwAwayText({ rcv }: Tcb): void {
+  if (rcv.unread > 0) rcv.finSeen = false
+  rcv.buffer.clear()
+  rcv.outOfOrder.clear()
+  rcv.unread = 0
+}
+
 /** The record goes away with an error, which tells an aborted connection from a closed one [MUST-12]; all queues are flushed. */
 export function failTcb(tcb: Tcb, code: TcpErrorCode): void {
   if (tcb.state === 'CLOSED') return
   tcb.error = new TcpError(code)
-  if (!tcb.config.resetKeepsText) {
-    tcb.rcv.buffer.clear()
-    tcb.rcv.unread = 0
-  }
-  tcb.rcv.outOfOrder.clear()
+  if (tcb.config.resetKeepsText) tcb.rcv.outOfOrder.clear()
+  else throwAwayText(tcb)
   tcb.events |= EVENT.error
   closeTcb(tcb)
 }
@@ -67,8 +72,6 @@ export function abortTcb(tcb: Tcb): void {
   const silent =
     state === 'SYN-SENT' || state === 'TIME-WAIT' || ((state === 'CLOSING' || state === 'LAST-ACK') && isAllSent)
   tcb.resetPending = !silent
-  tcb.rcv.buffer.clear()
-  tcb.rcv.outOfOrder.clear()
-  tcb.rcv.unread = 0
+  throwAwayText(tcb)
   closeTcb(tcb)
 }

@@ -27,6 +27,7 @@ import { FastOpenCookies } from './fast-open-cookies.ts'
 import { SegmentHeader, SegmentPlan } from './header.ts'
 import { handleIcmpError } from './icmp-errors.ts'
 import { parseSegment } from './incoming.ts'
+import type { LayerLists } from './invariants-layer.ts'
 import { hashFourTuple, initialSequenceNumber } from './isn.ts'
 import type { ConnectOptions, ListenOptions, TcpLayerOptions } from './layer-options.ts'
 import { settleLinger } from './linger.ts'
@@ -40,7 +41,6 @@ import { type IssRule, type PassiveLayer, PassiveOpens, REOPEN_GAP } from './pas
 import { startWithPathMtu } from './path-mtu.ts'
 import { PathMtuCache } from './path-mtu-cache.ts'
 import { checkPort, Ports } from './ports.ts'
-import { queueReset } from './reset.ts'
 import { segmentArrives } from './segment-arrives.ts'
 import { seq, seqAdd, seqMax } from './seq.ts'
 import { setState } from './state.ts'
@@ -244,7 +244,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
     const verdict = isAdmitted ? segmentArrives(connection.tcb, segment, now) : 'done'
     if (connection.watch !== null) connection.watch.step(now)
     if (verdict === 'reopen') return this.#passive.reopen(connection, header, segment, now)
-    if (verdict === 'reset') queueReset(this.resets, header, segment, this.ip.hopLimit, connection.tcb.md5Key)
+    if (verdict === 'reset') this.#passive.refuse(connection, header, segment, now)
     this.touch(connection)
     this.notice(connection)
     return isAdmitted ? 'ok' : 'tcp-not-accepted'
@@ -279,6 +279,11 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
     if (tcb.pathSegmentBytes < before) this.#paths.put(tcb.remote, tcb.pathSegmentBytes, this.#now)
     this.touch(connection)
     this.notice(connection)
+  }
+
+  /** For checkLayer and checkIdle. */
+  get lists(): LayerLists {
+    return [this.#demux, this.#deadlines, this.#timeWaits, this.#dirty, this.#eventful]
   }
 
   /** When to call handleTimeout next; Infinity for never. */

@@ -277,14 +277,19 @@ function sendNew(tcb: Tcb, length: number, withFin: boolean, now: Micros, plan: 
  * DEVIATION: RFC 9293 §3.8.6.1 probes with an octet of new text; the empty probe draws the same answer and risks no text.
  */
 function probe(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
-  tcb.probePending = false
-  // One that tells of urgent data stands where the peer has to look at its URG, window or not [MUST-66].
-  const isUrgent = isSendingUrgent(tcb)
-  fill(tcb, plan, isUrgent ? tcb.snd.nxt : seqAdd(tcb.snd.una, -1), FLAG.ACK, now)
-  if (isUrgent) fillUrgent(tcb, plan)
   const { snd, config } = tcb
+  // What tells of urgent data stands where the peer has to look at its URG, window or not [MUST-66]. It need not be answered, being in
+  // the window, so a probe follows it.
+  const isMark = isUrgentDue(tcb)
+  fill(tcb, plan, isMark ? snd.nxt : seqAdd(snd.una, -1), FLAG.ACK, now)
+  if (isMark) {
+    fillUrgent(tcb, plan)
+    snd.isUrgentTold = true
+    return true
+  }
+  tcb.probePending = false
   const isKeepAlive = unsentBytes(tcb) === 0 && snd.finSent === snd.finQueued
-  if (isKeepAlive && !isUrgent && config.keepAliveGarbage) {
+  if (isKeepAlive && config.keepAliveGarbage) {
     plan.textLength = 1 // [MAY-6]
     plan.textOffset = -1
   }

@@ -130,6 +130,31 @@ export class PassiveOpens {
     return false
   }
 
+  /**
+   * A segment that a connection answers with a reset (RFC 9293 §3.10.7.3, §3.10.7.4). When the peer's SYN came twice, drew a cookie first and
+   * was taken the second time, what it acknowledges is the cookie: then the half-open connection gives way to the one that the peer has.
+   */
+  refuse(connection: Connection, header: IpHeader, segment: SegmentHeader, now: Micros): void {
+    const { tcb } = connection
+    const { cookies, ports } = this.#layer
+    const { destinationPort, sourcePort } = segment
+    const isHalfOpen = tcb.state === 'SYN-RECEIVED' && connection.listener !== null && !tcb.fastOpen.isTaken
+    const listener = isHalfOpen ? ports.listenerFor(header.dst, destinationPort, header.src, sourcePort) : null
+    const irs = seqAdd(segment.seq, -1)
+    const iss = seqAdd(segment.ack, -1)
+    const isCookie =
+      tcb.md5Key === null &&
+      listener?.expectsCookies(now) === true &&
+      cookies.judge(header.dst, destinationPort, header.src, sourcePort, irs, iss, now) >= 0
+    if (listener === null || !isCookie) {
+      this.#reset(header, segment, tcb.md5Key)
+      return
+    }
+    closeTcb(tcb)
+    this.#layer.settle(connection)
+    this.#handleAck(listener, header, segment, now, null)
+  }
+
   #reset(header: IpHeader, segment: SegmentHeader, key: Uint8Array | null): void {
     queueReset(this.#layer.resets, header, segment, this.#layer.ip.hopLimit, key)
   }

@@ -18,12 +18,11 @@ const LEAST_RTT_US: Micros = MILLISECOND
 /** A round trip this old is replaced by any newer one: paths change. */
 const RTT_AGE_US: Micros = MINUTE
 
-/** What the receive buffer may hold now. */
+/** What the receive buffer may hold now: one unit of the window field at least, or no room in it could ever be told. */
 export function receiveBufferBytes(tcb: Tcb): number {
-  const { config, tuning } = tcb
-  return config.receiveBufferAutotune
-    ? Math.max(config.receiveBufferBytes, tuning.bufferBytes)
-    : config.receiveBufferBytes
+  const { config, tuning, rcv } = tcb
+  const least = Math.max(config.receiveBufferBytes, 2 ** rcv.scale)
+  return config.receiveBufferAutotune ? Math.max(least, tuning.bufferBytes) : least
 }
 
 /** What it may ever hold. */

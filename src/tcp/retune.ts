@@ -68,7 +68,7 @@ function retuneKeepAlive(tcb: Tcb, before: TcpConfig, now: Micros): void {
 function swapControl(tcb: Tcb, now: Micros): void {
   const { cc, snd, recovery, config, ecn } = tcb
   tcb.control = congestionControl(config.congestion)
-  const isEarly = tcb.state === 'SYN-RECEIVED' && tcb.fastOpen.isTaken // its window is in use already (RFC 7413 §4.2.2)
+  const isEarly = tcb.state === 'SYN-RECEIVED' && tcb.fastOpen.isTaken // Fast Open: the one before is at work already
   if ((!isSynchronized(tcb.state) && !isEarly) || tcb.state === 'TIME-WAIT') return
   // A window that was no limit is none to go on from: what is in flight is what the path has been seen to take.
   const inUse = Math.max(snd.flight.bytes, config.initialWindowSegments * snd.mss)

@@ -1,7 +1,7 @@
 // SYN cookies (RFC 4987 §3.6): a listener that is flooded answers a SYN without keeping anything of it. Our initial sequence number is
 // a keyed hash that the peer's ACK brings back; the options ride in the low bits of our timestamp, when the peer has timestamps.
 //
-//     cookie = F0(four values) + SEG.SEQ + | minute, 8 bits | MSS index, 3 bits | F1(four values, minute, MSS index), 21 bits |
+//     cookie = F0(four values) + SEG.SEQ + | minute, 8 bits | MSS index, 3 bits | F1(four values, SEG.SEQ, minute, MSS index), 21 bits |
 //     TSval  = clock | ECN | SACK | window scale        bit 5, bit 4, bits 3-0 (15: none)
 //
 // What is lost: a SYN,ACK that does not arrive goes again only when the peer's SYN does; text or FIN that overtakes what brings the cookie is
@@ -61,7 +61,7 @@ export class SynCookies {
     const minute = minuteOf(now)
     let index = COOKIE_MSS.length - 1
     while (index > 0 && COOKIE_MSS[index] > mss) index--
-    const inner = hashFourTuple(this.#inner, local, localPort, remote, remotePort, (minute << 3) | index)
+    const inner = hashFourTuple(this.#inner, local, localPort, remote, remotePort, salt(irs, minute, index))
     const outer = hashFourTuple(this.#outer, local, localPort, remote, remotePort)
     return seqAdd(irs, outer + ((minute << 24) | (index << 21) | (inner & HASH_BITS)))
   }
@@ -82,7 +82,7 @@ export class SynCookies {
     const age = (minute - (rest >>> 24)) & 0xff
     if (age >= COOKIE_MINUTES) return -1
     const index = (rest >>> 21) & 7
-    const inner = hashFourTuple(this.#inner, local, localPort, remote, remotePort, ((minute - age) << 3) | index)
+    const inner = hashFourTuple(this.#inner, local, localPort, remote, remotePort, salt(irs, minute - age, index))
     return ((rest ^ inner) & HASH_BITS) === 0 ? COOKIE_MSS[index] : -1
   }
 
@@ -127,6 +127,14 @@ export class SynCookies {
     spent.set(name, now)
     return true
   }
+}
+
+/**
+ * What else the inner hash is of. The peer's number is in it: else an acknowledgement from later in a connection, when as much had come as
+ * gone, would tell a cookie of the right sum, and open it again in the middle.
+ */
+function salt(irs: Seq, minute: number, index: number): number {
+  return Math.imul(irs, 0x9e3779b1) ^ ((minute << 3) | index)
 }
 
 function minuteOf(now: Micros): number {

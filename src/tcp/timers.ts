@@ -139,6 +139,7 @@ function onPersist(tcb: Tcb, now: Micros): void {
     return
   }
   tcb.probePending = true
+  tcb.snd.isUrgentTold = false // the mark goes again, too
   tcb.probes++
   tcb.windowProbes++
   timers.persist = now + persistIntervalUs(tcb)

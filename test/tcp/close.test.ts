@@ -223,6 +223,21 @@ scenario('the application can tell a normal close from an aborted one (RFC 9293 
   expect([d.connection.error?.code, d.connection.ended]).toEqual(['ECONNRESET', false])
 })
 
+scenario(
+  'a reset that throws away what was not read leaves no end to be seen in its place (RFC 9293 §3.10.7.4)',
+  () => {
+    const c = established()
+    c.in('FP. 1:11 ack 1').out('. 1 ack 12')
+    c.in('R 12')
+    expect([c.connection.error?.code, c.connection.read(), c.connection.ended]).toEqual(['ECONNRESET', null, false])
+    const d = established()
+    d.in('FP. 1:11 ack 1').out('. 1 ack 12')
+    d.connection.read()
+    d.in('R 12')
+    expect([d.connection.error?.code, d.connection.ended], 'all was read').toEqual(['ECONNRESET', true])
+  },
+)
+
 scenario('close in LISTEN resets who has not been accepted (RFC 9293 §3.10.4)', () => {
   const { c } = inState('SYN-RECEIVED')
   c.listener?.close()

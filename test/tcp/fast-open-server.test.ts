@@ -401,3 +401,17 @@ scenario(
     expect(c.connection.error?.code).toBe('ECONNREFUSED')
   },
 )
+
+scenario(
+  'a congestion controller may change while the answer goes ahead of the handshake (RFC 7413 §4.2.2, RFC 9293 §3.8.2 [MAY-18])',
+  () => {
+    for (const congestion of ['bbr', 'dctcp', 'newreno', 'none']) {
+      const { c, cookie } = serving()
+      c.in(`S 0:10 <${SYN},${cookie}>`).out(`S. 0 ack 11 <mss 1460,sackOK>`).accept()
+      c.write(1000).out('P. 1:1001 ack 11')
+      c.call((connection) => connection.configure({ congestion }))
+      c.advance(10).in('. 11 ack 1001')
+      expect([c.state, c.tcb.control.name, c.tcb.cc.cwnd > 1000]).toEqual(['ESTABLISHED', congestion, true])
+    }
+  },
+)

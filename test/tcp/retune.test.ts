@@ -183,6 +183,28 @@ scenario('a send buffer that is made smaller keeps what it holds, and takes no m
   c.out('P. 5001:6001 ack 1').in('. ack 6001')
 })
 
+scenario(
+  'a receive buffer below the unit of the window scale still has a window to tell of (RFC 7323 §2.3, RFC 9293 §3.8.6)',
+  () => {
+    const c = established({
+      tcp: { receiveBufferBytes: 10_000, receiveBufferMaxBytes: 2 ** 25, receiveBufferAutotune: true },
+      wscale: 0,
+      mss: 1000,
+    })
+    const unit = 2 ** c.tcb.rcv.scale
+    expect(unit).toBe(512)
+    c.call((connection) => connection.configure({ receiveBufferBytes: 300 }))
+    const window = (): number => (c.tcb.rcv.edge - c.tcb.rcv.nxt) | 0
+    for (let at = 1, length = 0; at < 30_000 && (at === 1 || length > 0); at += length) {
+      length = Math.min(1000, window())
+      expect(length, `the window after ${at} bytes`).toBeGreaterThan(0)
+      c.in(`P. ${at}:${at + length} ack 1`).drain()
+      c.reads(length).drain()
+      c.advance(500).drain()
+    }
+  },
+)
+
 scenario('a receive buffer that is made smaller keeps the edge it has promised (RFC 9293 §3.8.6 [SHLD-14])', () => {
   const c = established({ tcp: { receiveBufferBytes: 10_000 }, mss: 1000 })
   c.call((connection) => connection.configure({ receiveBufferBytes: 2000 }))

@@ -46,6 +46,14 @@ test('it is of these four values, of that SYN’s number and of this host only',
   expect(new SynCookies(new SeededRandom(2)).judge(local, 80, remote, 40000, seq(7), iss, 0)).toBe(-1)
 })
 
+test('no acknowledgement from later in the connection tells it, though both numbers have moved by as much (RFC 4987 §3.6)', () => {
+  const cookies = new SynCookies(new SeededRandom(1))
+  const iss = cookies.make(local, 80, remote, 40000, seq(7), 1460, 0)
+  for (const moved of [1, 2, 301, 1460, -1]) {
+    expect(cookies.judge(local, 80, remote, 40000, seq(7 + moved), seqAdd(iss, moved), 0), `${moved}`).toBe(-1)
+  }
+})
+
 test('guesses are not believed, and cookies look like any number (RFC 9293 §3.4.1 [MUST-9])', () => {
   const random = new SeededRandom(3)
   const cookies = new SynCookies(random)
@@ -213,6 +221,30 @@ scenario('under pressure only: as long as there is room SYNs are kept, and again
   expect(c.listener?.pending).toBe(2)
 })
 
+scenario(
+  'a SYN that draws a cookie and comes again when there is room is one connection: the ACK that brings the cookie wins',
+  () => {
+    const c = listening({ tcp: { synBacklog: 1 } })
+    c.remotePort = 40001
+    c.in('S 0 <mss 1460>').out('S. 0 ack 1')
+    c.remotePort = 40000
+    c.in('S 0 <mss 1460>')
+    const [synAck] = c.drain()
+    c.remotePort = 40001
+    c.in('. 1 ack 1').quiet()
+    c.remotePort = 40000
+    c.in('S 0 <mss 1460>').out('S. 0 ack 1') // this time it is kept
+    const kept = c.origin.iss
+    c.origin.iss = (kept + synAck.seq) | 0
+    c.in('P. 1:11 ack 1').quiet()
+    expect([c.listener?.pending, c.listener?.halfOpen, c.stack.tcp.connectionCount]).toEqual([2, 0, 2])
+    c.listener?.accept()
+    c.accept().reads(10)
+    c.write(10).out('P. 1:11 ack 11')
+    expect([c.state, c.stack.tcp.counters.TcpExtSyncookiesRecv]).toEqual(['ESTABLISHED', 1])
+  },
+)
+
 scenario('a cookie that comes back to a full backlog is passed over, and good later', () => {
   const { c } = cookie({ backlog: 1 })
   const first = c.origin.iss
@@ -285,11 +317,13 @@ scenario('of trafficClass a SYN,ACK with a cookie has the ECN bits only with ECN
 })
 
 scenario(
-  'text that overtakes the ACK with the cookie is dropped, not reset (DEVIATION from RFC 9293 §3.10.7.2)',
+  'text or FIN that overtakes the ACK with the cookie is dropped, not reset (DEVIATION from RFC 9293 §3.10.7.2)',
   () => {
     const { c } = cookie()
     c.in('P. 1001:1011 ack 1').quiet()
     expect(c.stack.tcp.counters.TcpExtSyncookiesFailed).toBe(1)
+    c.in('F. 1011 ack 1').quiet()
+    expect(c.stack.tcp.counters.TcpExtSyncookiesFailed).toBe(2)
     c.in('. 1001 ack 1').quiet() // and so is a bare one: the reset would be the peer's next number
     c.in('. 65536 ack 1').quiet().in('. 65537 ack 1').out('R 1') // further ahead than any window
     c.in('. 1:1001 ack 1').accept().in('P. 1001:1011 ack 1').drain()
