@@ -111,6 +111,12 @@ function formatOptions(segment: SegmentHeader, base: SequenceBase | null): strin
     const cookie = segment.bytes.subarray(segment.cookieStart, segment.cookieStart + segment.cookieLength)
     parts.push(`tfo cookie ${Array.from(cookie, (byte) => byte.toString(16).padStart(2, '0')).join('')}`)
   }
+  if (segment.accEcnFields >= 0) {
+    const { echoedE0, echoedCe, echoedE1 } = segment
+    const told = { e0b: echoedE0, ceb: echoedCe, e1b: echoedE1 }
+    const fields = Object.entries(told).filter(([, value]) => value >= 0)
+    parts.push(['accecn', ...fields.map(([name, value]) => `${name} ${value}`)].join(' '))
+  }
   if (segment.sackCount > 0) {
     const edge = (i: number): number =>
       base === null ? segment.sackEdges[i] >>> 0 : seqDiff(segment.sackEdges[i] as Seq, base.ack)

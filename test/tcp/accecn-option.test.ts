@@ -3,6 +3,7 @@
 
 import { expect } from 'vitest'
 import { FLAG, parseTcp, SegmentHeader, SegmentPlan, writeTcp } from '../../src/tcp/header.ts'
+import { formatSegment } from '../../src/trace/packet-line.ts'
 import { listening, Script, type ScriptOptions, scenario } from './script.ts'
 
 const mss = 1000
@@ -43,6 +44,11 @@ scenario('an option of any length gives the fields that are whole (RFC 9768 §3.
     [28, 2, 7, 0xfffffe, -1],
     [32, 3, 7, 0xfffffe, 0x010203],
   ])
+  plan.accEcnFields = 2
+  parseTcp(bytes, 0, writeTcp(plan, bytes, 0), header)
+  expect(formatSegment(header)).toContain('options [accecn ceb 16777214 e1b 7]')
+  plan.accEcnFields = 3
+  writeTcp(plan, bytes, 0)
   bytes[21] = 10 // two fields and two octets of padding
   parseTcp(bytes, 0, 32, header)
   expect([header.accEcnFields, header.echoedE1, header.echoedCe, header.echoedE0]).toEqual([2, 7, 0xfffffe, -1])
