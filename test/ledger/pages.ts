@@ -105,7 +105,7 @@ function overview(rfcs: readonly Rfc[], proven: readonly Proven[]): string {
   return [
     '# The ledger',
     '',
-    `${proven.length} clauses of ${rfcs.length} RFCs, and what speaks for each: ${tests.size} tests, and the code that they would fail without.`,
+    `${proven.length} clauses of ${new Set(rfcs.map(({ number }) => number)).size} RFCs, and what speaks for each: ${tests.size} tests, and the code that they would fail without.`,
     'A clause is **honoured** when a test of `npm test` proves it; otherwise its reason stands below, and beside it.',
     '`test/ledger` fails when a clause has neither, when a test or a function named here is gone, and when these pages are stale;',
     '`npm run ledger` writes them.',
