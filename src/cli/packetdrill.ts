@@ -72,9 +72,7 @@ export function packetdrillCommand(): Command {
     )
     .option('-v, --verbose', 'print what happens in each script, and what is ignored')
     .option('--stop-on-failure', 'end with the first script that fails')
-    .addOption(
-      valueOption('--jobs <n>', 'scripts under way at a time', (text) => parseWhole(text, 1, 1024)).default(1),
-    )
+    .addOption(valueOption('--jobs <n>', 'scripts under way at a time', (text) => parseWhole(text, 1, 1024)).default(1))
     .addHelpText('after', HELP)
     .action(async (paths: readonly string[], flags: Flags) => {
       await runCommand((life) => packetdrill(paths, flags, life))

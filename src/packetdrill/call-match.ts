@@ -86,7 +86,9 @@ function compareValue(wanted: Value, found: Value, where: string, differences: s
       differences.push(`${where} is ${formatValue(found)}, expected ${formatValue(wanted)}`)
       return
     }
-    wanted.forEach((item, i) => compareValue(item, items[i], wanted.length > 1 ? `${where}[${i}]` : where, differences))
+    for (const [i, item] of wanted.entries()) {
+      compareValue(item, items[i], wanted.length > 1 ? `${where}[${i}]` : where, differences)
+    }
     return
   }
   if (typeof wanted === 'object') {

@@ -80,9 +80,15 @@ export class Python {
 
   #statement(text: string, line: number): void {
     if (text === '' || text === 'pass' || /^(import|from)\s/.test(text)) return
-    if (/^assert\b/.test(text)) return this.#assert(text.slice(6).trim(), line)
+    if (/^assert\b/.test(text)) {
+      this.#assert(text.slice(6).trim(), line)
+      return
+    }
     const print = /^print\b\s*(.*)$/s.exec(text)
-    if (print !== null) return this.#print(print[1].trim(), line)
+    if (print !== null) {
+      this.#print(print[1].trim(), line)
+      return
+    }
     const assignment = /^([A-Za-z_]\w*)\s*(\+|-|\*|\/\/|\||&|)=(?!=)\s*(.*)$/s.exec(text)
     if (assignment !== null) {
       const [, name, operator, value] = assignment
