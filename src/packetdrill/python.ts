@@ -145,6 +145,23 @@ export class Python {
   }
 }
 
+/** The code with one assertion negated, for each of its assertions. */
+export function assertionsNegated(code: string): string[] {
+  const lines = linesOf(code).map((line) => ({ ...line, statements: splitAt(line.text, ';') }))
+  const variants: string[] = []
+  for (const [i, line] of lines.entries()) {
+    for (const [j, statement] of line.statements.entries()) {
+      const found = /^(\s*(?:(?:if|elif)\b.*:\s*)?assert)\b(.*)$/s.exec(statement)
+      if (found === null) continue
+      const [condition, ...message] = splitAt(found[2], ',')
+      const negated = [`${found[1]} not (${condition.trim()})`, ...message].join(',')
+      const changed = lines.with(i, { ...line, statements: line.statements.with(j, negated) })
+      variants.push(changed.map(({ indent, statements }) => ' '.repeat(indent) + statements.join(';')).join('\n'))
+    }
+  }
+  return variants
+}
+
 /** Lines without comments; those within brackets, or before a backslash, joined. */
 function linesOf(code: string): Line[] {
   const lines: Line[] = []
