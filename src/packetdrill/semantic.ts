@@ -31,6 +31,14 @@ export class OwedAcks {
   /** The last that was sent, -1 before the first; and the last that was passed over as extra. */
   #last = -1
   #surplus = -1
+  /** Where segments of the script have ended: what an acknowledgement can be about. */
+  readonly #ends = new Set<number>()
+
+  /** A segment of the script has gone in. */
+  delivered({ flags, seq, length }: TcpSpec): void {
+    const octets = length + ((flags & FLAG.SYN) === 0 ? 0 : 1) + ((flags & FLAG.FIN) === 0 ? 0 : 1)
+    if (octets > 0) this.#ends.add((seq + octets) % 2 ** 32)
+  }
 
   /** Something was sent that the script has expected, or that was passed over. */
   saw({ flags, ack }: LiveTcp): void {
@@ -50,7 +58,7 @@ export class OwedAcks {
 
   /** Whether an expected acknowledgement has been sent already, or the next packet says as much. */
   isCovered(expected: TcpSpec, live: LiveTcp | null): boolean {
-    if (!isPureAck(expected) || expected.ack < 0) return false
+    if (!isPureAck(expected) || !this.#ends.has(expected.ack)) return false
     if (this.#surplus >= 0 && covers(this.#surplus, expected.ack)) {
       if (this.#surplus === expected.ack) this.#surplus = -1
       return true
@@ -63,7 +71,7 @@ export class OwedAcks {
   /** Puts off an acknowledgement that is not there: it may come later, with anything. False when the packet is no such. */
   defer(action: PacketAction, { line, text }: ScriptEvent, now: Micros): boolean {
     const { body } = action
-    if (body.kind !== 'tcp' || !isPureAck(body) || body.ack < 0) return false
+    if (body.kind !== 'tcp' || !isPureAck(body) || !this.#ends.has(body.ack)) return false
     if (this.#last < 0 || covers(this.#last, body.ack)) return false
     this.#owed.push({ ack: body.ack, line, text, until: now + LONGEST_DELAY_US })
     return true
