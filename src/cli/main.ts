@@ -7,6 +7,7 @@ import { EXIT } from './errors.ts'
 import { fetchCommand } from './fetch.ts'
 import { iperf3Command } from './iperf3.ts'
 import { reportError } from './lifecycle.ts'
+import { packetdrillCommand } from './packetdrill.ts'
 import { pingCommand } from './ping.ts'
 import { printError } from './print.ts'
 import { serveCommand } from './serve.ts'
@@ -19,6 +20,7 @@ Examples:
   sudo tunstack fetch -v http://10.77.0.1:8080/       from a server of this machine's kernel
   sudo tunstack ping -c 3 10.77.0.1
   sudo tunstack iperf3 -s                             then: iperf3 -c 10.77.0.2
+  tunstack packetdrill tests/                         scripts in virtual time; needs no privileges
   unshare -Urn tunstack ping 10.77.0.1                without sudo, where /dev/net/tun may be opened
 
 tunstack speaks TCP/IP itself. A TUN device joins it to this machine's kernel, which is 10.77.0.1 and fd77::1 to it;
@@ -37,7 +39,14 @@ export function program(): Command {
     .helpOption('-h, --help', 'print this help, or that of a command')
     .showSuggestionAfterError(true)
     .addHelpText('after', EXAMPLES)
-  for (const command of [demoCommand(), serveCommand(), fetchCommand(), pingCommand(), iperf3Command()])
+  for (const command of [
+    demoCommand(),
+    serveCommand(),
+    fetchCommand(),
+    pingCommand(),
+    iperf3Command(),
+    packetdrillCommand(),
+  ])
     root.addCommand(command)
   for (const command of [root, ...root.commands]) {
     command.exitOverride()
