@@ -2,6 +2,7 @@
 // Owns: passing time, and taking in what happens meanwhile. Does not own: what events mean (packet-events.ts, call-events.ts).
 
 import type { Micros } from '../base/time.ts'
+import { FLAG } from '../tcp/header.ts'
 import type { ScriptEvent } from './ast.ts'
 import { formatTime, ScriptFailure } from './report.ts'
 import { OwedAcks } from './semantic.ts'
@@ -107,11 +108,19 @@ export class RunContext {
   collect(): void {
     for (let packet = this.target.take(); packet !== null; packet = this.target.take()) {
       const at = this.timeOf(packet.at)
+      const before = this.wire.pending.length
       const line = this.wire.sent({ at, bytes: packet.bytes })
+      const live = this.wire.pending[before]
+      if (live?.body.kind === 'tcp' && (live.body.flags & FLAG.ACK) !== 0) this.owed.sent(live.body.ack)
       if (line !== '') this.log(line, at)
     }
     this.checkOwed(this.now)
     this.onCollected()
+  }
+
+  /** Lets time pass until no acknowledgement is owed. @throws {ScriptFailure} for one that does not come */
+  async awaitOwed(): Promise<void> {
+    for (let until = this.owed.until; until !== null; until = this.owed.until) await this.step(until + 1)
   }
 
   /** @throws {ScriptFailure} when an acknowledgement that was put off has not come by `at` */

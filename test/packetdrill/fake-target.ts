@@ -14,7 +14,6 @@ export function sent(fields: {
   ack?: number
   length?: number
   options?: Uint8Array
-  sourcePort?: number
   to?: number
 }): Uint8Array {
   const options = fields.options ?? new Uint8Array(0)
@@ -25,7 +24,7 @@ export function sent(fields: {
   header.totalBytes = 40 + options.length + (fields.length ?? 0)
   const bytes = new Uint8Array(header.totalBytes)
   writeIp(header, bytes, 0)
-  put16(bytes, 20, fields.sourcePort ?? 8080)
+  put16(bytes, 20, 8080)
   put16(bytes, 22, fields.to ?? 49_152)
   put32(bytes, 24, fields.seq)
   put32(bytes, 28, fields.ack ?? 0)

@@ -159,9 +159,19 @@ test('the arguments of calls', () => {
     args: [3, 1, 13, { l_onoff: 1, l_linger: 0 }, 8],
   })
   expect(parsed('0 fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK) = 0')).toMatchObject({ args: [3, 4, 2050] })
-  expect(parsed('0 write(3, "a\\n\\x41" "b", -1) = 0x10')).toMatchObject({ args: [3, 'a\nAb', -1], expected: { least: 16 } })
+  expect(parsed('0 write(3, "a\\n\\x41" "b", -1) = 0x10')).toMatchObject({
+    args: [3, 'a\nAb', -1],
+    expected: { least: 16 },
+  })
   expect(parsed('0 writev(3, [{..., 1000}, {"ab", 2}], 2) = 1002')).toMatchObject({
-    args: [3, [[null, 1000], ['ab', 2]], 2],
+    args: [
+      3,
+      [
+        [null, 1000],
+        ['ab', 2],
+      ],
+      2,
+    ],
   })
   expect(
     parsed('0 recvmsg(4, {msg_name(...)=..., msg_iov(1)=[{..., 9}], msg_control=[{cmsg_level=SOL_SOCKET}]}, 0) = 9'),
@@ -181,7 +191,9 @@ test('the results of calls', () => {
 
 test('the time of the next line is no part of a result', () => {
   const { script } = parseScript('0 close(3) = 0\n+0 close(4) = 3\n+.5 close(5) = 1', 'x.pkt')
-  expect(script.events.map(({ action }) => (action as { expected: { least: number } }).expected.least)).toEqual([0, 3, 1])
+  expect(script.events.map(({ action }) => (action as { expected: { least: number } }).expected.least)).toEqual([
+    0, 3, 1,
+  ])
 })
 
 test('comments, commands of several lines and code', () => {

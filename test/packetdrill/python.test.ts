@@ -73,8 +73,9 @@ test.each([
 })
 
 test('each assertion can be negated, the rest of the code as it was', () => {
-  expect(assertionsNegated(' assert 1, 2; x = 3\nif x: assert x == 3')).toEqual([
-    'assert not (1), 2; x = 3\nif x: assert x == 3',
-    ' assert 1, 2; x = 3\nif x: assert not (x == 3)',
-  ].map((code) => expect.stringContaining(code.trim())))
+  expect(assertionsNegated(' assert 1, 2; x = 3\nif x: assert x == 3')).toEqual(
+    ['assert not (1), 2; x = 3\nif x: assert x == 3', ' assert 1, 2; x = 3\nif x: assert not (x == 3)'].map((code) =>
+      expect.stringContaining(code.trim()),
+    ),
+  )
 })

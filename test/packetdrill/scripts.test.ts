@@ -3,7 +3,14 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { formatFailure, mutantsOf, parseScript, runScript, type Script, StackTarget } from '../../src/packetdrill/index.ts'
+import {
+  formatFailure,
+  mutantsOf,
+  parseScript,
+  runScript,
+  type Script,
+  StackTarget,
+} from '../../src/packetdrill/index.ts'
 
 const FOLDER = join(import.meta.dirname, 'scripts')
 const NAMES = readdirSync(FOLDER).filter((name) => name.endsWith('.pkt'))
@@ -33,4 +40,17 @@ describe.each([false, true])('semantic: %s', (semantic) => {
     expect(mutants).toBeGreaterThan(300)
     expect(survivors.length, survivors.join('\n')).toBeLessThan(mutants * 0.05)
   })
+})
+
+test('the examples of docs/packetdrill.md pass', async () => {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/packetdrill.md'), 'utf8')
+  const examples = [...page.slice(page.indexOf('## Three examples')).matchAll(/```\n(.*?)```/gs)].map(
+    ([, text]) => text,
+  )
+  expect(examples).toHaveLength(3)
+  for (const text of examples) {
+    const { script, complaints } = parseScript(text, 'example.pkt')
+    expect(complaints).toEqual([])
+    expect(formatFailure(await runScript(script, (ends) => new StackTarget(ends)))).toBe('')
+  }
 })
