@@ -16,6 +16,9 @@ export interface Due {
   readonly to: Micros
 }
 
+/** Most steps without time passing: more is a target that stands still. */
+const MOST_IDLE_STEPS = 100_000
+
 /** A run under way. */
 export class RunContext {
   readonly settings: RunSettings
@@ -30,6 +33,7 @@ export class RunContext {
   /** When the event before this one was over. */
   base: Micros = 0
   #event: ScriptEvent | null = null
+  #idleSteps = 0
   /** When the script's clock began. */
   readonly #start: Micros
 
@@ -100,7 +104,10 @@ export class RunContext {
 
   /** Lets time pass until `until` or until something happens. */
   async step(until: Micros): Promise<void> {
+    const before = this.now
     await this.target.advance(until + this.#start)
+    this.#idleSteps = this.now > before ? 0 : this.#idleSteps + 1
+    if (this.#idleSteps > MOST_IDLE_STEPS) this.fail(`time stands still at ${formatTime(this.now)}`)
     this.collect()
   }
 
