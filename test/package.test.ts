@@ -58,7 +58,9 @@ test('the tarball holds all that exports, bin and source maps point to, and its 
     'LICENSE',
   ]
   const folders = new Set(needed.map((path) => path.replace(/^\.\//, '').replace(/\/.*/, '')))
-  expect(new Set(manifest.files)).toEqual(new Set([...folders, 'docs/settings.md', 'docs/events.md']))
+  expect(new Set(manifest.files)).toEqual(
+    new Set([...folders, 'docs/settings.md', 'docs/events.md', 'docs/packetdrill.md']),
+  )
 })
 
 test('what the tarball should hold exists, dist excepted, which the build makes', () => {

@@ -1,7 +1,7 @@
 // How much a script notices: the same script with one mistake in its expectations at a time, each of which should make it fail.
 // Owns: which mistakes there are. Does not own: running (runner.ts), what is printed (the command line).
-// Only what a script expects is changed, never what it does: packets that go out, results, assertions. Left out is what cannot be noticed by
-// the language's own rules: the last packet that goes out (nothing reads the wire after it), values of timestamps, what is not written.
+// Only what a script expects is changed, never what it does: packets that go out, results, assertions. Left out is what cannot be noticed
+// by the language's own rules: the last packet that goes out (nothing reads the wire after it), values of timestamps, what is not written.
 
 import { FLAG } from '../tcp/header.ts'
 import type { Action, CallAction, OptionSpec, PacketAction, Script, ScriptEvent, TcpSpec } from './ast.ts'

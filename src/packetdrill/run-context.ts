@@ -2,6 +2,7 @@
 // Owns: passing time, and taking in what happens meanwhile. Does not own: what events mean (packet-events.ts, call-events.ts).
 
 import type { Micros } from '../base/time.ts'
+import { FLAG } from '../tcp/header.ts'
 import type { ScriptEvent } from './ast.ts'
 import { formatTime, ScriptFailure } from './report.ts'
 import { OwedAcks } from './semantic.ts'
@@ -14,6 +15,9 @@ export interface Due {
   readonly from: Micros
   readonly to: Micros
 }
+
+/** Most steps without time passing: more is a target that stands still. */
+const MOST_IDLE_STEPS = 100_000
 
 /** A run under way. */
 export class RunContext {
@@ -29,6 +33,7 @@ export class RunContext {
   /** When the event before this one was over. */
   base: Micros = 0
   #event: ScriptEvent | null = null
+  #idleSteps = 0
   /** When the script's clock began. */
   readonly #start: Micros
 
@@ -99,7 +104,10 @@ export class RunContext {
 
   /** Lets time pass until `until` or until something happens. */
   async step(until: Micros): Promise<void> {
+    const before = this.now
     await this.target.advance(until + this.#start)
+    this.#idleSteps = this.now > before ? 0 : this.#idleSteps + 1
+    if (this.#idleSteps > MOST_IDLE_STEPS) this.fail(`time stands still at ${formatTime(this.now)}`)
     this.collect()
   }
 
@@ -107,11 +115,19 @@ export class RunContext {
   collect(): void {
     for (let packet = this.target.take(); packet !== null; packet = this.target.take()) {
       const at = this.timeOf(packet.at)
+      const before = this.wire.pending.length
       const line = this.wire.sent({ at, bytes: packet.bytes })
+      const live = this.wire.pending[before]
+      if (live?.body.kind === 'tcp' && (live.body.flags & FLAG.ACK) !== 0) this.owed.sent(live.body.ack)
       if (line !== '') this.log(line, at)
     }
     this.checkOwed(this.now)
     this.onCollected()
+  }
+
+  /** Lets time pass until no acknowledgement is owed. @throws {ScriptFailure} for one that does not come */
+  async awaitOwed(): Promise<void> {
+    for (let until = this.owed.until; until !== null; until = this.owed.until) await this.step(until + 1)
   }
 
   /** @throws {ScriptFailure} when an acknowledgement that was put off has not come by `at` */

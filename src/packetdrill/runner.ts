@@ -69,7 +69,7 @@ class ScriptRun {
       await this.#step(event)
     }
     await this.#calls.awaitIdle()
-    this.#run.checkOwed(Number.POSITIVE_INFINITY)
+    await this.#run.awaitOwed()
   }
 
   async #step(event: ScriptEvent): Promise<void> {

@@ -44,7 +44,17 @@ export class OwedAcks {
   saw({ flags, ack }: LiveTcp): void {
     if ((flags & FLAG.ACK) === 0) return
     this.#last = ack
-    this.#owed = this.#owed.filter((owed) => !covers(ack, owed.ack))
+    this.sent(ack)
+  }
+
+  /** Something was sent that acknowledges, expected or not. */
+  sent(ack: number): void {
+    if (this.#owed.length > 0) this.#owed = this.#owed.filter((owed) => !covers(ack, owed.ack))
+  }
+
+  /** Until when the first one that is owed may come; null when none is. */
+  get until(): Micros | null {
+    return this.#owed.length === 0 ? null : this.#owed[0].until
   }
 
   /** Passes over a packet that was not expected: an empty acknowledgement of something new. False for any other. */
