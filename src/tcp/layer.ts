@@ -3,7 +3,6 @@
 // Invariant: nothing here keeps time or sends by itself; `now` comes in, packets are polled.
 
 import { Deadlines } from '../base/deadlines.ts'
-import { type SipKey, sipKey } from '../base/siphash.ts'
 import type { Micros } from '../base/time.ts'
 import type { IpAddress } from '../ip/address.ts'
 import type { TransportError } from '../ip/control.ts'
@@ -28,7 +27,7 @@ import { SegmentHeader, SegmentPlan } from './header.ts'
 import { handleIcmpError } from './icmp-errors.ts'
 import { parseSegment } from './incoming.ts'
 import type { LayerLists } from './invariants-layer.ts'
-import { hashFourTuple, initialSequenceNumber } from './isn.ts'
+import { InitialNumbers } from './isn.ts'
 import type { ConnectOptions, ListenOptions, TcpLayerOptions } from './layer-options.ts'
 import { settleLinger } from './linger.ts'
 import { Listener, type ListenerLayer } from './listener.ts'
@@ -42,7 +41,7 @@ import { startWithPathMtu } from './path-mtu.ts'
 import { PathMtuCache } from './path-mtu-cache.ts'
 import { checkPort, Ports } from './ports.ts'
 import { segmentArrives } from './segment-arrives.ts'
-import { seq, seqAdd, seqMax } from './seq.ts'
+import { seqAdd, seqMax } from './seq.ts'
 import { setState } from './state.ts'
 import { SynCookies } from './syn-cookies.ts'
 import type { Tcb } from './tcb.ts'
@@ -74,9 +73,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
   readonly #observers = new Observers()
   readonly #config: TcpConfig
   readonly #demux: Demux
-  readonly #isn: (() => number) | null
-  readonly #isnKey: SipKey
-  readonly #timestampKey: SipKey
+  readonly #numbers: InitialNumbers
   readonly #paths = new PathMtuCache()
   /** When we were last called with the time. */
   #now: Micros = 0
@@ -97,9 +94,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
     congestionControl(this.#config.congestion)
     this.#demux = new Demux(options.random)
     this.ports = new Ports(this.#demux, options.random)
-    this.#isn = options.isn ?? null
-    this.#isnKey = sipKey(options.random)
-    this.#timestampKey = sipKey(options.random)
+    this.#numbers = new InitialNumbers(options.random, options.isn ?? null)
     this.cookies = new SynCookies(options.random)
     this.fastOpen = new FastOpenCookies(options.random)
     this.#challenges = new ChallengeBudget(options.challengeAcksPerSecond ?? 1000, options.random)
@@ -197,8 +192,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
     now: Micros,
     iss: IssRule,
   ): Tcb {
-    const hash = hashFourTuple(this.#isnKey, local, localPort, remote, remotePort)
-    const usual = this.#isn === null ? initialSequenceNumber(hash, now) : seq(this.#isn())
+    const usual = this.#numbers.iss(local, localPort, remote, remotePort, now)
     const tcb = createTcb({
       passive,
       local,
@@ -259,7 +253,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
 
   /** Passive opens: what a connection's timestamps begin with (RFC 7323 §5.4). */
   timestampOffset(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): number {
-    return hashFourTuple(this.#timestampKey, local, localPort, remote, remotePort)
+    return this.#numbers.timestampOffset(local, localPort, remote, remotePort)
   }
 
   /** Passive opens: from now on segments reach the connection. */

@@ -1,11 +1,11 @@
 // SYN cookies (RFC 4987 §3.6): a listener that is flooded answers a SYN without keeping anything of it. Our initial sequence number is
 // a keyed hash that the peer's ACK brings back; the options ride in the low bits of our timestamp, when the peer has timestamps.
 //
-//     cookie = F0(four values) + SEG.SEQ + | minute, 8 bits | MSS index, 3 bits | F1(four values, SEG.SEQ, minute, MSS index), 21 bits |
+//     cookie = F0(four values) + SEG.SEQ + | minute, 8 bits | MSS index, 3 bits | F1(four values, minute, MSS index), 21 bits |
 //     TSval  = clock | ECN | SACK | window scale        bit 5, bit 4, bits 3-0 (15: none)
 //
-// What is lost: a SYN,ACK that does not arrive goes again only when the peer's SYN does; text or FIN that overtakes what brings the cookie is
-// dropped and has to come again (it is not reset, so for two minutes after the last cookie text of connections long gone is not either),
+// What is lost: a SYN,ACK that does not arrive goes again only when the peer's SYN does; text or FIN that overtakes what brings the cookie
+// is dropped and has to come again (it is not reset, so for two minutes after the last cookie text of connections long gone is not either),
 // and so is an ACK that overtakes it.
 // Owns: making and judging cookies. Does not own: when they are used (listener.ts), opening a connection (passive-open.ts).
 // DEVIATION: RFC 9293 §3.4.1 [MUST-8]: such a number has no clock in it but the minute and the peer's own; RFC 4987 §3.6 knows it.
@@ -61,7 +61,7 @@ export class SynCookies {
     const minute = minuteOf(now)
     let index = COOKIE_MSS.length - 1
     while (index > 0 && COOKIE_MSS[index] > mss) index--
-    const inner = hashFourTuple(this.#inner, local, localPort, remote, remotePort, salt(irs, minute, index))
+    const inner = hashFourTuple(this.#inner, local, localPort, remote, remotePort, (minute << 3) | index)
     const outer = hashFourTuple(this.#outer, local, localPort, remote, remotePort)
     return seqAdd(irs, outer + ((minute << 24) | (index << 21) | (inner & HASH_BITS)))
   }
@@ -82,7 +82,7 @@ export class SynCookies {
     const age = (minute - (rest >>> 24)) & 0xff
     if (age >= COOKIE_MINUTES) return -1
     const index = (rest >>> 21) & 7
-    const inner = hashFourTuple(this.#inner, local, localPort, remote, remotePort, salt(irs, minute - age, index))
+    const inner = hashFourTuple(this.#inner, local, localPort, remote, remotePort, ((minute - age) << 3) | index)
     return ((rest ^ inner) & HASH_BITS) === 0 ? COOKIE_MSS[index] : -1
   }
 
@@ -114,27 +114,28 @@ export class SynCookies {
 
   /**
    * A cookie has come back: false when it has before. Once its connection is over, a copy of the ACK that brought it would open another,
-   * of which the peer knows nothing (RFC 9293 §3.10.7.2: that ACK is one for a connection that does not exist).
+   * of which the peer knows nothing (RFC 9293 §3.10.7.2: that ACK is one for a connection that does not exist). So would an ACK from
+   * later in that connection, when as much had come as gone: the difference of the numbers is that of the cookie, and it is what is kept.
    */
-  spend(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number, iss: Seq, now: Micros): boolean {
+  spend(
+    local: IpAddress,
+    localPort: number,
+    remote: IpAddress,
+    remotePort: number,
+    irs: Seq,
+    iss: Seq,
+    now: Micros,
+  ): boolean {
     const spent = this.#spent
     for (const [oldest, at] of spent) {
       if (now - at < COOKIE_LIFE_US && spent.size < MOST_SPENT) break
       spent.delete(oldest)
     }
-    const name = hashFourTuple(this.#outer, local, localPort, remote, remotePort, iss)
+    const name = hashFourTuple(this.#outer, local, localPort, remote, remotePort, (iss - irs) | 0)
     if (spent.has(name)) return false
     spent.set(name, now)
     return true
   }
-}
-
-/**
- * What else the inner hash is of. The peer's number is in it: else an acknowledgement from later in a connection, when as much had come as
- * gone, would tell a cookie of the right sum, and open it again in the middle.
- */
-function salt(irs: Seq, minute: number, index: number): number {
-  return Math.imul(irs, 0x9e3779b1) ^ ((minute << 3) | index)
 }
 
 function minuteOf(now: Micros): number {
