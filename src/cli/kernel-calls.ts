@@ -40,7 +40,7 @@ export interface Plan {
   /** Whether it makes a descriptor, or more in `outputs`. */
   readonly opens?: boolean
   /** Made after it has returned in the thread: the call itself, when `name` only waited for its turn. */
-  readonly then?: readonly [SyscallName, readonly number[]]
+  readonly follow?: readonly [SyscallName, readonly number[]]
   /** What it returned, when that is not the script's result. */
   readonly result?: (value: number) => number
   /** The arguments as the call left them. */
@@ -265,7 +265,7 @@ const PLANNERS: Readonly<Record<string, Planner>> = {
     if (timeout === 0 || isReadable(fd)) return { ...plain('epoll_wait', args, call, [events]), outputs }
     const fds = pollFds([{ fd, events: POLLIN }], wakeFd)
     const wait = plain('poll', args, [fds.address, 2, timeout], [fds, events])
-    return { ...wait, blocks: true, then: ['epoll_wait', call], outputs }
+    return { ...wait, blocks: true, follow: ['epoll_wait', call], outputs }
   },
   pipe: (args) => {
     const pair = memory(8)

@@ -28,8 +28,11 @@ export class KernelNetwork {
   readonly #namespace: number
   readonly #ends: Ends
 
-  /** @throws {SystemError} EPERM without the privilege for a namespace, or what a TUN device fails of */
-  constructor(ends: Ends) {
+  /**
+   * @param isSegmentWise whether TCP decides for each segment anew, rather than for super-segments that are cut up before the device
+   * @throws {SystemError} EPERM without the privilege for a namespace, or what a TUN device fails of
+   */
+  constructor(ends: Ends, isSegmentWise: boolean) {
     this.#ends = ends
     const before = openSync(OWN_NAMESPACE, 'r')
     try {
@@ -48,7 +51,7 @@ export class KernelNetwork {
           offload: false,
         })
         bringUpLoopback()
-        this.#setRoutes('cubic')
+        this.#setRoutes('cubic', isSegmentWise ? [`link set dev ${INTERFACE} gso_max_segs 1`] : [])
       } catch (error) {
         closeSync(this.#namespace)
         throw error
@@ -109,11 +112,11 @@ export class KernelNetwork {
   }
 
   /** Everything goes to the device. Congestion control by route, since a namespace may choose only what the machine has for all. */
-  #setRoutes(congestion: string): void {
+  #setRoutes(congestion: string, more: readonly string[] = []): void {
     const { family, remote } = this.#ends
     const destinations = ['default', `${remote}/${family === 4 ? 32 : 128}`]
     const lines = destinations.map((to) => `route replace ${to} dev ${INTERFACE} congctl ${congestion}`)
-    const options = { input: `${lines.join('\n')}\n`, encoding: 'utf8', timeout: 10_000 } as const
+    const options = { input: `${[...lines, ...more].join('\n')}\n`, encoding: 'utf8', timeout: 10_000 } as const
     const { status, stderr, error } = spawnSync('ip', [`-${family}`, '-batch', '-'], options)
     if (status !== 0) throw new Error(`ip route (iproute2): ${error?.message ?? stderr.trim().split('\n')[0]}`)
   }

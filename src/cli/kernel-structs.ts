@@ -124,7 +124,8 @@ export function readOption(level: number, name: number, bytes: Buffer, length: n
   if (level === IPPROTO_TCP && (name === TCP_CONGESTION || name === TCP_ULP)) {
     return bytes.toString('latin1', 0, length).replace(/\0.*$/s, '')
   }
-  if (level === SOL_SOCKET && name === SO_LINGER) return { onoff: bytes.readInt32LE(0), linger: bytes.readInt32LE(4) }
+  if (level === SOL_SOCKET && name === SO_LINGER)
+    return { l_onoff: bytes.readInt32LE(0), l_linger: bytes.readInt32LE(4) }
   if (level === SOL_SOCKET && TIMEOUTS.includes(name)) {
     return { tv_sec: Number(bytes.readBigInt64LE(0)), tv_usec: Number(bytes.readBigInt64LE(8)) }
   }

@@ -28,10 +28,12 @@ const LONGEST_TIMER_MS = 1000
 /** How long close waits for calls under way. */
 const CLOSE_WAIT_MS = 1000
 
-/** How the target keeps time. */
+/** How the target keeps time, and cuts up what it sends. */
 export interface KernelTargetOptions {
   /** Whether a deadline is met to some ten microseconds, at the price of a busy processor before it. Default true. */
   readonly isPunctual?: boolean
+  /** Whether TCP decides for each segment anew, rather than for super-segments that are cut up before the device. Default false. */
+  readonly isSegmentWise?: boolean
 }
 
 /** A call under way or over. */
@@ -65,7 +67,7 @@ export class KernelTarget implements Target {
   constructor(ends: Ends, options: KernelTargetOptions = {}) {
     this.#ends = ends
     this.#isPunctual = options.isPunctual ?? true
-    this.#network = new KernelNetwork(ends)
+    this.#network = new KernelNetwork(ends, options.isSegmentWise ?? false)
     this.#wakeFd = syscall('eventfd', 0, EFD_NONBLOCK).value
     this.#network.device.onReadable(() => {
       this.#drain()
@@ -171,7 +173,7 @@ export class KernelTarget implements Target {
     this.#running.delete(running)
     returnThread(running.thread)
     const { plan, call } = running
-    const last = plan.then === undefined || result.value < 0 ? result : syscall(plan.then[0], ...plan.then[1])
+    const last = plan.follow === undefined || result.value < 0 ? result : syscall(plan.follow[0], ...plan.follow[1])
     this.#end(call, plan, last, result.endedUs - this.#startUs)
     this.#hasEnded = true
   }

@@ -108,7 +108,7 @@ test('options come back in their own shapes', async () => {
   expect(call(side, 'setsockopt', fd, IPPROTO_TCP, 13, 'reno', 4).value).toBe(0)
   expect(call(side, 'getsockopt', fd, IPPROTO_TCP, 13, null, [16]).outputs[3]).toBe('reno')
   expect(call(side, 'setsockopt', fd, SOL_SOCKET, 13, { onoff: 1, linger: 7 }, 8).value).toBe(0)
-  expect(call(side, 'getsockopt', fd, SOL_SOCKET, 13, null, [8]).outputs[3]).toEqual({ onoff: 1, linger: 7 })
+  expect(call(side, 'getsockopt', fd, SOL_SOCKET, 13, null, [8]).outputs[3]).toEqual({ l_onoff: 1, l_linger: 7 })
   call(side, 'setsockopt', fd, SOL_SOCKET, 13, { onoff: 0, linger: 0 }, 8)
   expect(call(side, 'getsockopt', fd, IPPROTO_TCP, 2, [0], [4]).outputs.slice(3)).toEqual([[1460], [4]])
   expect(call(side, 'getsockopt', fd, IPPROTO_TCP, 11, null, [256]).outputs[3]).toMatchObject({ tcpi_state: 1 })
