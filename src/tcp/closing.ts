@@ -48,9 +48,11 @@ export function closeTcb(tcb: Tcb): void {
 export function failTcb(tcb: Tcb, code: TcpErrorCode): void {
   if (tcb.state === 'CLOSED') return
   tcb.error = new TcpError(code)
-  tcb.rcv.buffer.clear()
+  if (!tcb.config.resetKeepsText) {
+    tcb.rcv.buffer.clear()
+    tcb.rcv.unread = 0
+  }
   tcb.rcv.outOfOrder.clear()
-  tcb.rcv.unread = 0
   tcb.events |= EVENT.error
   closeTcb(tcb)
 }

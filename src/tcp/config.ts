@@ -28,6 +28,8 @@ export interface TcpConfig {
   receiveBufferMaxBytes: number
   /** Let the buffer grow with what the application reads in a round trip, as Linux does. It never shrinks. */
   receiveBufferAutotune: boolean
+  /** The window of a SYN, before any text has come, is told in whole segments, as in Linux: 64240 rather than 65535. */
+  synWindowBySegments: boolean
   /** Offer and accept window scaling (RFC 7323 §2). */
   windowScale: boolean
   /** Offer and accept timestamps (RFC 7323 §3). */
@@ -38,6 +40,11 @@ export interface TcpConfig {
   sack: boolean
   /** Send text with the SYN to servers whose cookie is known, and take it with theirs (RFC 7413). Text may then arrive twice. */
   fastOpen: boolean
+  /**
+   * Fast Open without cookies (RFC 7413 §A.1 names its dangers): text goes with the SYN and is taken from it, cookie or not. Only where
+   * the network keeps forged SYNs out.
+   */
+  fastOpenCookieless: boolean
   /** New text on the first two duplicate acknowledgements (RFC 3042). */
   limitedTransmit: boolean
   /** Report text that arrived twice (RFC 2883); needs SACK. */
@@ -157,6 +164,8 @@ export interface TcpConfig {
   finWait2TimeoutUs: number
   /** How long a connection that the application has closed may go without progress before it is reset (RFC 6429 §3). */
   orphanTimeoutUs: number
+  /** What was received before a reset stays readable, as in Linux (RFC 9293 §3.10.7.4 flushes all queues). */
+  resetKeepsText: boolean
   /** Least time between two acknowledgements of segments that should not have come (RFC 5961 §7). */
   challengeIntervalUs: number
   /** Most separate pieces of text held out of order; what would open another is dropped. */
@@ -215,11 +224,13 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   receiveBufferBytes: number(256 << 10, 1, 1 << 30),
   receiveBufferMaxBytes: number(32 << 20, 1, 1 << 30),
   receiveBufferAutotune: flag(true),
+  synWindowBySegments: flag(false),
   windowScale: atOpen(flag(true)),
   timestamps: atOpen(flag(true)),
   paws: flag(true),
   sack: atOpen(flag(true)),
   fastOpen: atOpen(flag(false)),
+  fastOpenCookieless: atOpen(flag(false)),
   limitedTransmit: flag(true),
   dsack: flag(true),
   rack: flag(true),
@@ -270,6 +281,7 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   pathMtuProbing: flag(true),
   finWait2TimeoutUs: number(60 * SECOND, -1, Number.POSITIVE_INFINITY),
   orphanTimeoutUs: number(5 * MINUTE, MILLISECOND, Number.POSITIVE_INFINITY),
+  resetKeepsText: flag(false),
   challengeIntervalUs: number(500 * MILLISECOND, 0, MINUTE),
   outOfOrderRanges: number(1024, 4, 1 << 20),
   outOfOrderPrune: flag(false),

@@ -196,6 +196,11 @@ export class Connection implements DeadlineEntry {
     this.#layer.touch(this)
   }
 
+  /** What has arrived stays readable; what still comes resets the connection once its sending side is closed too (shutdown in Linux). */
+  refuseText(): void {
+    this.tcb.rcv.discard = true
+  }
+
   /** FLUSH: throws away what was written and never sent; returns how many bytes that was (RFC 9293 §3.9.1.7 [MAY-14]). */
   flush(): number {
     const dropped = flushUnsent(this.tcb)

@@ -60,7 +60,9 @@ export function judgeFastOpen(
 ): boolean {
   const { config, counters, fastOpen, local, remote } = tcb
   const { bytes, cookieStart, cookieLength } = segment
-  if (!config.fastOpen || cookieLength < 0) return false
+  if (!config.fastOpen) return false
+  if (config.fastOpenCookieless && segment.textLength > 0 && queue.hasRoom(config.fastOpenQueue, now)) return true
+  if (cookieLength < 0) return false
   if (cookieLength === 0) {
     counters.TcpExtTCPFastOpenCookieReqd++
     fastOpen.cookie = maker.make(remote, local)

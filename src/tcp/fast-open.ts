@@ -21,6 +21,11 @@ export function offerFastOpen(tcb: Tcb, jar: CookieJar, server: IpAddress, now: 
   fastOpen.jar = jar
   fastOpen.isOffered = !jar.isResting(server, now)
   const known = jar.find(server, now)
+  if (tcb.config.fastOpenCookieless) {
+    fastOpen.isOffered = true
+    fastOpen.mss = known?.mss ?? (server.family === 4 ? 536 : 1220)
+    return
+  }
   if (known?.cookie == null) return
   fastOpen.cookie = known.cookie
   fastOpen.mss = known.mss
@@ -30,9 +35,10 @@ export function offerFastOpen(tcb: Tcb, jar: CookieJar, server: IpAddress, now: 
 export function fillFastOpen(tcb: Tcb, plan: SegmentPlan): number {
   const { fastOpen, snd } = tcb
   if (!fastOpen.isOffered) return 0
-  plan.hasCookie = true
+  const { fastOpenCookieless } = tcb.config
+  plan.hasCookie = !fastOpenCookieless
   plan.cookie = fastOpen.cookie
-  if (fastOpen.cookie.length === 0) return 0
+  if (fastOpen.cookie.length === 0 && !fastOpenCookieless) return 0
   const segment = Math.min(fastOpen.mss, tcb.pathSegmentBytes - 20, tcb.config.mss)
   const length = Math.min(snd.buffer.extent, Math.max(0, segment - SYN_OPTION_BYTES))
   plan.textOffset = 0

@@ -6,7 +6,7 @@
 import type { Micros } from '../base/time.ts'
 import type { IpAddress } from '../ip/address.ts'
 import { closeTcb } from './closing.ts'
-import type { TcpConfig } from './config.ts'
+import { type TcpConfig, tcpConfig } from './config.ts'
 import type { Connection } from './connection.ts'
 import type { TcpCounters } from './counters.ts'
 import { EVENT } from './events.ts'
@@ -52,12 +52,12 @@ export class Listener {
   /** The own address it listens on; null for all. */
   readonly address: IpAddress | null
   readonly port: number
-  /** Most connections that wait to be accepted. Half-open ones have a bound of their own: `config.synBacklog`. */
-  readonly backlog: number
+  /** Most connections that wait to be accepted. Half-open ones have a bound of their own: `config.synBacklog`. May be changed. */
+  backlog: number
   /** Shares its address and port with others that say so too. */
   readonly reusePort: boolean
-  /** Settings of the connections that it makes. */
-  readonly config: TcpConfig
+  /** Settings of the connections that it makes; replaced by `configure`. */
+  config: TcpConfig
   /** Whose segments have to be signed, and with what. */
   readonly md5Keys: Md5Keys
   /** The owner's back pointer. */
@@ -85,6 +85,11 @@ export class Listener {
     this.reusePort = options.reusePort
     this.config = options.config
     this.md5Keys = new Md5Keys(options.md5Key)
+  }
+
+  /** Changes the settings of connections that it makes from now on. @throws {TypeError} {RangeError} as tcpConfig */
+  configure(changes: Partial<TcpConfig>): void {
+    this.config = tcpConfig(changes, this.config)
   }
 
   /** Connections that wait to be accepted. */

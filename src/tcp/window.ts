@@ -78,12 +78,22 @@ function promisedUnits(tcb: Tcb, unit: number): number {
   return units * unit <= most ? units : Math.floor(receiveWindow(tcb) / unit)
 }
 
+/** What a SYN tells: in whole segments where that is asked for, each as long as its text will be when it carries timestamps. */
+function synWindow(tcb: Tcb): number {
+  const free = freeBytes(tcb)
+  if (!tcb.config.synWindowBySegments) return free
+  const hasTimestamps = tcb.ts.enabled && tcb.state === 'SYN-RECEIVED' // agreed on: our own SYN only offers them
+  const segment = tcb.rcv.mss - (hasTimestamps ? 12 : 0)
+  const whole = receiveBufferBytes(tcb)
+  return Math.min(free, whole > segment ? whole - (whole % segment) : whole)
+}
+
 /** The value of the window field for a segment that goes out now, and the right edge moved to match. */
 export function advertiseWindow(tcb: Tcb, isSyn: boolean): number {
   const { rcv } = tcb
   const scale = isSyn ? 0 : rcv.scale
   const unit = 1 << scale
-  const free = freeBytes(tcb)
+  const free = isSyn ? synWindow(tcb) : freeBytes(tcb)
   const promised = promisedUnits(tcb, unit)
   const field = isSyn || isWorthTelling(tcb, free) ? Math.max(Math.floor(free / unit), promised) : promised
   const bounded = Math.min(65535, field)

@@ -1,0 +1,261 @@
+// The emulated host: our stack behind descriptors, in virtual time of its own. Every call, packet and timer is settled as it comes: what
+// the stack has to send goes into the list of sent packets, its events to the sockets, calls that wait are tried again.
+// Owns: the clock, the order of these steps, calls under way. Does not own: what a call does (calls-*.ts), TCP (src/tcp).
+
+import { assert } from '../base/assert.ts'
+import { SeededRandom } from '../base/random.ts'
+import type { Micros } from '../base/time.ts'
+import { IpAddress } from '../ip/address.ts'
+import { Packet } from '../link/device.ts'
+import { Connection, EVENT, type Listener, Stack } from '../stack/index.ts'
+import type { TcpConfig } from '../tcp/config.ts'
+import { Descriptors, errorOf, Socket } from './sockets.ts'
+import { applySysctl, type HostSettings, linuxHost } from './sysctl.ts'
+import type { Call, Ends, Outcome, SentPacket, Value } from './target.ts'
+
+const NEVER = Number.POSITIVE_INFINITY
+/** So many steps at one instant mean that they go round in a circle. */
+const MOST_STEPS_AT_ONCE = 100_000
+
+/** What a socket of Linux's does whatever its settings. */
+const LINUX_WAYS: Partial<TcpConfig> = { fastOpen: false, resetKeepsText: true, synWindowBySegments: true }
+
+/** How a call ended; without `outputs` its arguments are as they were. */
+export interface Reply {
+  readonly value: number
+  readonly errno?: string
+  readonly outputs?: readonly Value[]
+}
+
+/** A call that has to wait: it is tried again whenever something has happened. */
+export interface Waiting {
+  /** Its end, or null while it goes on waiting. */
+  attempt(): Reply | null
+  /** When it ends by itself; Infinity: never. */
+  readonly until: Micros
+  /** How, then. */
+  expired(): Reply
+}
+
+/** What a call does: it is over, or it waits. */
+export type Step = Reply | Waiting
+
+/** A call's code. */
+export type Handler = (host: Host, args: readonly Value[]) => Step
+
+/** A failure. */
+export function fail(errno: string): Reply {
+  return { value: -1, errno }
+}
+
+class RunningCall implements Call {
+  outcome: Outcome | null = null
+  endedAt: Micros = -1
+  readonly args: readonly Value[]
+  waiting: Waiting | null = null
+
+  constructor(args: readonly Value[]) {
+    this.args = args
+  }
+
+  end(reply: Reply, now: Micros): void {
+    this.outcome = { value: reply.value, errno: reply.errno ?? '', outputs: reply.outputs ?? this.args }
+    this.endedAt = now
+    this.waiting = null
+  }
+}
+
+/** One host under test. */
+export class Host {
+  readonly ends: Ends
+  readonly descriptors = new Descriptors()
+  readonly settings: HostSettings = linuxHost()
+  readonly local: IpAddress
+  readonly remote: IpAddress
+  #now: Micros = 0
+  #stack: Stack | null = null
+  #isClosed = false
+  readonly #seed: number
+  readonly #sent: SentPacket[] = []
+  #taken = 0
+  readonly #waiting: RunningCall[] = []
+  readonly #packet: Packet
+  #hasEnded = false
+
+  constructor(ends: Ends, seed: number) {
+    this.ends = ends
+    this.#seed = seed
+    this.local = IpAddress.parse(ends.local)
+    this.remote = IpAddress.parse(ends.remote)
+    this.#packet = new Packet(new Uint8Array(ends.mtu + 256))
+  }
+
+  get now(): Micros {
+    return this.#now
+  }
+
+  /** The stack, made when it is first needed: sysctls come before. */
+  get stack(): Stack {
+    this.#stack ??= new Stack({
+      addresses: [`${this.ends.local}/${this.ends.prefixLength}`],
+      mtu: this.ends.mtu,
+      random: new SeededRandom(this.#seed),
+      tcp: this.settings.tcp,
+    })
+    return this.#stack
+  }
+
+  /** Whether a call that waited has ended since this was asked last. */
+  takeEnded(): boolean {
+    const ended = this.#hasEnded
+    this.#hasEnded = false
+    return ended
+  }
+
+  /** Whether a sent packet waits to be taken. */
+  get hasSent(): boolean {
+    return this.#taken < this.#sent.length
+  }
+
+  take(): SentPacket | null {
+    if (!this.hasSent) return null
+    const packet = this.#sent[this.#taken++]
+    if (this.#taken === this.#sent.length) {
+      this.#sent.length = 0
+      this.#taken = 0
+    }
+    return packet
+  }
+
+  setSysctl(name: string, value: string): string | null {
+    return applySysctl(this.settings, name, value)
+  }
+
+  /** Settings of a socket's connection or listener: the host's, and on top its own. */
+  configOf(socket: Socket, more: Partial<TcpConfig> = {}): Partial<TcpConfig> {
+    return { ...this.settings.tcp, ...LINUX_WAYS, ...socket.changes, ...more }
+  }
+
+  /** What Fast Open does without a cookie, for a socket's SYN. */
+  cookieless(socket: Socket): Partial<TcpConfig> {
+    const isFree = (this.settings.fastOpen & 4) !== 0 || socket.options.get('FASTOPEN_NO_COOKIE') === 1
+    return isFree ? { fastOpenCookieless: true } : {}
+  }
+
+  /** Starts a call. */
+  run(handler: Handler, args: readonly Value[]): Call {
+    const call = new RunningCall(args)
+    const step = handler(this, args)
+    if ('attempt' in step) {
+      call.waiting = step
+      this.#waiting.push(call)
+    } else {
+      call.end(step, this.#now)
+    }
+    this.settle()
+    return call
+  }
+
+  deliver(bytes: Uint8Array): void {
+    if (this.#isClosed) return
+    const packet = new Packet(bytes)
+    packet.start = 0
+    packet.end = bytes.length
+    this.stack.handlePacket(packet, this.#now)
+    this.settle()
+  }
+
+  /** Everything that can happen now happens. */
+  settle(): void {
+    for (let steps = 0; ; steps++) {
+      assert(steps < MOST_STEPS_AT_ONCE, 'an emulated host comes to rest')
+      this.#transmit()
+      const told = this.#tellEvents()
+      const ended = this.#retry()
+      if (!told && !ended && !(this.#stack?.hasEvents ?? false)) break
+    }
+    this.#transmit()
+  }
+
+  /** When something happens by itself next; Infinity for never. */
+  nextDeadline(): Micros {
+    let next = this.#stack?.nextDeadline() ?? NEVER
+    for (const { waiting } of this.#waiting) if (waiting !== null) next = Math.min(next, waiting.until)
+    return next
+  }
+
+  /** Moves the clock, no further than the next deadline, and handles what is due. */
+  moveTo(at: Micros): void {
+    this.#now = Math.max(this.#now, at)
+    this.#stack?.handleTimeout(this.#now)
+    this.settle()
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#waiting.length = 0
+    this.#sent.length = 0
+    this.#taken = 0
+    this.#stack = null
+  }
+
+  /** Something has happened to a socket: epoll's edges. */
+  wake(socket: Socket): void {
+    for (const item of socket.watchers) item.isReady = true
+  }
+
+  #transmit(): void {
+    const stack = this.#stack
+    if (stack === null) return
+    const packet = this.#packet
+    while (stack.pollTransmit(packet, this.#now)) {
+      this.#sent.push({ at: this.#now, bytes: packet.bytes.slice(packet.start, packet.end) })
+    }
+  }
+
+  #tellEvents(): boolean {
+    const stack = this.#stack
+    if (stack === null) return false
+    let any = false
+    for (let source = stack.pollEvent(); source !== null; source = stack.pollEvent()) {
+      const events = source.takeEvents()
+      if (events === 0) continue
+      any = true
+      this.#tell(source, events)
+    }
+    return any
+  }
+
+  #tell(source: Connection | Listener, events: number): void {
+    const socket = source.user
+    if (!(socket instanceof Socket)) return
+    if (source instanceof Connection && source === socket.connection) {
+      if ((events & EVENT.error) !== 0) socket.error = errorOf(source)
+      if ((events & EVENT.trouble) !== 0 && source.softError !== null && socket.options.get('RECVERR') === 1) {
+        socket.error = source.softError.code
+        socket.toldSoftError = source.softError
+      }
+    }
+    this.wake(socket)
+  }
+
+  /** Calls that wait are tried again, the oldest first. */
+  #retry(): boolean {
+    let any = false
+    for (let i = 0; i < this.#waiting.length; ) {
+      const call = this.#waiting[i]
+      const waiting = call.waiting
+      const reply =
+        waiting === null ? null : (waiting.attempt() ?? (this.#now >= waiting.until ? waiting.expired() : null))
+      if (reply === null) {
+        i++
+        continue
+      }
+      this.#waiting.splice(i, 1)
+      call.end(reply, this.#now)
+      this.#hasEnded = true
+      any = true
+    }
+    return any
+  }
+}

@@ -1,0 +1,122 @@
+// Linux's struct tcp_info by its field names, in its units and codes, from what our stack tells of a connection.
+// Owns: the translation. Does not own: what is counted (src/tcp/info.ts).
+// Read first: include/uapi/linux/tcp.h, tcp_get_info.
+
+import { MILLISECOND } from '../base/time.ts'
+import type { TcpInfo } from '../stack/index.ts'
+import type { Host } from './host.ts'
+import { type Socket, TCP_STATE } from './sockets.ts'
+
+/** tcpi_snd_ssthresh before any loss. */
+const INFINITE_SSTHRESH = 0x7fffffff
+const CA_STATE = { open: 0, recovery: 3, loss: 4 } as const
+const OPTION_BITS: Readonly<Record<string, number>> = {
+  timestamps: 1,
+  sack: 2,
+  wscale: 4,
+  ecn: 8,
+  ecnseen: 16,
+}
+/** TCPI_OPT_SYN_DATA: text of our SYN, or the peer's, was taken. */
+const SYN_DATA = 32
+
+/** The fields, as TCP_INFO gives them for a socket in any state. */
+export function linuxInfo(host: Host, at: Socket): Record<string, number> {
+  if (at.connection === null) return { ...emptyInfo(), tcpi_state: at.state, ...listening(at) }
+  const { tcb } = at.connection
+  const info = at.connection.info()
+  const since = (time: number): number => Math.max(0, Math.floor((host.now - time) / MILLISECOND))
+  const isOpening = at.isOpening
+  const { ssthresh } = info
+  return {
+    ...emptyInfo(),
+    tcpi_state: at.state,
+    tcpi_ca_state: CA_STATE[info.tcpi_ca_state],
+    tcpi_retransmits: info.tcpi_retransmits,
+    tcpi_probes: info.tcpi_probes,
+    tcpi_backoff: info.tcpi_backoff,
+    tcpi_options: optionBits(info, at),
+    tcpi_snd_wscale: info.tcpi_snd_wscale,
+    tcpi_rcv_wscale: info.tcpi_rcv_wscale,
+    tcpi_rto: info.tcpi_rto,
+    tcpi_ato: Math.max(0, info.tcpi_ato),
+    tcpi_snd_mss: isOpening && info.tcpi_snd_mss === 0 ? 524 : info.tcpi_snd_mss,
+    tcpi_rcv_mss: info.tcpi_rcv_mss > 0 ? info.tcpi_rcv_mss : Math.min(536, info.tcpi_advmss),
+    tcpi_unacked: info.tcpi_unacked,
+    tcpi_sacked: info.tcpi_sacked,
+    tcpi_lost: info.tcpi_lost,
+    tcpi_retrans: info.tcpi_retrans,
+    tcpi_last_data_sent: since(tcb.sentAt),
+    tcpi_last_data_recv: since(Math.max(0, tcb.ack.textAt)),
+    tcpi_last_ack_recv: since(tcb.heardAt),
+    tcpi_pmtu: info.tcpi_pmtu,
+    tcpi_rcv_ssthresh: info.tcpi_rcv_wnd,
+    tcpi_rtt: Math.max(0, info.tcpi_rtt),
+    tcpi_rttvar: info.tcpi_rtt < 0 ? 250_000 : info.tcpi_rttvar,
+    tcpi_snd_ssthresh: Number.isFinite(ssthresh) ? Math.floor(info.tcpi_snd_ssthresh) : INFINITE_SSTHRESH,
+    tcpi_snd_cwnd: Math.max(1, Math.floor(info.tcpi_snd_cwnd)),
+    tcpi_advmss: info.tcpi_advmss,
+    tcpi_reordering: tcb.config.dupThresh,
+    tcpi_rcv_rtt: Math.max(0, info.tcpi_rcv_rtt),
+    tcpi_rcv_space: info.tcpi_rcv_space,
+    tcpi_total_retrans: info.tcpi_total_retrans,
+    tcpi_pacing_rate: info.tcpi_pacing_rate,
+    tcpi_bytes_acked: info.tcpi_bytes_acked,
+    tcpi_bytes_received: info.tcpi_bytes_received,
+    tcpi_segs_out: info.tcpi_segs_out,
+    tcpi_segs_in: info.tcpi_segs_in,
+    tcpi_notsent_bytes: info.tcpi_notsent_bytes,
+    tcpi_min_rtt: info.tcpi_min_rtt < 0 || !Number.isFinite(info.tcpi_min_rtt) ? 0xffffffff : info.tcpi_min_rtt,
+    tcpi_data_segs_in: info.tcpi_data_segs_in,
+    tcpi_data_segs_out: info.tcpi_data_segs_out,
+    tcpi_delivery_rate: info.tcpi_delivery_rate,
+    tcpi_delivery_rate_app_limited: info.tcpi_delivery_rate_app_limited ? 1 : 0,
+    tcpi_busy_time: info.tcpi_busy_time,
+    tcpi_rwnd_limited: info.tcpi_rwnd_limited,
+    tcpi_sndbuf_limited: info.tcpi_sndbuf_limited,
+    tcpi_delivered_ce: info.tcpi_delivered_ce,
+    tcpi_bytes_sent: info.tcpi_bytes_sent,
+    tcpi_bytes_retrans: info.tcpi_bytes_retrans,
+    tcpi_dsack_dups: info.tcpi_dsack_dups,
+    tcpi_rcv_ooopack: info.tcpi_rcv_ooopack,
+    tcpi_snd_wnd: info.tcpi_snd_wnd,
+    tcpi_rcv_wnd: info.tcpi_rcv_wnd,
+  }
+}
+
+function optionBits(info: TcpInfo, at: Socket): number {
+  let bits = 0
+  if (at.isOpening) return 0
+  for (const name of info.tcpi_options) bits |= OPTION_BITS[name] ?? 0
+  return at.connection?.tcb.fastOpen.isTaken === true ? bits | SYN_DATA : bits
+}
+
+/** A listener tells its queues: who waits to be accepted, and how many may. */
+function listening(at: Socket): Record<string, number> {
+  if (at.state !== TCP_STATE.LISTEN || at.listener === null) return {}
+  return { tcpi_unacked: at.listener.pending, tcpi_sacked: at.listener.backlog - 1 }
+}
+
+function emptyInfo(): Record<string, number> {
+  return {
+    tcpi_ca_state: 0,
+    tcpi_retransmits: 0,
+    tcpi_probes: 0,
+    tcpi_backoff: 0,
+    tcpi_options: 0,
+    tcpi_snd_wscale: 0,
+    tcpi_rcv_wscale: 0,
+    tcpi_fackets: 0,
+    tcpi_reordering: 3,
+    tcpi_reord_seen: 0,
+    tcpi_delivered: 0,
+    tcpi_delivered_ce: 0,
+    tcpi_last_ack_sent: 0,
+    tcpi_fastopen_client_fail: 0,
+    tcpi_max_pacing_rate: 0,
+    tcpi_rehash: 0,
+    tcpi_total_rto: 0,
+    tcpi_total_rto_recoveries: 0,
+    tcpi_total_rto_time: 0,
+  }
+}

@@ -1,0 +1,307 @@
+// What scripts set with sysctl, and what it means to our stack: Linux's net.ipv4.tcp_*, net.core.* and FreeBSD's net.inet.tcp.*, with their
+// units. Owns: the table, Linux's defaults for our settings. Does not own: the settings themselves (src/tcp/config.ts).
+// Read first: Documentation/networking/ip-sysctl.rst of Linux, tcp(4) of FreeBSD.
+
+import { MILLISECOND, SECOND } from '../base/time.ts'
+import type { TcpConfig } from '../tcp/config.ts'
+
+/** Linux's defaults where ours differ: no probing for path MTUs, its buffers, its limits, no ABE. */
+export const LINUX_DEFAULTS: Partial<TcpConfig> = {
+  abe: false,
+  congestion: 'cubic',
+  corkLimitUs: 200 * MILLISECOND,
+  initialRtoUs: SECOND,
+  pathMtuProbing: false,
+  pathMtuBlackHole: false,
+  receiveBufferBytes: 65536, // half of tcp_rmem[1]: the other half is overhead
+  receiveBufferMaxBytes: 6291456,
+  receiveBufferAutotune: true,
+  sendBufferBytes: 87040, // what tcp_wmem[1] has grown to with the first ten segments
+  sendBufferMaxBytes: 4194304,
+  sendBufferAutotune: true,
+  synTimeoutUs: 127 * SECOND,
+  retransmitTimeoutUs: 924_600 * MILLISECOND,
+}
+
+/** What is known of the host besides the settings of its connections. */
+export interface HostSettings {
+  /** Defaults of every connection. */
+  tcp: Partial<TcpConfig>
+  /** Bits of tcp_fastopen: 1 client, 2 server, 4 text without a cookie, 0x200 taken without one, 0x400 every listener. */
+  fastOpen: number
+  somaxconn: number
+  rmemMax: number
+  wmemMax: number
+  /** SO_RCVBUF and SO_SNDBUF of a new socket, as getsockopt tells them. */
+  rmemDefault: number
+  wmemDefault: number
+  /** Retransmissions of a SYN; TCP_SYNCNT. */
+  synRetries: number
+  firstPort: number
+  lastPort: number
+}
+
+/** A host as Linux sets it up. */
+export function linuxHost(): HostSettings {
+  return {
+    tcp: { ...LINUX_DEFAULTS },
+    fastOpen: 1,
+    somaxconn: 4096,
+    rmemMax: 212992,
+    wmemMax: 212992,
+    rmemDefault: 131072,
+    wmemDefault: 16384,
+    synRetries: 6,
+    firstPort: 32768,
+    lastPort: 60999,
+  }
+}
+
+/** Takes a value; returns why it cannot, or null. */
+type Setter = (host: HostSettings, value: number, text: string) => string | null
+
+const tcp =
+  (change: (value: number) => Partial<TcpConfig>): Setter =>
+  (host, value) => {
+    Object.assign(host.tcp, change(value))
+    return null
+  }
+const flag = (name: keyof TcpConfig): Setter => tcp((value) => ({ [name]: value !== 0 }))
+const scaled = (name: keyof TcpConfig, unit: number): Setter => tcp((value) => ({ [name]: value * unit }))
+const host =
+  (change: (value: number) => Partial<HostSettings>): Setter =>
+  (settings, value) => {
+    Object.assign(settings, change(value))
+    return null
+  }
+/** Known, and nothing in our stack depends on it. */
+const ignored: Setter = () => null
+
+const ECN = ['off', 'on', 'passive', 'accurate', 'on', 'passive']
+
+/** Linux's and FreeBSD's three numbers of a buffer: least, first, most. */
+function threeNumbers(text: string): readonly number[] | null {
+  const numbers = text.split(/[\s,]+/).map(Number)
+  return numbers.length === 3 && numbers.every((n) => Number.isInteger(n) && n >= 0) ? numbers : null
+}
+
+const receiveMemory: Setter = (settings, _, text) => {
+  const numbers = threeNumbers(text)
+  if (numbers === null) return 'takes three whole numbers'
+  const [, first, most] = numbers
+  settings.rmemDefault = first
+  settings.tcp.receiveBufferBytes = Math.max(1, first >> 1)
+  settings.tcp.receiveBufferMaxBytes = Math.max(first >> 1, most)
+  return null
+}
+
+const sendMemory: Setter = (settings, _, text) => {
+  const numbers = threeNumbers(text)
+  if (numbers === null) return 'takes three whole numbers'
+  const [, first, most] = numbers
+  settings.wmemDefault = first
+  // A connection's first window makes it grow to 87040 (tcp_init_buffer_space), up to the most.
+  settings.tcp.sendBufferBytes = Math.max(first, Math.min(87040, most))
+  settings.tcp.sendBufferMaxBytes = Math.max(first, most)
+  return null
+}
+
+const congestion: Setter = (settings, _, text) => {
+  const name = CONGESTION[text]
+  if (name === undefined) return `knows cubic, reno, newreno, bbr and dctcp, not '${text}'`
+  settings.tcp.congestion = name
+  return null
+}
+
+/** Congestion controllers by Linux's and FreeBSD's names. */
+export const CONGESTION: Readonly<Record<string, string>> = {
+  cubic: 'cubic',
+  reno: 'reno',
+  newreno: 'newreno',
+  bbr: 'bbr',
+  bbr2: 'bbr',
+  dctcp: 'dctcp',
+}
+
+/** How long a SYN is tried with so many retransmissions, each wait twice the one before (RFC 6298 §5.5). */
+export function synTimeoutUs(retries: number): number {
+  let total = 0
+  for (let i = 0; i <= retries; i++) total += Math.min(120, 2 ** Math.min(i, 20)) * SECOND
+  return Math.max(MILLISECOND, total)
+}
+
+/** R2 for so many retransmissions: Linux counts them as time, from a timeout of 200 ms on (retransmits_timed_out). */
+export function retriesTimeoutUs(retries: number): number {
+  const doublings = Math.min(retries, 9)
+  const doubled = (2 ** (doublings + 1) - 1) * 200 * MILLISECOND
+  return doubled + Math.max(0, retries - 9) * 120 * SECOND
+}
+
+const windowScaleAndTimestamps = tcp((value) => ({
+  windowScale: value !== 0 && value !== 3,
+  timestamps: value !== 0 && value !== 2,
+}))
+
+const LINUX: Readonly<Record<string, Setter>> = {
+  tcp_abort_on_overflow: flag('abortOnOverflow'),
+  tcp_challenge_ack_limit: ignored,
+  tcp_congestion_control: congestion,
+  tcp_dsack: flag('dsack'),
+  tcp_early_retrans: tcp((value) => ({ tailLossProbe: value >= 3 })),
+  tcp_ecn: (settings, value) => {
+    if (ECN[value] === undefined) return 'is 0 to 5'
+    settings.tcp.ecn = ECN[value]
+    return null
+  },
+  tcp_fastopen: host((value) => ({ fastOpen: value })),
+  tcp_fin_timeout: scaled('finWait2TimeoutUs', SECOND),
+  tcp_frto: flag('frto'),
+  tcp_invalid_ratelimit: scaled('challengeIntervalUs', MILLISECOND),
+  tcp_keepalive_intvl: scaled('keepAliveIntervalUs', SECOND),
+  tcp_keepalive_probes: scaled('keepAliveCount', 1),
+  tcp_keepalive_time: scaled('keepAliveIdleUs', SECOND),
+  tcp_max_syn_backlog: tcp((value) => ({ synBacklog: Math.max(1, value) })),
+  tcp_moderate_rcvbuf: flag('receiveBufferAutotune'),
+  tcp_mtu_probing: tcp((value) => ({ pathMtuProbing: value >= 2, pathMtuBlackHole: value >= 1 })),
+  tcp_notsent_lowat: tcp((value) => ({ notSentLowWaterBytes: notSent(value) })),
+  tcp_recovery: tcp((value) => ({ rack: (value & 1) !== 0 })),
+  tcp_reordering: scaled('dupThresh', 1),
+  tcp_retrans_collapse: flag('retransmitCollapse'),
+  tcp_retries1: tcp((value) => ({ retransmitNoticeCount: Math.max(1, value) })),
+  tcp_retries2: tcp((value) => ({ retransmitTimeoutUs: retriesTimeoutUs(value) })),
+  tcp_rfc1337: flag('timeWaitIgnoresResets'),
+  tcp_rmem: receiveMemory,
+  tcp_rto_max_ms: scaled('maxRtoUs', MILLISECOND),
+  tcp_rto_min_us: scaled('minRtoUs', 1),
+  tcp_sack: flag('sack'),
+  tcp_slow_start_after_idle: flag('slowStartAfterIdle'),
+  tcp_syn_retries: (settings, value) => {
+    settings.synRetries = value
+    settings.tcp.synTimeoutUs = synTimeoutUs(value)
+    return null
+  },
+  tcp_synack_retries: scaled('synAckRetries', 1),
+  tcp_syncookies: tcp((value) => ({ synCookies: value === 0 ? 'never' : value === 2 ? 'always' : 'pressure' })),
+  tcp_timestamps: flag('timestamps'),
+  tcp_tw_reuse: tcp((value) => ({ timeWaitReuse: value === 1 })),
+  tcp_window_scaling: flag('windowScale'),
+  tcp_wmem: sendMemory,
+}
+
+/** TCP_NOTSENT_LOWAT's "no mark" is the largest number of 32 bits. */
+export function notSent(value: number): number {
+  return value <= 0 || value > 1 << 26 ? 1 << 26 : value
+}
+
+/** Names of Linux's that are known, and without effect here. */
+const LINUX_IGNORED = (
+  'adv_win_scale allowed_congestion_control ao_enabled app_win autocorking available_congestion_control available_ulp ' +
+  'backlog_ack_defer base_mss child_ehash_entries comp_sack_delay_ns comp_sack_nr comp_sack_slack_ns comp_sack_rtt_percent ' +
+  'delack_seg delack_min_us early_demux ecn_fallback ecn_option ecn_option_beacon ehash_entries fack ' +
+  'fastopen_blackhole_timeout_sec fastopen_key fwmark_accept l3mdev_accept limit_output_bytes low_latency ' +
+  'max_orphans max_reordering max_tw_buckets mem migrate_req min_rtt_wlen min_snd_mss min_tso_segs mtu_probe_floor no_metrics_save ' +
+  'no_ssthresh_metrics_save orphan_retries pacing_ca_ratio pacing_ss_ratio pingpong_thresh plb_cong_thresh plb_enabled ' +
+  'plb_idle_rehash_rounds plb_rehash_rounds plb_suspend_rto_sec probe_interval probe_threshold rcvbuf_low_rtt reflect_tos ' +
+  'shrink_window stdurg syn_linear_timeouts thin_dupack thin_linear_timeouts tso_rtt_log tso_win_divisor tw_recycle tw_reuse_delay ' +
+  'workaround_signed_windows'
+).split(' ')
+
+const CORE: Readonly<Record<string, Setter>> = {
+  somaxconn: host((value) => ({ somaxconn: value })),
+  rmem_max: host((value) => ({ rmemMax: value })),
+  wmem_max: host((value) => ({ wmemMax: value })),
+  rmem_default: ignored,
+  wmem_default: ignored,
+}
+
+const IP: Readonly<Record<string, Setter>> = {
+  ip_default_ttl: scaled('hopLimit', 1),
+  ip_local_port_range: (settings, _, text) => {
+    const [first, last] = text.split(/\s+/).map(Number)
+    if (!(first >= 1 && last >= first && last <= 65535)) return 'takes two ports'
+    settings.firstPort = first
+    settings.lastPort = last
+    return null
+  },
+}
+
+const FREEBSD: Readonly<Record<string, Setter>> = {
+  abc_l_var: ignored,
+  'cc.abe': flag('abe'),
+  'cc.algorithm': congestion,
+  delacktime: tcp((value) => ({
+    delayedAck: 'fixed',
+    delayedAckUs: value * MILLISECOND,
+    delayedAckMaxUs: value * MILLISECOND,
+  })),
+  delayed_ack: tcp((value) => (value === 0 ? { delayedAck: 'fixed', delayedAckUs: 0 } : {})),
+  'ecn.enable': (settings, value) => {
+    settings.tcp.ecn = ['off', 'on', 'passive', 'accurate', 'accurate'][value] ?? 'off'
+    return null
+  },
+  'fastopen.client_enable': (settings, value) => bit(settings, 1, value),
+  'fastopen.server_enable': (settings, value) => bit(settings, 2, value),
+  finwait2_timeout: scaled('finWait2TimeoutUs', MILLISECOND),
+  initcwnd_segments: scaled('initialWindowSegments', 1),
+  keepcnt: scaled('keepAliveCount', 1),
+  keepidle: scaled('keepAliveIdleUs', MILLISECOND),
+  keepinit: scaled('synTimeoutUs', MILLISECOND),
+  keepintvl: scaled('keepAliveIntervalUs', MILLISECOND),
+  msl: scaled('mslUs', MILLISECOND),
+  recvbuf_auto: flag('receiveBufferAutotune'),
+  recvbuf_max: scaled('receiveBufferMaxBytes', 1),
+  recvspace: scaled('receiveBufferBytes', 1),
+  rexmit_initial: scaled('initialRtoUs', MILLISECOND),
+  rexmit_min: scaled('minRtoUs', MILLISECOND),
+  rfc1323: windowScaleAndTimestamps,
+  rfc3042: flag('limitedTransmit'),
+  rfc3390: ignored,
+  rfc3465: ignored,
+  'sack.enable': flag('sack'),
+  sendbuf_auto: flag('sendBufferAutotune'),
+  sendbuf_max: scaled('sendBufferMaxBytes', 1),
+  sendspace: scaled('sendBufferBytes', 1),
+  syncookies: tcp((value) => ({ synCookies: value === 0 ? 'never' : 'pressure' })),
+  syncookies_only: tcp((value) => (value === 0 ? {} : { synCookies: 'always' })),
+}
+
+function bit(settings: HostSettings, mask: number, value: number): null {
+  settings.fastOpen = value === 0 ? settings.fastOpen & ~mask : settings.fastOpen | mask
+  return null
+}
+
+/** Branches that have nothing in them which our stack depends on. */
+const IGNORED_BRANCHES = [
+  /^net\.(ipv4|ipv6)\.(conf|neigh|route|icmp|ip6frag|ipfrag|ping_|igmp|fib_|nexthop|udp|raw|cipso|inet_peer|vs)/,
+  /^net\.ipv4\.(ip_|icmp_|min_adv_mss|fwmark|rt_)/,
+  /^net\.ipv6\.(auto_flowlabels|flowlabel|ip6|bindv6only|anycast|idgen|mld|xfrm6|seg6)/,
+  /^net\.core\./,
+  /^net\.inet6?\./,
+  /^(kern|vm|kernel|fs|debug|security|hw|net\.link|net\.netfilter|net\.mptcp|net\.unix)\./,
+]
+
+function find(name: string): Setter | null {
+  const leaf = name.replace(/^net\.(ipv4|core|inet\.tcp)\./, '')
+  if (name.startsWith('net.ipv4.tcp_')) {
+    return LINUX[leaf] ?? (LINUX_IGNORED.includes(leaf.slice('tcp_'.length)) ? ignored : null)
+  }
+  if (name.startsWith('net.ipv4.') && Object.hasOwn(IP, leaf)) return IP[leaf]
+  if (name.startsWith('net.core.') && Object.hasOwn(CORE, leaf)) return CORE[leaf]
+  if (name.startsWith('net.inet.tcp.')) return FREEBSD[leaf] ?? ignored
+  return IGNORED_BRANCHES.some((branch) => branch.test(name)) ? ignored : null
+}
+
+/** Sets what a name of Linux's or FreeBSD's means here; returns why it cannot, or null. */
+export function applySysctl(settings: HostSettings, name: string, value: string): string | null {
+  const normal = name.trim().replaceAll('/', '.')
+  const setter = find(normal)
+  if (setter === null) return `${normal} is not known here`
+  if (setter === ignored) return null
+  const text = value.trim().replace(/^"(.*)"$/, '$1')
+  const number = Number(text)
+  const needsNumber =
+    setter !== congestion && setter !== receiveMemory && setter !== sendMemory && setter !== IP.ip_local_port_range
+  if (needsNumber && (text === '' || !Number.isFinite(number))) return `${normal} takes a number, not '${text}'`
+  const reason = setter(settings, number, text)
+  return reason === null ? null : `${normal} ${reason}`
+}
