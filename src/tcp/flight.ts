@@ -45,6 +45,9 @@ export interface FlightEntry {
   isAppLimited: boolean
 }
 
+/** How much later than all else a retransmission counts as sent, in microseconds, when the clock has not moved since. */
+const MOMENT = 0.25
+
 const isInNetwork = (mark: FlightMark): boolean => mark === 'sent' || mark === 'resent'
 
 const wasSentBefore = (a: FlightEntry, b: FlightEntry): boolean =>
@@ -126,7 +129,7 @@ export class Flight {
     const entry: FlightEntry = {
       start,
       end,
-      sentAt: now,
+      sentAt: this.#latest(now, end),
       transmissions: 1,
       mark: 'sent',
       cause: 'none',
@@ -183,13 +186,24 @@ export class Flight {
     const entry = this.#entries[this.#first + i]
     this.#change(entry, 'resent', null) // its place is at the end: none is looked for
     this.#unlink(entry)
+    const at = this.#latest(now, entry.end)
     this.#link(entry, this.#newest)
     entry.delivered = counts.delivered
     entry.deliveredAt = counts.deliveredAt
     entry.firstSentAt = counts.firstSentAt
     entry.isAppLimited = counts.appLimitedUntil > 0
-    entry.sentAt = now
+    entry.sentAt = at
     entry.transmissions++
+  }
+
+  /**
+   * When a piece that leaves now counts as sent: not before what left before it, and later when its end lies below, since RFC 8985 §6.2
+   * goes by sequence where times are the same. Else text that left just before a retransmission would tell that it is lost.
+   */
+  #latest(now: Micros, end: Seq): Micros {
+    const newest = this.#newest
+    if (newest === null || newest.sentAt < now) return now
+    return seqGt(newest.end, end) ? newest.sentAt + MOMENT : newest.sentAt
   }
 
   /** Splits entry `i` so that one entry ends at `at`, which lies strictly inside it. */
