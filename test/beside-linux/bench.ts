@@ -38,6 +38,9 @@ export const OPTIONS = {
 
 export const MSG = { OOB: 1, PEEK: 2, DONTWAIT: 0x40, NOSIGNAL: 0x4000, MORE: 0x8000, FASTOPEN: 0x20000000 } as const
 
+/** Room for all that a scenario writes at once. */
+const SEND_BUFFER = 150_000
+
 /** What a scenario works with. */
 export class Bench {
   readonly target: Target
@@ -72,6 +75,13 @@ export class Bench {
   begin(): void {
     this.trace.length = 0
     this.#start = this.now
+  }
+
+  /** The same, and the peer's numbers count from where the side under test is with them. */
+  beginAnew(): void {
+    this.begin()
+    const bases = this.#bases.get(this.peer)
+    if (bases !== undefined) bases.peer = this.peer.acknowledged - 1
   }
 
   // ---- time
@@ -207,6 +217,7 @@ export class Bench {
   /** A connection that the side under test has opened; what is compared begins after it. */
   async client(prepare: (fd: number) => void = () => {}): Promise<number> {
     const fd = this.socket()
+    this.set(fd, 'SO_SNDBUF', SEND_BUFFER) // Linux's own grows with what it has sent, from 16 KiB
     prepare(fd)
     this.connect(fd)
     await this.until(() => this.peer.isOpen)

@@ -161,6 +161,11 @@ export class Peer {
     this.#end = this.iss + 1
   }
 
+  /** What the other has acknowledged. */
+  get acknowledged(): number {
+    return this.#una
+  }
+
   // ---- what a scenario asks of it
 
   /** Opens: sends a SYN. */
@@ -347,6 +352,7 @@ export class Peer {
       this.#sendSyn(true)
     } else {
       this.#una = Math.max(this.#una, this.iss + 1)
+      this.#nxt = Math.max(this.#nxt, this.iss + 1)
       this.isOpen = true
       this.#sendAck()
       this.#sendText()

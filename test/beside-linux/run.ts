@@ -1,6 +1,7 @@
 // Runs scenarios on both sides and compares.
 
 import { KernelTarget } from '../../src/cli/kernel-target.ts'
+import { StackTarget } from '../../src/packetdrill/stack-target.ts'
 import type { Target } from '../../src/packetdrill/target.ts'
 import { Bench, ENDS } from './bench.ts'
 import type { Scenario } from './scenario.ts'
@@ -8,7 +9,7 @@ import { closing } from './scenarios/closing.ts'
 import { opening } from './scenarios/opening.ts'
 import { receiving } from './scenarios/receiving.ts'
 import { sending } from './scenarios/sending.ts'
-import type { TraceEvent } from './trace.ts'
+import { compare, type Difference, type TraceEvent } from './trace.ts'
 
 /** All scenarios. */
 export const SCENARIOS: readonly Scenario[] = [...opening, ...sending, ...receiving, ...closing]
@@ -43,4 +44,42 @@ export async function runOnLinux(list: readonly Scenario[]): Promise<readonly (r
     if (one.status === 'fulfilled') return one.value
     throw new Error(`${list[i].name}: ${one.reason}`, { cause: one.reason })
   })
+}
+
+/** Runs a scenario on our stack, in virtual time. */
+export async function runOnOurs(one: Scenario): Promise<readonly TraceEvent[]> {
+  const target = new StackTarget(ENDS)
+  try {
+    return await play(target, one)
+  } finally {
+    await target.close()
+  }
+}
+
+/** What came of a scenario. */
+export interface Verdict {
+  readonly name: string
+  /** null: both did the same. */
+  readonly difference: Difference | null
+}
+
+/** How often Linux may try a scenario whose outcome is not the one expected: real time has its accidents. */
+const TRIES = 3
+
+/** Runs scenarios on both sides; on Linux again while `isExpected` does not hold, since a busy machine is late at times. */
+export async function besideLinux(
+  list: readonly Scenario[],
+  isExpected: (verdict: Verdict) => boolean,
+): Promise<readonly Verdict[]> {
+  const ours = new Map<Scenario, readonly TraceEvent[]>()
+  for (const one of list) ours.set(one, await runOnOurs(one))
+  const verdicts = new Map<Scenario, Verdict>()
+  for (let left = [...list], tries = 0; left.length > 0 && tries < TRIES; tries++) {
+    const linux = await runOnLinux(left)
+    for (const [i, one] of left.entries()) {
+      verdicts.set(one, { name: one.name, difference: compare(linux[i], ours.get(one)!, one.compareTimes) })
+    }
+    left = left.filter((one) => !isExpected(verdicts.get(one)!))
+  }
+  return list.map((one) => verdicts.get(one)!)
 }

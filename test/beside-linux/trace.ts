@@ -84,7 +84,7 @@ function optionsText(bytes: Uint8Array, start: number, segment: SegmentHeader, t
 }
 
 /** Times nearer than this are the same: a turn of the event loop, four ticks of the kernel's clock. */
-const NEAR_US = 20_000
+const NEAR_US = 25_000
 /** Longer ones may differ by this factor. */
 const FACTOR = 1.5
 

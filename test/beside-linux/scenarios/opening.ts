@@ -97,8 +97,7 @@ export const opening: readonly Scenario[] = [
   scenario('SYN,ACK with a wrong acknowledgement', { silent: true }, async (s) => {
     const fd = s.socket()
     s.connect(fd)
-    s.peer.irs = 0
-    await s.wait(1)
+    await s.wait(5)
     s.peer.raw(s.now, { flags: 'S.', seq: 0, ack: 12345, bare: true })
     await s.wait(60)
     s.peer.raw(s.now, { flags: 'R.', seq: 0, ack: 12345, bare: true })
@@ -124,7 +123,6 @@ export const opening: readonly Scenario[] = [
     const listener = s.listen()
     s.peer.raw(s.now, { flags: 'S', seq: 0, bare: true })
     await s.wait(60)
-    s.peer.irs = 77
     s.peer.raw(s.now, { flags: '.', seq: 1, ack: 5, bare: true })
     await s.wait(60)
     s.call('accept', listener, 0, 0)
@@ -180,6 +178,7 @@ export const opening: readonly Scenario[] = [
     { ecn: true, marks: [3] },
     async (s) => {
       const fd = s.socket()
+      s.set(fd, 'SO_SNDBUF', 150_000)
       s.connect(fd)
       await s.wait(100)
       s.write(fd, 30 * 1448)
@@ -188,7 +187,7 @@ export const opening: readonly Scenario[] = [
     { sysctls: { 'net.ipv4.tcp_ecn': '1' } },
   ),
   scenario('ECN, server', { ecn: true, marks: [3] }, async (s) => {
-    const listener = s.listen()
+    const listener = s.listen((fd) => s.set(fd, 'SO_SNDBUF', 150_000))
     s.peer.connect(s.now)
     await s.wait(100)
     const fd = s.call('accept', listener, 0, 0).value

@@ -85,11 +85,12 @@ export const receiving: readonly Scenario[] = [
     s.peer.write(s.now, 100_000)
     await s.until(() => s.trace.some((event) => event.kind === 'out' && event.text.includes('win 0')))
     await s.wait(200)
-    s.begin()
-    s.peer.raw(s.now, { flags: '.', length: 1, seq: -1 })
+    s.beginAnew()
+    s.peer.raw(s.now, { flags: '.', length: 1 })
     await s.wait(100)
-    s.quiet('recv', fd, null, 1 << 20, 0)
-    await s.wait(5)
+    s.peer.change({ rtoMs: 10_000 })
+    s.quiet('recv', fd, null, 1 << 20, 0x40)
+    await s.wait(20)
   }),
   segments('text beyond the window', [{ seq: 3_000_000, length: 100 }]),
   segments('a reset that is exact', [{ flags: 'R', seq: 1, bare: true }]),

@@ -9,6 +9,7 @@ const MSS = 1448
 /** A bulk of so many segments to a peer that loses some of it. */
 function loss(name: string, policy: Policy, segments = 20, ms = 1500): Scenario {
   return scenario(name, policy, async (s) => {
+    s.focus = { push: false }
     const fd = await s.client()
     s.write(fd, segments * MSS)
     await s.wait(ms)
@@ -75,7 +76,7 @@ export const sending: readonly Scenario[] = [
     s.peer.setWindow(s.now, 0)
     await s.wait(50)
     s.write(fd, 3 * MSS)
-    await s.wait(1600)
+    await s.wait(1300)
     s.peer.setWindow(s.now, 100_000)
     await s.wait(200)
   }),
@@ -151,12 +152,33 @@ export const sending: readonly Scenario[] = [
     s.peer.unreachable(s.now, 4, 1, 10)
     await s.wait(150)
   }),
-  scenario('ICMP errors in SYN-SENT and after', { silent: true }, async (s) => {
+  scenario('port unreachable in SYN-SENT', { silent: true }, async (s) => {
     const fd = s.socket()
     s.connect(fd)
     await s.wait(10)
-    s.peer.irs = 0
+    s.peer.unreachable(s.now, 3, 0)
     await s.wait(100)
+    s.poll(fd)
+    s.error(fd)
+  }),
+  scenario('host unreachable in SYN-SENT', { silent: true }, async (s) => {
+    const fd = s.socket()
+    s.connect(fd)
+    await s.wait(10)
+    s.peer.unreachable(s.now, 1, 0)
+    await s.wait(100)
+    s.poll(fd)
+    s.error(fd)
+  }),
+  scenario('host and port unreachable in ESTABLISHED', { ackEvery: 0 }, async (s) => {
+    const fd = await s.client()
+    s.write(fd, 100)
+    await s.wait(10)
+    s.peer.unreachable(s.now, 1, 1)
+    s.peer.unreachable(s.now, 3, 1)
+    await s.wait(100)
+    s.poll(fd)
+    s.error(fd)
   }),
   scenario('urgent text', {}, async (s) => {
     const fd = await s.client()
