@@ -6,6 +6,7 @@ import { demoCommand } from './demo.ts'
 import { EXIT } from './errors.ts'
 import { fetchCommand } from './fetch.ts'
 import { reportError } from './lifecycle.ts'
+import { packetdrillCommand } from './packetdrill.ts'
 import { pingCommand } from './ping.ts'
 import { printError } from './print.ts'
 import { serveCommand } from './serve.ts'
@@ -17,6 +18,7 @@ Examples:
   sudo tunstack serve .                               then: curl http://10.77.0.2/
   sudo tunstack fetch -v http://10.77.0.1:8080/       from a server of this machine's kernel
   sudo tunstack ping -c 3 10.77.0.1
+  tunstack packetdrill tests/                         scripts in virtual time; needs no privileges
   unshare -Urn tunstack ping 10.77.0.1                without sudo, where /dev/net/tun may be opened
 
 tunstack speaks TCP/IP itself. A TUN device joins it to this machine's kernel, which is 10.77.0.1 and fd77::1 to it;
@@ -33,7 +35,7 @@ export function program(): Command {
     .helpOption('-h, --help', 'print this help, or that of a command')
     .showSuggestionAfterError(true)
     .addHelpText('after', EXAMPLES)
-  for (const command of [demoCommand(), serveCommand(), fetchCommand(), pingCommand()]) root.addCommand(command)
+  for (const command of [demoCommand(), serveCommand(), fetchCommand(), pingCommand(), packetdrillCommand()]) root.addCommand(command)
   for (const command of [root, ...root.commands]) {
     command.exitOverride()
     command.configureOutput({ outputError: (text, write) => write(`${usageText(command, text)}\n`) })

@@ -1,0 +1,168 @@
+// `tunstack packetdrill FILE|DIR...`: runs packetdrill scripts against this stack, in virtual time.
+// Owns: the command, finding scripts, the order of what is printed. Does not own: the language and the run (src/packetdrill).
+// Exit status: 0 all passed, 1 some failed, 2 a script could not be read, or the command line.
+
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import type { RunOptions } from '../packetdrill/index.ts'
+import { formatFailure, parseScript, runScript, type ScriptResult, StackTarget } from '../packetdrill/index.ts'
+import { EXIT, messageOf, usageError } from './errors.ts'
+import { type Lifecycle, runCommand } from './lifecycle.ts'
+import { print } from './print.ts'
+import { listOption, parseWhole, valueOption } from './read-options.ts'
+
+const HELP = `
+A script is a list of timed lines: packets that come in (<), packets that are expected to go out (>), system calls with their results,
+assertions about tcp_info, sysctl settings. Time is virtual: a script of minutes takes milliseconds, needs no privileges, and ends
+the same way each time.
+
+    0    socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+    +0   bind(3, ..., ...) = 0
+    +0   listen(3, 1) = 0
+    +0   < S 0:0(0) win 65535 <mss 1460,nop,wscale 7>
+    +0   > S. 0:0(0) ack 1 <...>
+    +.1  < . 1:1(0) ack 1 win 257
+    +0   accept(3, ..., ...) = 4
+    +0   write(4, ..., 1000) = 1000
+    +0   > P. 1:1001(1000) ack 1
+    +0   %{ assert tcpi_unacked == 1 }%
+
+Strict matching (the default) compares flags, numbers, options in their order and times, as packetdrill does. --semantic passes over the
+window, PSH, the order of options, the values of timestamps and window scale, and lets empty acknowledgements come at other times.
+
+Nothing in backticks is executed: settings of net.ipv4.tcp_* and net.inet.tcp.* are applied to the stack, the rest is reported.
+
+--mutate asks how much the scripts notice: each script that passes is run again with one thing wrong at a time (a sequence number,
+a flag, a result, a line left out), and must fail. Printed are the share that does and the mutants that do not.
+
+Examples:
+  tunstack packetdrill handshake.pkt
+  tunstack packetdrill --semantic tests/                    every .pkt below a folder
+  tunstack packetdrill -D PORT=8080 --json server.pkt
+  tunstack packetdrill --mutate retransmission.pkt
+
+Exit status: 0 all passed, 1 some failed, 2 a script could not be read. The language: docs/packetdrill.md.`
+
+interface Flags {
+  readonly semantic?: boolean
+  readonly json?: boolean
+  readonly mutate?: boolean
+  readonly define?: readonly (readonly [string, string])[]
+  readonly tolerance_usecs?: number
+  readonly verbose?: boolean
+  readonly stopOnFailure?: boolean
+  readonly jobs?: number
+}
+
+/** The command `packetdrill`. */
+export function packetdrillCommand(): Command {
+  return new Command('packetdrill')
+    .summary('run packetdrill scripts against this stack')
+    .description('Runs packetdrill scripts (.pkt) against this stack, in virtual time.')
+    .argument('<file...>', 'scripts, or folders of them')
+    .option('--semantic', 'compare what packets mean, not every field')
+    .option('--json', 'print one JSON object a script')
+    .option('--mutate', 'run each script with mistakes in it, which it must notice')
+    .addOption(listOption('-D, --define <name=value>', 'put a value in the place of a name', parseDefinition))
+    .addOption(
+      valueOption('--tolerance_usecs <n>', 'how far times may be off, in microseconds', (text) =>
+        parseWhole(text, 0, 2 ** 31),
+      ),
+    )
+    .option('-v, --verbose', 'print what happens in each script, and what is ignored')
+    .option('--stop-on-failure', 'end with the first script that fails')
+    .addOption(
+      valueOption('--jobs <n>', 'scripts under way at a time', (text) => parseWhole(text, 1, 1024)).default(1),
+    )
+    .addHelpText('after', HELP)
+    .action(async (paths: readonly string[], flags: Flags) => {
+      await runCommand((life) => packetdrill(paths, flags, life))
+    })
+}
+
+function parseDefinition(text: string): readonly [string, string] {
+  const found = /^([A-Za-z_]\w*)=(.*)$/s.exec(text)
+  if (found === null) throw new TypeError(`'${text}': write NAME=VALUE`)
+  return [found[1], found[2]]
+}
+
+/** The scripts that the arguments name, folders searched through. @throws {CliError} for what is not there */
+function findScripts(paths: readonly string[]): string[] {
+  return paths.flatMap((path) => {
+    let isFolder: boolean
+    try {
+      isFolder = statSync(path).isDirectory()
+    } catch (error) {
+      throw usageError(`${path}: ${messageOf(error)}`, 'name scripts, or folders of them')
+    }
+    if (!isFolder) return [path]
+    const names = readdirSync(path, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.pkt'))
+    return names.sort().map((name) => join(path, name))
+  })
+}
+
+async function packetdrill(paths: readonly string[], flags: Flags, life: Lifecycle): Promise<number> {
+  const files = findScripts(paths)
+  if (files.length === 0) throw usageError('no script (.pkt) was found', 'name scripts, or folders of them')
+  const definitions = Object.fromEntries(flags.define ?? [])
+  const options: RunOptions = { semantic: flags.semantic === true, toleranceUs: flags.tolerance_usecs }
+  const startMs = performance.now()
+  const count = { passed: 0, failed: 0, unreadable: 0 }
+  let next = 0
+  const worker = async (): Promise<void> => {
+    while (next < files.length && !life.stop.aborted) {
+      const result = await runFile(files[next++], definitions, options)
+      count[result.unreadable ? 'unreadable' : result.ok ? 'passed' : 'failed']++
+      tell(result, flags)
+      if (!result.ok && flags.stopOnFailure === true) return
+      await new Promise<void>((resolve) => setImmediate(resolve)) // signals
+    }
+  }
+  await Promise.all(Array.from({ length: flags.jobs ?? 1 }, worker))
+  if (flags.json !== true) print(summary(count, performance.now() - startMs))
+  return count.unreadable > 0 ? EXIT.usage : count.failed > 0 ? EXIT.failure : EXIT.ok
+}
+
+function summary(count: { passed: number; failed: number; unreadable: number }, ms: number): string {
+  const { passed, failed, unreadable } = count
+  const parts = [`${passed} passed`, `${failed} failed`]
+  if (unreadable > 0) parts.push(`${unreadable} could not be read`)
+  const all = passed + failed + unreadable
+  return `${all} script${all === 1 ? '' : 's'}: ${parts.join(', ')}, in ${(ms / 1000).toFixed(2)} s`
+}
+
+async function runFile(
+  file: string,
+  definitions: Readonly<Record<string, string>>,
+  options: RunOptions,
+): Promise<ScriptResult> {
+  const { script, complaints } = parseScript(readFileSync(file, 'utf8'), file, definitions)
+  if (complaints.length === 0) return runScript(script, (ends) => new StackTarget(ends), options)
+  const texts = complaints.map(({ line, column, message }) => `${file}:${line}:${column}: error ${message}`)
+  return {
+    file,
+    ok: false,
+    line: complaints[0].line,
+    error: texts.join('\n'),
+    expected: '',
+    actual: '',
+    events: [],
+    warnings: [],
+    unreadable: true,
+  }
+}
+
+function tell(result: ScriptResult, flags: Flags): void {
+  if (flags.json === true) {
+    const { file, ok, line, error, expected, actual, events, warnings } = result
+    print(JSON.stringify({ file, ok, line, error, expected, actual, events, warnings }))
+    return
+  }
+  if (result.unreadable) print(result.error)
+  else if (!result.ok) print(formatFailure(result))
+  if (flags.verbose !== true) return
+  if (result.ok) print(`${result.file}: passed`)
+  for (const warning of result.warnings) print(`  note: ${warning}`)
+  if (result.ok) for (const event of result.events) print(`  ${event}`)
+}

@@ -1,0 +1,120 @@
+// What a call has returned against what the script expects of it.
+// Owns: results, errno, and the arguments that a call fills in. Does not own: time (runner.ts), file descriptors (descriptors.ts).
+
+import type { CallAction } from './ast.ts'
+import { errnoName } from './constants.ts'
+import type { Outcome, Value } from './target.ts'
+
+/** The arguments that a call fills in; all others are only read. */
+const FILLED: Readonly<Record<string, readonly number[]>> = {
+  getsockopt: [3, 4],
+  poll: [0],
+  ppoll: [0],
+  epoll_wait: [1],
+  recvmsg: [1],
+  ioctl: [2],
+  accept: [1, 2],
+  accept4: [1, 2],
+  getsockname: [1, 2],
+  getpeername: [1, 2],
+  recvfrom: [1, 4, 5],
+  recv: [1],
+  read: [1],
+  readv: [1],
+  pipe: [0],
+}
+
+/** Calls that return a file descriptor. */
+export const RETURNS_DESCRIPTOR: ReadonlySet<string> = new Set([
+  'socket',
+  'accept',
+  'accept4',
+  'epoll_create',
+  'epoll_create1',
+  'open',
+  'dup',
+  'eventfd',
+])
+
+/** Everything in which an outcome is not what was expected; in words. */
+export function compareOutcome(action: CallAction, outcome: Outcome): string[] {
+  const { expected } = action
+  const errno = outcome.errno === '' ? '' : errnoName(outcome.errno)
+  const failed = errno !== '' || outcome.value < 0
+  if (expected.least === null || expected.most === null) return failed ? [] : compareFilled(action, outcome)
+  const isDescriptor = RETURNS_DESCRIPTOR.has(action.name) && expected.least >= 0
+  const isWithin = outcome.value >= expected.least && outcome.value <= expected.most
+  if (failed ? !isWithin : !isWithin && !isDescriptor) {
+    return [`returned ${resultText(outcome.value, errno)}, expected ${expectedText(action)}`]
+  }
+  if (expected.errno !== '' && expected.errno !== errno) {
+    return [`returned ${resultText(outcome.value, errno)}, expected ${expectedText(action)}`]
+  }
+  // What a failing call has filled in means nothing, but recvmsg's error queue never fails.
+  return failed ? [] : compareFilled(action, outcome)
+}
+
+/** `-1 EAGAIN`. */
+export function resultText(value: number, errno: string): string {
+  return errno === '' ? String(value) : `${value} ${errno}`
+}
+
+/** What a script expects of a call's result, in its own notation. */
+export function expectedText({ expected }: CallAction): string {
+  const { least, most, errno } = expected
+  if (least === null || most === null) return '?'
+  return least === most ? resultText(least, errno) : `[${least}, ${most}]`
+}
+
+function compareFilled(action: CallAction, outcome: Outcome): string[] {
+  const differences: string[] = []
+  for (const index of FILLED[action.name] ?? []) {
+    const wanted = action.args[index]
+    const found = outcome.outputs[index]
+    if (wanted === undefined || wanted === null || found === undefined || found === null) continue
+    compareValue(wanted, found, `argument ${index + 1}`, differences)
+  }
+  return differences
+}
+
+/** Compares what the script has written, and nothing else. */
+function compareValue(wanted: Value, found: Value, where: string, differences: string[]): void {
+  if (wanted === null || found === null) return
+  if (Array.isArray(wanted)) {
+    const items: readonly Value[] = Array.isArray(found) ? found : [found]
+    if (items.length < wanted.length) {
+      differences.push(`${where} is ${formatValue(found)}, expected ${formatValue(wanted)}`)
+      return
+    }
+    wanted.forEach((item, i) => compareValue(item, items[i], wanted.length > 1 ? `${where}[${i}]` : where, differences))
+    return
+  }
+  if (typeof wanted === 'object') {
+    if (Array.isArray(found)) {
+      compareValue(wanted, found[0] ?? '', where, differences)
+      return
+    }
+    if (typeof found !== 'object') {
+      differences.push(`${where} is ${formatValue(found)}, expected ${formatValue(wanted)}`)
+      return
+    }
+    const fields = found as Readonly<Record<string, Value>>
+    for (const [field, value] of Object.entries(wanted)) {
+      compareValue(value, fields[field] === undefined ? 'nothing' : fields[field], `${field} of ${where}`, differences)
+    }
+    return
+  }
+  const actual: Value = Array.isArray(found) && found.length === 1 ? found[0] : found
+  if (actual !== wanted) differences.push(`${where} is ${formatValue(actual)}, expected ${formatValue(wanted)}`)
+}
+
+/** A value in the script's notation. */
+export function formatValue(value: Value): string {
+  if (value === null) return '...'
+  if (typeof value === 'number') return String(value)
+  if (typeof value === 'string') return JSON.stringify(value)
+  if (Array.isArray(value)) return `[${value.map(formatValue).join(', ')}]`
+  return `{${Object.entries(value)
+    .map(([field, one]) => `${field}=${formatValue(one)}`)
+    .join(', ')}}`
+}

@@ -1,0 +1,50 @@
+// Lines in backticks. Settings of the kernel's network are recognised; everything else is reported and never executed.
+// Owns: recognising them. Does not own: what a setting does (a target's).
+
+/** What a command comes to. */
+export interface CommandMeaning {
+  readonly settings: readonly { readonly name: string; readonly value: string }[]
+  /** Parts that mean nothing here. */
+  readonly ignored: readonly string[]
+}
+
+/** Reads a command of one or several lines. */
+export function readCommand(text: string): CommandMeaning {
+  const settings: { name: string; value: string }[] = []
+  const ignored: string[] = []
+  const joined = text.replace(/\\\n/g, ' ')
+  for (const part of joined.split(/\n|;|&&|\|\|/)) {
+    const line = part.replace(/(^|\s)#.*$/, '').trim()
+    if (line === '' || line === 'true' || line === ':') continue
+    const found = readSysctl(line) ?? readEcho(line)
+    if (found === null) ignored.push(line)
+    else settings.push(...found)
+  }
+  return { settings, ignored }
+}
+
+const PROC = '/proc/sys/'
+
+/** `sysctl -q -w net.ipv4.tcp_rmem="4096 87380 6291456" net.ipv4.tcp_ecn=0`. */
+function readSysctl(line: string): { name: string; value: string }[] | null {
+  const command = /^(?:sudo\s+)?(?:\/\S*\/)?sysctl\s+(.*)$/.exec(line)
+  if (command === null) return null
+  const rest = command[1].replace(/\s*\d?>+\s*(?:&\d|\S+)/g, '')
+  const settings: { name: string; value: string }[] = []
+  const pattern = /(?:^|\s)([A-Za-z][\w./-]*)\s*=\s*("[^"]*"|'[^']*'|[^\s"']\S*)/g
+  for (const found of rest.matchAll(pattern)) {
+    settings.push({ name: found[1].replaceAll('/', '.'), value: unquoted(found[2]) })
+  }
+  return settings.length === 0 ? null : settings
+}
+
+/** `echo 1 > /proc/sys/net/ipv4/tcp_ecn`. */
+function readEcho(line: string): { name: string; value: string }[] | null {
+  const found = /^echo\s+(?:-n\s+)?(.*?)\s*>\s*(\/proc\/sys\/\S+)$/.exec(line)
+  if (found === null) return null
+  return [{ name: found[2].slice(PROC.length).replaceAll('/', '.'), value: unquoted(found[1]) }]
+}
+
+function unquoted(text: string): string {
+  return text.replace(/^(["'])(.*)\1$/, '$2').trim()
+}

@@ -1,0 +1,192 @@
+// The Python between `%{` and `}%`, as far as scripts use it: assert, print, assignments and expressions over the fields of tcp_info.
+// Owns: statements, names that live on from one piece of code to the next. Does not own: expressions (python-expression.ts).
+// DEVIATION: the original gathers all code and runs it after the script; here it runs where it stands, so that a failure ends the script
+// there.
+
+import { CONSTANTS } from './constants.ts'
+import { Expression, formatPython, type PythonValue, truth } from './python-expression.ts'
+
+/** The code cannot be understood, or an assertion of it does not hold. */
+export class PythonError extends Error {
+  override name = 'PythonError'
+  /** Within the code, counted from 1. */
+  readonly line: number
+  /** The assertion, and the values of its names; '' for other errors. */
+  readonly expected: string
+  readonly actual: string
+
+  constructor(message: string, line: number, expected = '', actual = '') {
+    super(message)
+    this.line = line
+    this.expected = expected
+    this.actual = actual
+  }
+}
+
+interface Line {
+  readonly number: number
+  readonly indent: number
+  readonly text: string
+}
+
+/** An evaluator whose names live as long as it. */
+export class Python {
+  readonly #names = new Map<string, PythonValue>()
+  #info: Readonly<Record<string, number>> = {}
+  #printed: string[] = []
+
+  /**
+   * Runs a piece of code and returns what it prints.
+   * @param info fields of tcp_info, which the code sees as names
+   * @throws {PythonError}
+   */
+  run(code: string, info: Readonly<Record<string, number>>): readonly string[] {
+    this.#info = info
+    this.#printed = []
+    this.#block(linesOf(code))
+    return this.#printed
+  }
+
+  /** Runs lines; those that are indented below an `if` belong to it. */
+  #block(lines: readonly Line[]): void {
+    let i = 0
+    let taken: boolean | null = null
+    while (i < lines.length) {
+      const { text, number, indent } = lines[i]
+      const branch = /^(if|elif|else)\b(.*)$/s.exec(text)
+      if (branch === null) {
+        taken = null
+        for (const statement of splitAt(text, ';')) this.#statement(statement.trim(), number)
+        i++
+        continue
+      }
+      const { condition, rest } = this.#branch(branch[1], branch[2], number)
+      let end = i + 1
+      while (end < lines.length && lines[end].indent > indent) end++
+      const body = rest === '' ? lines.slice(i + 1, end) : [{ number, indent: indent + 1, text: rest }]
+      if (branch[1] === 'if') taken = null
+      const holds: boolean = taken !== true && (condition === '' || truth(this.#evaluate(condition, number)))
+      if (holds) this.#block(body)
+      taken = taken === true || holds
+      i = end
+    }
+  }
+
+  #branch(word: string, text: string, line: number): { condition: string; rest: string } {
+    const parts = splitAt(text, ':')
+    if (parts.length < 2) throw new PythonError(`'${word}' has no ':'`, line)
+    return { condition: word === 'else' ? '' : parts[0].trim(), rest: parts.slice(1).join(':').trim() }
+  }
+
+  #statement(text: string, line: number): void {
+    if (text === '' || text === 'pass' || /^(import|from)\s/.test(text)) return
+    if (/^assert\b/.test(text)) return this.#assert(text.slice(6).trim(), line)
+    const print = /^print\b\s*(.*)$/s.exec(text)
+    if (print !== null) return this.#print(print[1].trim(), line)
+    const assignment = /^([A-Za-z_]\w*)\s*(\+|-|\*|\/\/|\||&|)=(?!=)\s*(.*)$/s.exec(text)
+    if (assignment !== null) {
+      const [, name, operator, value] = assignment
+      const source = operator === '' ? value : `${name} ${operator} (${value})`
+      this.#names.set(name, this.#evaluate(source, line))
+      return
+    }
+    this.#evaluate(text, line)
+  }
+
+  #assert(text: string, line: number): void {
+    const expression = this.#parse(text, line)
+    const [condition, message] = expression.alternatives()
+    if (truth(this.#value(condition, line))) return
+    const names = expression.names().filter((name) => !(name in CONSTANTS))
+    const values = names.map((name) => `${name} = ${formatPython(this.#lookup(name, line))}`)
+    const said = message === null ? '' : `: ${formatPython(this.#value(message, line))}`
+    throw new PythonError(`assertion failed${said}`, line, `assert ${text.replace(/\s+/g, ' ')}`, values.join(', '))
+  }
+
+  #print(text: string, line: number): void {
+    const inner = /^\((.*)\)$/s.exec(text)
+    const parts = splitAt(inner === null ? text : inner[1], ',').filter((part) => part.trim() !== '')
+    this.#printed.push(parts.map((part) => formatPython(this.#evaluate(part, line), false)).join(' '))
+  }
+
+  #parse(text: string, line: number): Expression {
+    try {
+      return new Expression(text)
+    } catch (error) {
+      throw new PythonError(`in code: ${error instanceof Error ? error.message : String(error)}`, line)
+    }
+  }
+
+  #evaluate(text: string, line: number): PythonValue {
+    return this.#value(this.#parse(text.trim(), line).root, line)
+  }
+
+  #value(node: Expression['root'], line: number): PythonValue {
+    try {
+      return Expression.evaluate(node, (name) => this.#lookup(name, line))
+    } catch (error) {
+      if (error instanceof PythonError) throw error
+      throw new PythonError(`in code: ${error instanceof Error ? error.message : String(error)}`, line)
+    }
+  }
+
+  #lookup(name: string, line: number): PythonValue {
+    const own = this.#names.get(name)
+    if (own !== undefined) return own
+    const value = this.#info[name] ?? CONSTANTS[name]
+    if (value === undefined) throw new PythonError(`in code: the name '${name}' is not defined`, line)
+    return value
+  }
+}
+
+/** Lines without comments; those within brackets, or before a backslash, joined. */
+function linesOf(code: string): Line[] {
+  const lines: Line[] = []
+  let open = 0
+  let continued = false
+  for (const [i, raw] of code.split('\n').entries()) {
+    const text = withoutComment(raw)
+    const previous = lines.at(-1)
+    const joined = (open > 0 || continued) && previous !== undefined
+    continued = /\\\s*$/.test(text)
+    const clean = text.replace(/\\\s*$/, '')
+    if (joined) lines[lines.length - 1] = { ...previous, text: `${previous.text} ${clean.trim()}` }
+    else if (clean.trim() !== '')
+      lines.push({ number: i + 1, indent: clean.length - clean.trimStart().length, text: clean.trim() })
+    else continue
+    open = Math.max(0, (joined ? open : 0) + depthOf(clean))
+  }
+  return lines
+}
+
+function withoutComment(line: string): string {
+  return splitAt(line, '#')[0]
+}
+
+function depthOf(text: string): number {
+  let depth = 0
+  for (const c of text.replace(/"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/g, ''))
+    depth += '([{'.includes(c) ? 1 : ')]}'.includes(c) ? -1 : 0
+  return depth
+}
+
+/** Parts of a text between separators that stand outside strings and brackets. */
+function splitAt(text: string, separator: string): string[] {
+  const parts: string[] = []
+  let depth = 0
+  let quote = ''
+  let from = 0
+  for (let i = 0; i < text.length; i++) {
+    const c = text[i]
+    if (quote !== '') {
+      if (c === '\\') i++
+      else if (c === quote) quote = ''
+    } else if (c === '"' || c === "'") quote = c
+    else if (c === separator && depth <= 0) {
+      parts.push(text.slice(from, i))
+      from = i + 1
+    } else depth += '([{'.includes(c) ? 1 : ')]}'.includes(c) ? -1 : 0
+  }
+  parts.push(text.slice(from))
+  return parts
+}
