@@ -365,7 +365,8 @@ class ScriptRun {
     if (outcome === null) return
     const actual = resultText(outcome.value, outcome.errno)
     this.#log(`${action.name}(...) = ${actual}`, call.endedAt - this.#start)
-    const differences = compareOutcome(action, outcome)
+    const outputs = this.#descriptors.outputsFor(action.name, action.args, outcome.outputs)
+    const differences = compareOutcome(action, { ...outcome, outputs })
     if (differences.length > 0) {
       throw new ScriptFailure(event.line, `in ${action.name}: ${differences.join('; ')}`, event.text, `= ${actual}`)
     }
