@@ -15,6 +15,12 @@ const INTERFACE = 'tun0'
 /** Where a thread's own namespace is; /proc/self is that of the first thread. */
 const OWN_NAMESPACE = '/proc/thread-self/ns/net'
 
+/** Linux's own defaults where a machine has chosen by its memory: window scale and buffers are the same everywhere. */
+const STANDARD: Readonly<Record<string, string>> = {
+  'net.ipv4.tcp_rmem': '4096 131072 6291456',
+  'net.ipv4.tcp_wmem': '4096 16384 4194304',
+}
+
 /** BSD's names of what Linux has too. */
 const BSD_SYSCTLS: Readonly<Record<string, readonly string[]>> = {
   'net.inet.tcp.rfc1323': ['net.ipv4.tcp_timestamps', 'net.ipv4.tcp_window_scaling'],
@@ -44,6 +50,7 @@ export class KernelNetwork {
       this.#namespace = openSync(OWN_NAMESPACE, 'r')
       try {
         quietIpv6(ends.family)
+        for (const [name, value] of Object.entries(STANDARD)) writeSysctl(name, value)
         this.device = openTun({
           name: INTERFACE,
           addresses: [`${ends.local}/${ends.prefixLength}`],

@@ -10,7 +10,7 @@ import { type Plan, planCall } from './kernel-calls.ts'
 import { KernelNetwork } from './kernel-network.ts'
 import { numberOf } from './kernel-structs.ts'
 import { errorName, type Memory, memory, type SyscallResult, syscall } from './kernel-syscalls.ts'
-import { borrowThread, type CallThread, returnThread } from './kernel-worker.ts'
+import { borrowThread, type CallThread, prepareThreads, returnThread } from './kernel-worker.ts'
 import { readTcpInfo, TCP_INFO_BYTES } from './tcp-info-struct.ts'
 
 const SOL_SOCKET = 1
@@ -25,6 +25,8 @@ const CALL_GRACE_MS = 2
 /** Before a deadline timers are too coarse: so long the event loop goes round without them. */
 const SPIN_US = 1500
 const LONGEST_TIMER_MS = 1000
+/** Calls that can be under way at once before another thread has to be started. */
+const THREADS = 2
 /** How long close waits for calls under way. */
 const CLOSE_WAIT_MS = 1000
 
@@ -62,6 +64,15 @@ export class KernelTarget implements Target {
   #hasEnded = false
   #wake: (() => void) | null = null
   #isClosed = false
+
+  /**
+   * Makes one whose first blocking call is as fast as any.
+   * @throws {SystemError} as the constructor
+   */
+  static async open(ends: Ends, options: KernelTargetOptions = {}): Promise<KernelTarget> {
+    await prepareThreads(THREADS)
+    return new KernelTarget(ends, options)
+  }
 
   /** @throws {SystemError} EPERM without the privileges, and whatever a TUN device fails of */
   constructor(ends: Ends, options: KernelTargetOptions = {}) {

@@ -15,7 +15,7 @@ const { parentPort, workerData } = require('node:worker_threads')
 const koffi = require(workerData.koffi)
 const library = koffi.load(null)
 const functions = new Map()
-const state = new Int32Array(workerData.shared, 0, 1)
+const state = new Int32Array(workerData.shared, 0, 2)
 const result = new Float64Array(workerData.shared, 8, 3)
 parentPort.on('message', ({ name, returns, args }) => {
   if (!functions.has(name)) functions.set(name, library.func(name, returns, args.map(() => 'intptr_t')))
@@ -27,27 +27,34 @@ parentPort.on('message', ({ name, returns, args }) => {
   Atomics.notify(state, 0)
   parentPort.postMessage(null)
 })
+Atomics.store(state, 1, 1)
+Atomics.notify(state, 1)
 parentPort.postMessage(null)
 `
+/** How long a thread may take to begin. */
+const BEGIN_MS = 10_000
 
 /** A thread that makes one call at a time. */
 export class CallThread {
   readonly #worker: Worker
   readonly #state: Int32Array
   readonly #result: Float64Array
-  #isReady = false
+  /** Resolves when the thread runs. */
+  readonly ready: Promise<void>
   #onDone: (() => void) | null = null
 
   constructor() {
     const shared = new SharedArrayBuffer(32)
-    this.#state = new Int32Array(shared, 0, 1)
+    this.#state = new Int32Array(shared, 0, 2)
     this.#result = new Float64Array(shared, 8, 3)
     const koffi = createRequire(import.meta.url).resolve('koffi')
     this.#worker = new Worker(THREAD, { eval: true, workerData: { koffi, shared } })
     this.#worker.unref()
-    this.#worker.on('message', () => {
-      if (!this.#isReady) this.#isReady = true
-      else this.#onDone?.()
+    this.ready = new Promise((resolve) => {
+      this.#worker.once('message', () => {
+        resolve()
+        this.#worker.on('message', () => this.#onDone?.())
+      })
     })
   }
 
@@ -60,6 +67,7 @@ export class CallThread {
 
   /** The result when the call is over; waits up to `waitMs` for it. The thread is free then. `endedUs` is of the clock of hrtime. */
   take(waitMs = 0): (SyscallResult & { readonly endedUs: number }) | null {
+    if (waitMs > 0) Atomics.wait(this.#state, 1, 0, BEGIN_MS) // not at all once it has begun
     if (
       Atomics.load(this.#state, 0) === 0 &&
       (waitMs === 0 || Atomics.wait(this.#state, 0, 0, waitMs) === 'timed-out')
@@ -72,6 +80,12 @@ export class CallThread {
 }
 
 const idle: CallThread[] = []
+
+/** Sees to it that so many threads wait for calls: starting one takes longer than most calls. */
+export async function prepareThreads(count: number): Promise<void> {
+  while (idle.length < count) idle.push(new CallThread())
+  await Promise.all(idle.map(({ ready }) => ready))
+}
 
 /** A thread that makes no call now; a new one when all do. */
 export function borrowThread(): CallThread {

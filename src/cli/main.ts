@@ -35,7 +35,8 @@ export function program(): Command {
     .helpOption('-h, --help', 'print this help, or that of a command')
     .showSuggestionAfterError(true)
     .addHelpText('after', EXAMPLES)
-  for (const command of [demoCommand(), serveCommand(), fetchCommand(), pingCommand(), packetdrillCommand()]) root.addCommand(command)
+  for (const command of [demoCommand(), serveCommand(), fetchCommand(), pingCommand(), packetdrillCommand()])
+    root.addCommand(command)
   for (const command of [root, ...root.commands]) {
     command.exitOverride()
     command.configureOutput({ outputError: (text, write) => write(`${usageText(command, text)}\n`) })

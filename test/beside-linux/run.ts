@@ -40,9 +40,9 @@ export async function runOnLinux(list: readonly Scenario[]): Promise<readonly (r
   })
   const ended = await Promise.allSettled(runs)
   for (const target of targets) await target.close()
-  return ended.map((one, i) => {
-    if (one.status === 'fulfilled') return one.value
-    throw new Error(`${list[i].name}: ${one.reason}`, { cause: one.reason })
+  // A machine that is much too late may make a scenario impossible: that is a difference like another, and tried again.
+  return ended.map((one): readonly TraceEvent[] => {
+    return one.status === 'fulfilled' ? one.value : [{ kind: 'call', at: 0, text: String(one.reason) }]
   })
 }
 

@@ -102,39 +102,40 @@ export interface Difference {
   readonly report: string
 }
 
-/** Compares what the sides under test did. */
+/**
+ * Compares what the sides under test did. A pause is that since whatever happened before, packets of the peer's included, so that it does
+ * not count when the bench itself was late; calls have none, since the scenario says when they are made.
+ */
 export function compare(
   linux: readonly TraceEvent[],
   ours: readonly TraceEvent[],
   compareTimes = true,
 ): Difference | null {
-  const left = linux.filter(({ kind }) => kind !== 'in')
-  const right = ours.filter(({ kind }) => kind !== 'in')
+  const [left, right] = [seen(linux), seen(ours)]
   for (let i = 0; i < Math.max(left.length, right.length); i++) {
-    const [a, b] = [left[i], right[i]]
-    const why = differ(a, b, left[i - 1]?.at ?? 0, right[i - 1]?.at ?? 0, compareTimes)
-    if (why !== null) return { summary: why, report: sideBySide(linux, ours, a, b) }
+    const why = differ(left[i], right[i], compareTimes)
+    if (why !== null) return { summary: why, report: sideBySide(linux, ours, left[i]?.event, right[i]?.event) }
   }
   return null
 }
 
-function differ(
-  a: TraceEvent | undefined,
-  b: TraceEvent | undefined,
-  aBefore: number,
-  bBefore: number,
-  compareTimes: boolean,
-): string | null {
-  if (a?.text !== b?.text) return `Linux: ${a?.text ?? 'nothing more'} | ours: ${b?.text ?? 'nothing more'}`
-  if (a === undefined || b === undefined || !compareTimes || isSamePause(a.at - aBefore, b.at - bBefore)) return null
-  return `${a.text}: Linux after ${pauseText(a.at - aBefore)} | ours after ${pauseText(b.at - bBefore)}`
+/** An event that is compared, and how long after the one before it came. */
+interface Seen {
+  readonly event: TraceEvent
+  readonly pauseUs: number
 }
 
-/** A pause as a class, so that it is the same in each run. */
-function pauseText(us: number): string {
-  if (us < NEAR_US) return 'at once'
-  const step = 2 ** Math.floor(Math.log2(us / NEAR_US) + 0.5) * NEAR_US
-  return `about ${Math.round(step / 1000)} ms`
+function seen(trace: readonly TraceEvent[]): Seen[] {
+  const all = trace.map((event, i) => ({ event, pauseUs: event.at - (trace[i - 1]?.at ?? 0) }))
+  return all.filter(({ event }) => event.kind !== 'in')
+}
+
+function differ(a: Seen | undefined, b: Seen | undefined, compareTimes: boolean): string | null {
+  const [one, other] = [a?.event.text, b?.event.text]
+  if (one !== other) return `Linux: ${one ?? 'nothing more'} | ours: ${other ?? 'nothing more'}`
+  if (a === undefined || b === undefined || !compareTimes || a.event.kind === 'call') return null
+  if (isSamePause(a.pauseUs, b.pauseUs)) return null
+  return `${one}: Linux ${a.pauseUs > b.pauseUs ? 'later' : 'earlier'} than ours`
 }
 
 /** Lines of a run; the event at which it stops is marked. */

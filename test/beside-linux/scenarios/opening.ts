@@ -177,6 +177,7 @@ export const opening: readonly Scenario[] = [
     'ECN, client',
     { ecn: true, marks: [3] },
     async (s) => {
+      s.focus = { push: false }
       const fd = s.socket()
       s.set(fd, 'SO_SNDBUF', 150_000)
       s.connect(fd)
@@ -187,6 +188,7 @@ export const opening: readonly Scenario[] = [
     { sysctls: { 'net.ipv4.tcp_ecn': '1' } },
   ),
   scenario('ECN, server', { ecn: true, marks: [3] }, async (s) => {
+    s.focus = { push: false }
     const listener = s.listen((fd) => s.set(fd, 'SO_SNDBUF', 150_000))
     s.peer.connect(s.now)
     await s.wait(100)

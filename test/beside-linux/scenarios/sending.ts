@@ -22,6 +22,11 @@ export const sending: readonly Scenario[] = [
   loss('a bulk without losses', {}, 60),
   loss('a bulk, every second segment acknowledged', { ackEvery: 2 }, 60),
   loss('a bulk, acknowledged late', { ackEvery: 100, ackDelayMs: 40 }, 20),
+  scenario('PSH within a long write', {}, async (s) => {
+    const fd = await s.client()
+    s.write(fd, 30 * MSS)
+    await s.wait(200)
+  }),
   scenario('small writes, Nagle', { ackEvery: 2 }, async (s) => {
     const fd = await s.client()
     for (let i = 0; i < 4; i++) s.write(fd, 100)
@@ -81,6 +86,7 @@ export const sending: readonly Scenario[] = [
     await s.wait(200)
   }),
   scenario('a window that closes while text is under way', { window: 10 * MSS }, async (s) => {
+    s.focus = { push: false }
     const fd = await s.client()
     s.write(fd, 30 * MSS)
     s.peer.change({ window: 0 })
@@ -188,6 +194,7 @@ export const sending: readonly Scenario[] = [
     await s.wait(200)
   }),
   scenario('writing again after a pause', {}, async (s) => {
+    s.focus = { push: false }
     const fd = await s.client()
     s.write(fd, 30 * MSS)
     await s.wait(1500)
