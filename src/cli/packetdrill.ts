@@ -6,7 +6,15 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import type { RunOptions } from '../packetdrill/index.ts'
-import { formatFailure, parseScript, runScript, type ScriptResult, StackTarget } from '../packetdrill/index.ts'
+import {
+  formatFailure,
+  mutantsOf,
+  parseScript,
+  runScript,
+  type Script,
+  type ScriptResult,
+  StackTarget,
+} from '../packetdrill/index.ts'
 import type { MakeTarget } from '../packetdrill/runner.ts'
 import { CliError, EXIT, messageOf, usageError } from './errors.ts'
 import { KernelTarget } from './kernel-target.ts'
@@ -117,12 +125,14 @@ async function packetdrill(paths: readonly string[], flags: Flags, life: Lifecyc
   if (files.length === 0) throw usageError('no script (.pkt) was found', 'name scripts, or folders of them')
   const definitions = Object.fromEntries(flags.define ?? [])
   const isKernel = flags.kernel === true
+  if (isKernel && flags.mutate === true) throw usageError('--mutate and --kernel do not go together', 'leave one out')
   if (isKernel && !isInsideNamespace()) return inNamespace()
   watchLifeline(() => process.exit(EXIT.failure))
   const toleranceUs = flags.tolerance_usecs ?? (isKernel ? KERNEL_TOLERANCE_US : undefined)
   const options: RunOptions = { semantic: flags.semantic === true, toleranceUs }
-  const make: MakeTarget = isKernel ? (ends) => KernelTarget.open(ends) : (ends) => new StackTarget(ends)
+  const make: MakeTarget = isKernel ? (ends) => KernelTarget.open(ends) : ourStack
   const startMs = performance.now()
+  if (flags.mutate === true) return mutate(files, definitions, options, flags, life)
   const count = { passed: 0, failed: 0, unreadable: 0 }
   let next = 0
   const worker = async (): Promise<void> => {
@@ -139,6 +149,8 @@ async function packetdrill(paths: readonly string[], flags: Flags, life: Lifecyc
   return count.unreadable > 0 ? EXIT.usage : count.failed > 0 ? EXIT.failure : EXIT.ok
 }
 
+const ourStack: MakeTarget = (ends) => new StackTarget(ends)
+
 /** Runs this very command again where a namespace can be made for each script. @throws {CliError} exit status 77 when none can be had */
 function inNamespace(): Promise<number> {
   const way = findNamespaceWay()
@@ -152,6 +164,54 @@ function summary(count: { passed: number; failed: number; unreadable: number }, 
   if (unreadable > 0) parts.push(`${unreadable} could not be read`)
   const all = passed + failed + unreadable
   return `${all} script${all === 1 ? '' : 's'}: ${parts.join(', ')}, in ${(ms / 1000).toFixed(2)} s`
+}
+
+/** The least share of mutants that a script notices. */
+const LEAST_NOTICED = 0.95
+
+async function mutate(
+  files: readonly string[],
+  definitions: Readonly<Record<string, string>>,
+  options: RunOptions,
+  flags: Flags,
+  life: Lifecycle,
+): Promise<number> {
+  let all = 0
+  let noticed = 0
+  let broken = 0
+  for (const file of files) {
+    if (life.stop.aborted) break
+    const result = await runFile(file, definitions, ourStack, options)
+    if (!result.ok) {
+      broken++
+      tell(result, flags)
+      continue
+    }
+    const { script } = parseScript(readFileSync(file, 'utf8'), file, definitions)
+    const outcome = await mutateOne(script, options)
+    all += outcome.mutants
+    noticed += outcome.mutants - outcome.survivors.length
+    if (flags.json === true) print(JSON.stringify({ file, ...outcome }))
+    else for (const { line, what, text } of outcome.survivors) print(`${file}:${line}: not noticed: ${what}: ${text}`)
+  }
+  const share = all === 0 ? 1 : noticed / all
+  if (flags.json !== true) {
+    print(`${all} mutants of ${files.length - broken} scripts: ${noticed} noticed (${(100 * share).toFixed(1)} %)`)
+  }
+  return broken > 0 || share < LEAST_NOTICED ? EXIT.failure : EXIT.ok
+}
+
+async function mutateOne(
+  script: Script,
+  options: RunOptions,
+): Promise<{ mutants: number; survivors: { line: number; what: string; text: string }[] }> {
+  const mutants = mutantsOf(script, options)
+  const survivors: { line: number; what: string; text: string }[] = []
+  for (const { script: changed, line, what, text } of mutants) {
+    const { ok } = await runScript(changed, ourStack, options)
+    if (ok) survivors.push({ line, what, text })
+  }
+  return { mutants: mutants.length, survivors }
 }
 
 async function runFile(

@@ -122,7 +122,7 @@ export interface CommandAction {
   readonly text: string
 }
 
-/** `%{ ... }%`. */
+/** Code between `%{` and `}%`. */
 export interface CodeAction {
   readonly kind: 'code'
   readonly text: string

@@ -6,7 +6,7 @@ import { errnoName } from './constants.ts'
 import type { Outcome, Value } from './target.ts'
 
 /** The arguments that a call fills in; all others are only read. */
-const FILLED: Readonly<Record<string, readonly number[]>> = {
+export const FILLED_ARGUMENTS: Readonly<Record<string, readonly number[]>> = {
   getsockopt: [3, 4],
   poll: [0],
   ppoll: [0],
@@ -68,7 +68,7 @@ export function expectedText({ expected }: CallAction): string {
 
 function compareFilled(action: CallAction, outcome: Outcome): string[] {
   const differences: string[] = []
-  for (const index of FILLED[action.name] ?? []) {
+  for (const index of FILLED_ARGUMENTS[action.name] ?? []) {
     const wanted = action.args[index]
     const found = outcome.outputs[index]
     if (wanted === undefined || wanted === null || found === undefined || found === null) continue
@@ -86,7 +86,9 @@ function compareValue(wanted: Value, found: Value, where: string, differences: s
       differences.push(`${where} is ${formatValue(found)}, expected ${formatValue(wanted)}`)
       return
     }
-    wanted.forEach((item, i) => compareValue(item, items[i], wanted.length > 1 ? `${where}[${i}]` : where, differences))
+    for (const [i, item] of wanted.entries()) {
+      compareValue(item, items[i], wanted.length > 1 ? `${where}[${i}]` : where, differences)
+    }
     return
   }
   if (typeof wanted === 'object') {

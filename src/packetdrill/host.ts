@@ -6,9 +6,10 @@ import { assert } from '../base/assert.ts'
 import { SeededRandom } from '../base/random.ts'
 import type { Micros } from '../base/time.ts'
 import { IpAddress } from '../ip/address.ts'
-import { Packet } from '../link/device.ts'
+import { MAX_PACKET, Packet } from '../link/device.ts'
 import { Connection, EVENT, type Listener, Stack } from '../stack/index.ts'
 import type { TcpConfig } from '../tcp/config.ts'
+import type { Tcb } from '../tcp/tcb.ts'
 import { Descriptors, errorOf, Socket } from './sockets.ts'
 import { applySysctl, type HostSettings, linuxHost } from './sysctl.ts'
 import type { Call, Ends, Outcome, SentPacket, Value } from './target.ts'
@@ -19,6 +20,11 @@ const MOST_STEPS_AT_ONCE = 100_000
 
 /** What a socket of Linux's does whatever its settings. */
 const LINUX_WAYS: Partial<TcpConfig> = { fastOpen: false, resetKeepsText: true, synWindowBySegments: true }
+
+/** As Linux does towards a TUN device that takes them: what belongs together goes as one packet. */
+const SUPER_SEGMENTS = { checksum: false, superSegmentBytes: MAX_PACKET }
+/** What the stack writes its packets into; each is copied before the next. */
+const scratch = new Packet()
 
 /** How a call ended; without `outputs` its arguments are as they were. */
 export interface Reply {
@@ -79,29 +85,35 @@ export class Host {
   readonly #sent: SentPacket[] = []
   #taken = 0
   readonly #waiting: RunningCall[] = []
-  readonly #packet: Packet
   #hasEnded = false
+  readonly #resetByText = new WeakSet<Tcb>()
 
   constructor(ends: Ends, seed: number) {
     this.ends = ends
     this.#seed = seed
     this.local = IpAddress.parse(ends.local)
     this.remote = IpAddress.parse(ends.remote)
-    this.#packet = new Packet(new Uint8Array(ends.mtu + 256))
   }
 
+  /** Virtual time, from 0. */
   get now(): Micros {
     return this.#now
   }
 
   /** The stack, made when it is first needed: sysctls come before. */
   get stack(): Stack {
-    this.#stack ??= new Stack({
+    if (this.#stack !== null) return this.#stack
+    this.#stack = new Stack({
       addresses: [`${this.ends.local}/${this.ends.prefixLength}`],
       mtu: this.ends.mtu,
       random: new SeededRandom(this.#seed),
+      offload: SUPER_SEGMENTS,
       tcp: this.settings.tcp,
     })
+    this.#stack.tcp.onState = (tcb, from, to) => {
+      // Text for a socket that is shut both ways resets: the application is told, as of the peer's reset.
+      if (to === 'CLOSED' && from.startsWith('FIN-WAIT') && tcb.error === null) this.#resetByText.add(tcb)
+    }
     return this.#stack
   }
 
@@ -117,6 +129,7 @@ export class Host {
     return this.#taken < this.#sent.length
   }
 
+  /** The next packet that was sent; null when there is none. */
   take(): SentPacket | null {
     if (!this.hasSent) return null
     const packet = this.#sent[this.#taken++]
@@ -127,6 +140,7 @@ export class Host {
     return packet
   }
 
+  /** Takes a sysctl; returns why it cannot, or null. */
   setSysctl(name: string, value: string): string | null {
     return applySysctl(this.settings, name, value)
   }
@@ -156,6 +170,7 @@ export class Host {
     return call
   }
 
+  /** A packet comes from the wire; borrowed. */
   deliver(bytes: Uint8Array): void {
     if (this.#isClosed) return
     const packet = new Packet(bytes)
@@ -191,6 +206,7 @@ export class Host {
     this.settle()
   }
 
+  /** Lets go of everything, without another packet. */
   close(): void {
     this.#isClosed = true
     this.#waiting.length = 0
@@ -207,7 +223,7 @@ export class Host {
   #transmit(): void {
     const stack = this.#stack
     if (stack === null) return
-    const packet = this.#packet
+    const packet = scratch
     while (stack.pollTransmit(packet, this.#now)) {
       this.#sent.push({ at: this.#now, bytes: packet.bytes.slice(packet.start, packet.end) })
     }
@@ -231,6 +247,7 @@ export class Host {
     if (!(socket instanceof Socket)) return
     if (source instanceof Connection && source === socket.connection) {
       if ((events & EVENT.error) !== 0) socket.error = errorOf(source)
+      if ((events & EVENT.closed) !== 0 && this.#resetByText.delete(source.tcb)) socket.error = 'ECONNRESET'
       if ((events & EVENT.trouble) !== 0 && source.softError !== null && socket.options.get('RECVERR') === 1) {
         socket.error = source.softError.code
         socket.toldSoftError = source.softError

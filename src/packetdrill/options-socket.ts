@@ -120,7 +120,7 @@ const linger: Option = {
   get: (_, at) => ({ onoff: at.lingerSeconds < 0 ? 0 : 1, linger: Math.max(0, at.lingerSeconds) }),
 }
 
-/** SO_ERROR takes the error; without one, a soft error that it has not told yet (SHLD-25). */
+/** SO_ERROR takes the error; without one, a soft error that it has not told yet [SHLD-25]. */
 const error: Option = readOnly('ERROR', (_, at) => {
   const hard = at.takeError()
   if (hard !== '') return `=${hard}`
@@ -139,7 +139,7 @@ const lowWater: Option = {
   },
 }
 
-/** SOL_SOCKET. */
+/** Options of the level SOL_SOCKET, by number. */
 export const SOCKET_OPTIONS: Readonly<Record<number, Option>> = {
   1: onOff('DEBUG'),
   2: onOff('REUSEADDR'),
@@ -180,7 +180,7 @@ export const SOCKET_OPTIONS: Readonly<Record<number, Option>> = {
 const trafficClass = (name: string): Option => ({
   ...kept(name),
   set(host, at, value) {
-    if (value < -1 || value > 255) return 'EINVAL'
+    if (name === 'TCLASS' && (value < -1 || value > 255)) return 'EINVAL'
     at.options.set(name, Math.max(0, value) & 0xfc) // ECN's bits are TCP's
     retune(host, at, { trafficClass: Math.max(0, value) & 0xfc })
     return ''
@@ -201,7 +201,7 @@ const hopLimit = (name: string): Option => ({
 
 const pathMtu = readOnly('MTU', (_, at) => (at.connection === null ? '!ENOTCONN' : at.connection.info().tcpi_pmtu))
 
-/** IPPROTO_IP. */
+/** Options of the level IPPROTO_IP, by number. */
 export const IP_OPTIONS: Readonly<Record<number, Option>> = {
   1: trafficClass('TOS'),
   2: hopLimit('TTL'),

@@ -227,7 +227,7 @@ const savedSyn: Option = {
 const cork = onOff('CORK', (on) => ({ cork: on }))
 const noDelay = onOff('NODELAY', (on) => ({ nagle: !on }))
 
-/** IPPROTO_TCP. */
+/** Options of the level IPPROTO_TCP, by number. */
 export const TCP_OPTIONS: Readonly<Record<number, Option>> = {
   1: noDelay,
   2: maxSegment,
@@ -255,7 +255,12 @@ export const TCP_OPTIONS: Readonly<Record<number, Option>> = {
   28: savedSyn,
   30: fastOpenConnect,
   31: { ...kept('ULP'), set: () => 'ENOENT' },
-  33: { name: 'FASTOPEN_KEY', bytes: 0, set: () => '', get: () => null },
+  33: {
+    name: 'FASTOPEN_KEY',
+    bytes: 0,
+    set: (_, __, value, raw) => (typeof raw === 'string' || value === 0 ? '' : 'EINVAL'),
+    get: () => null,
+  },
   34: withoutCookie,
   36: kept('INQ', 0, 0, 1),
   37: kept('TX_DELAY', 0, 0),

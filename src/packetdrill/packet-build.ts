@@ -82,7 +82,7 @@ function startPacket(
   header.dst.assign(ends.destination)
   header.protocol = protocol
   header.hopLimit = spec.hopLimit < 0 ? HOP_LIMIT : spec.hopLimit
-  header.trafficClass = (spec.trafficClass < 0 ? 0 : spec.trafficClass) | (spec.ecn === null ? 0 : ECN_BITS[spec.ecn])
+  header.trafficClass = Math.max(0, spec.trafficClass) | (spec.ecn === null ? 0 : ECN_BITS[spec.ecn])
   header.flowLabel = Math.max(0, spec.flowLabel)
   header.dontFragment = true
   const at = header.family === 4 ? 20 : 40

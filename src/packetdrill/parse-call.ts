@@ -171,17 +171,17 @@ export function parseString(scanner: Scanner): string {
   do {
     const found = scanner.match(/"((?:[^"\\\n]|\\.)*)"/y)
     if (found === null) scanner.fail('a string that begins here is not closed')
-    text += found[1].replace(/\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)/g, (_, escape: string) => unescapeOne(escape))
+    text += found[1].replace(/\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)/g, (_, code: string) => unescapeOne(code))
   } while (scanner.sees('"'))
   return text
 }
 
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', a: '\x07', b: '\b', f: '\f', v: '\v' }
 
-function unescapeOne(escape: string): string {
-  if (escape[0] === 'x' && escape.length > 1) return String.fromCharCode(Number.parseInt(escape.slice(1), 16))
-  if (/^[0-7]+$/.test(escape)) return String.fromCharCode(Number.parseInt(escape, 8))
-  return ESCAPES[escape] ?? escape
+function unescapeOne(code: string): string {
+  if (code[0] === 'x' && code.length > 1) return String.fromCharCode(Number.parseInt(code.slice(1), 16))
+  if (/^[0-7]+$/.test(code)) return String.fromCharCode(Number.parseInt(code, 8))
+  return ESCAPES[code] ?? code
 }
 
 function parseArray(scanner: Scanner): Value {

@@ -1,4 +1,5 @@
-// Packets in a script: `> [ect0] P. 1:1001(1000) ack 1 win 65535 <nop,nop,TS val 1 ecr 2>`, `< icmp unreachable frag_needed mtu 1200 [1:1001(1000)]`.
+// Packets in a script: `> [ect0] P. 1:1001(1000) ack 1 win 65535 <nop,nop,TS val 1 ecr 2>`,
+// `< icmp unreachable frag_needed mtu 1200 [1:1001(1000)]`.
 // Owns: the grammar of packets. Does not own: options (parse-options.ts), bytes (packet-build.ts), comparing (packet-match.ts).
 
 import { FLAG } from '../tcp/header.ts'

@@ -16,8 +16,10 @@ type Node =
   | { readonly kind: 'call'; readonly name: string; readonly args: readonly Node[] }
   | { readonly kind: 'index'; readonly of: Node; readonly at: Node }
 
-const TOKEN =
-  /\s*(0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+|\d+\.\d*(?:[eE][-+]?\d+)?|\.\d+|\d+(?:[eE][-+]?\d+)?|[A-Za-z_][\w.]*|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\*\*|\/\/|<<|>>|<=|>=|==|!=|<>|[-+*/%&|^~<>()[\],{}:])/y
+const NUMBER = /0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+|\d+\.\d*(?:[eE][-+]?\d+)?|\.\d+|\d+(?:[eE][-+]?\d+)?/.source
+const STRING = /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/.source
+const SIGN = /\*\*|\/\/|<<|>>|<=|>=|==|!=|<>|[-+*/%&|^~<>()[\],{}:]/.source
+const TOKEN = new RegExp(`\\s*(${NUMBER}|[A-Za-z_][\\w.]*|${STRING}|${SIGN})`, 'y')
 
 const COMPARISONS = ['==', '!=', '<>', '<=', '>=', '<', '>', 'in', 'is']
 

@@ -80,9 +80,15 @@ export class Python {
 
   #statement(text: string, line: number): void {
     if (text === '' || text === 'pass' || /^(import|from)\s/.test(text)) return
-    if (/^assert\b/.test(text)) return this.#assert(text.slice(6).trim(), line)
+    if (/^assert\b/.test(text)) {
+      this.#assert(text.slice(6).trim(), line)
+      return
+    }
     const print = /^print\b\s*(.*)$/s.exec(text)
-    if (print !== null) return this.#print(print[1].trim(), line)
+    if (print !== null) {
+      this.#print(print[1].trim(), line)
+      return
+    }
     const assignment = /^([A-Za-z_]\w*)\s*(\+|-|\*|\/\/|\||&|)=(?!=)\s*(.*)$/s.exec(text)
     if (assignment !== null) {
       const [, name, operator, value] = assignment
@@ -137,6 +143,23 @@ export class Python {
     if (value === undefined) throw new PythonError(`in code: the name '${name}' is not defined`, line)
     return value
   }
+}
+
+/** The code with one assertion negated, for each of its assertions. */
+export function assertionsNegated(code: string): string[] {
+  const lines = linesOf(code).map((line) => ({ ...line, statements: splitAt(line.text, ';') }))
+  const variants: string[] = []
+  for (const [i, line] of lines.entries()) {
+    for (const [j, statement] of line.statements.entries()) {
+      const found = /^(\s*(?:(?:if|elif)\b.*:\s*)?assert)\b(.*)$/s.exec(statement)
+      if (found === null) continue
+      const [condition, ...message] = splitAt(found[2], ',')
+      const negated = [`${found[1]} not (${condition.trim()})`, ...message].join(',')
+      const changed = lines.with(i, { ...line, statements: line.statements.with(j, negated) })
+      variants.push(changed.map(({ indent, statements }) => ' '.repeat(indent) + statements.join(';')).join('\n'))
+    }
+  }
+  return variants
 }
 
 /** Lines without comments; those within brackets, or before a backslash, joined. */

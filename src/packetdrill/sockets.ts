@@ -119,7 +119,7 @@ export class Socket {
     return this.isReadShut || this.isDone || this.hasFin
   }
 
-  /** SEND_SHUTDOWN. */
+  /** SEND_SHUTDOWN: by the application, or because it is over. */
   get isSendShut(): boolean {
     return this.isWriteShut || this.isDone
   }
