@@ -16,6 +16,7 @@ const notTidy = all.filter(({ path }) => !path.startsWith('test/tidy')) // whose
 const TEST_FOLDERS: Readonly<Record<string, string>> = {
   conformance: 'clauses of an RFC, over several floors',
   fuzz: 'random input to anything that a peer controls',
+  'beside-linux': 'scenarios that our stack and the kernel go through alike; run by interop',
   interop: "real TUN devices, Linux's own TCP, curl, nginx, a browser; a vitest project of its own",
   tidy: 'the rules about style, and tests of the rules',
 }

@@ -1,6 +1,6 @@
 // The socket calls of a script as calls of the C library: what each takes, whether it may block, what it leaves behind.
 // Owns: the table of calls. Does not own: structs (kernel-structs.ts, kernel-messages.ts), making the call (kernel-target.ts).
-// Read first: section 2 of the Linux manual for any of them.
+// Read first: the manual pages of the calls, as recv(2).
 
 import type { Ends, Value } from '../packetdrill/target.ts'
 import { ioVector, message } from './kernel-messages.ts'
@@ -259,7 +259,9 @@ const PLANNERS: Readonly<Record<string, Planner>> = {
     const [fd, most, timeout] = [numberOf(args[0]), Math.max(1, numberOf(args[2], 1)), numberOf(args[3])]
     const events = memory(EPOLL_EVENT_BYTES * most)
     const outputs = (value: number): readonly Value[] => {
-      return [args[0], readEpollEvents(value, events.bytes, args[1] ?? null), ...args.slice(2)]
+      if (value <= 0) return args
+      const found = readEpollEvents(value, events.bytes, args[1] ?? null)
+      return [args[0], Array.isArray(args[1]) ? found : found[0], ...args.slice(2)]
     }
     const call = [fd, events.address, numberOf(args[2], 1), 0]
     if (timeout === 0 || isReadable(fd)) return { ...plain('epoll_wait', args, call, [events]), outputs }

@@ -130,7 +130,7 @@ async function packetdrill(paths: readonly string[], flags: Flags, life: Lifecyc
   watchLifeline(() => process.exit(EXIT.failure))
   const toleranceUs = flags.tolerance_usecs ?? (isKernel ? KERNEL_TOLERANCE_US : undefined)
   const options: RunOptions = { semantic: flags.semantic === true, toleranceUs }
-  const make: MakeTarget = isKernel ? (ends) => KernelTarget.open(ends) : ourStack
+  const make: MakeTarget = isKernel ? (ends) => KernelTarget.open(ends, { isSegmentWise: true }) : ourStack
   const startMs = performance.now()
   if (flags.mutate === true) return mutate(files, definitions, options, flags, life)
   const count = { passed: 0, failed: 0, unreadable: 0 }
