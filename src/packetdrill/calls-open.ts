@@ -255,7 +255,7 @@ export function waitForConnection(host: Host, at: Socket, isNonblocking: boolean
 
 /** connect to AF_UNSPEC: the socket has no connection any more (tcp_disconnect). */
 function unconnect(at: Socket): Reply {
-  at.listener?.close()
+  at.listener?.close(true)
   at.listener = null
   const hadConnection = at.connection !== null && at.state !== TCP_STATE.CLOSE
   at.connection?.abort()
@@ -308,7 +308,7 @@ function closeSocket(at: Socket): Step {
   const { connection } = at
   if (at.listener !== null) {
     at.listener.user = null
-    at.listener.close()
+    at.listener.close(true)
     at.listener = null
   }
   if (connection === null) return { value: 0 }

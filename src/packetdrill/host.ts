@@ -3,12 +3,14 @@
 // Owns: the clock, the order of these steps, calls under way. Does not own: what a call does (calls-*.ts), TCP (src/tcp).
 
 import { assert } from '../base/assert.ts'
+import { get16, put16 } from '../base/bytes.ts'
 import { SeededRandom } from '../base/random.ts'
 import type { Micros } from '../base/time.ts'
 import { IpAddress } from '../ip/address.ts'
 import { MAX_PACKET, Packet } from '../link/device.ts'
 import { Connection, EVENT, type Listener, Stack } from '../stack/index.ts'
 import type { TcpConfig } from '../tcp/config.ts'
+import { FLAG } from '../tcp/header.ts'
 import type { Tcb } from '../tcp/tcb.ts'
 import { Descriptors, errorOf, Socket } from './sockets.ts'
 import { applySysctl, type HostSettings, linuxHost } from './sysctl.ts'
@@ -19,7 +21,13 @@ const NEVER = Number.POSITIVE_INFINITY
 const MOST_STEPS_AT_ONCE = 100_000
 
 /** What a socket of Linux's does whatever its settings. */
-const LINUX_WAYS: Partial<TcpConfig> = { fastOpen: false, resetKeepsText: true, synWindowBySegments: true }
+const LINUX_WAYS: Partial<TcpConfig> = {
+  answersLateText: true,
+  fastOpen: false,
+  keepAliveResets: true,
+  resetKeepsText: true,
+  synWindowBySegments: true,
+}
 
 /** As Linux does towards a TUN device that takes them: what belongs together goes as one packet. */
 const SUPER_SEGMENTS = { checksum: false, superSegmentBytes: MAX_PACKET }
@@ -52,6 +60,16 @@ export type Handler = (host: Host, args: readonly Value[]) => Step
 /** A failure. */
 export function fail(errno: string): Reply {
   return { value: -1, errno }
+}
+
+/** Linux sets PSH on each super-segment, so that its receiver does not wait for more to join it with. */
+function push(bytes: Uint8Array, transportOffset: number): void {
+  const flagsAt = transportOffset + 13
+  if ((bytes[flagsAt] & FLAG.PSH) !== 0) return
+  bytes[flagsAt] |= FLAG.PSH
+  const sumAt = transportOffset + 16
+  const sum = (~get16(bytes, sumAt) & 0xffff) + FLAG.PSH // RFC 1624 §3: the word of the flags has grown by as much
+  put16(bytes, sumAt, ~((sum & 0xffff) + (sum >>> 16)) & 0xffff)
 }
 
 class RunningCall implements Call {
@@ -225,7 +243,9 @@ export class Host {
     if (stack === null) return
     const packet = scratch
     while (stack.pollTransmit(packet, this.#now)) {
-      this.#sent.push({ at: this.#now, bytes: packet.bytes.slice(packet.start, packet.end) })
+      const bytes = packet.bytes.slice(packet.start, packet.end)
+      if (packet.segmentBytes > 0) push(bytes, packet.transportOffset)
+      this.#sent.push({ at: this.#now, bytes })
     }
   }
 

@@ -3,13 +3,13 @@
 // Read first: include/uapi/linux/tcp.h, tcp_get_info.
 
 import { MILLISECOND } from '../base/time.ts'
-import type { TcpInfo } from '../stack/index.ts'
+import type { Connection, TcpInfo } from '../stack/index.ts'
 import type { Host } from './host.ts'
 import { type Socket, TCP_STATE } from './sockets.ts'
 
 /** tcpi_snd_ssthresh before any loss. */
 const INFINITE_SSTHRESH = 0x7fffffff
-const CA_STATE = { open: 0, recovery: 3, loss: 4 } as const
+const CA_STATE = { open: 0, disorder: 1, cwr: 2, recovery: 3, loss: 4 } as const
 const OPTION_BITS: Readonly<Record<string, number>> = {
   timestamps: 1,
   sack: 2,
@@ -31,7 +31,7 @@ export function linuxInfo(host: Host, at: Socket): Record<string, number> {
   return {
     ...emptyInfo(),
     tcpi_state: at.state,
-    tcpi_ca_state: CA_STATE[info.tcpi_ca_state],
+    tcpi_ca_state: congestionState(at.connection),
     tcpi_retransmits: info.tcpi_retransmits,
     tcpi_probes: info.tcpi_probes,
     tcpi_backoff: info.tcpi_backoff,
@@ -44,7 +44,7 @@ export function linuxInfo(host: Host, at: Socket): Record<string, number> {
     tcpi_rcv_mss: info.tcpi_rcv_mss > 0 ? info.tcpi_rcv_mss : Math.min(536, info.tcpi_advmss),
     tcpi_unacked: info.tcpi_unacked,
     tcpi_sacked: info.tcpi_sacked,
-    tcpi_lost: info.tcpi_lost,
+    tcpi_lost: lostSegments(at.connection),
     tcpi_retrans: info.tcpi_retrans,
     tcpi_last_data_sent: since(tcb.sentAt),
     tcpi_last_data_recv: since(Math.max(0, tcb.ack.textAt)),
@@ -58,13 +58,15 @@ export function linuxInfo(host: Host, at: Socket): Record<string, number> {
     tcpi_advmss: info.tcpi_advmss,
     tcpi_reordering: tcb.config.dupThresh,
     tcpi_rcv_rtt: Math.max(0, info.tcpi_rcv_rtt),
-    tcpi_rcv_space: info.tcpi_rcv_space,
+    tcpi_rcv_space: Math.max(10 * info.tcpi_advmss, Math.ceil(tcb.tuning.lastReadBytes)),
     tcpi_total_retrans: info.tcpi_total_retrans,
     tcpi_pacing_rate: info.tcpi_pacing_rate,
-    tcpi_bytes_acked: info.tcpi_bytes_acked,
+    tcpi_bytes_acked: info.tcpi_bytes_acked + (tcb.passive || isOpening ? 0 : 1), // our SYN counts, SYN,ACK does not
     tcpi_bytes_received: info.tcpi_bytes_received,
-    tcpi_segs_out: info.tcpi_segs_out,
-    tcpi_segs_in: info.tcpi_segs_in,
+    tcpi_segs_out: Math.max(0, info.tcpi_segs_out - (tcb.passive ? 1 : 0)), // SYN,ACK is sent before there is a socket
+    tcpi_delivered: deliveredSegments(at.connection),
+    tcpi_reord_seen: tcb.rack.isReorderingSeen ? 1 : 0,
+    tcpi_segs_in: info.tcpi_segs_in + (tcb.passive ? 1 : 0), // and its SYN is counted with it
     tcpi_notsent_bytes: info.tcpi_notsent_bytes,
     tcpi_min_rtt: info.tcpi_min_rtt < 0 || !Number.isFinite(info.tcpi_min_rtt) ? 0xffffffff : info.tcpi_min_rtt,
     tcpi_data_segs_in: info.tcpi_data_segs_in,
@@ -82,6 +84,31 @@ export function linuxInfo(host: Host, at: Socket): Record<string, number> {
     tcpi_snd_wnd: info.tcpi_snd_wnd,
     tcpi_rcv_wnd: info.tcpi_rcv_wnd,
   }
+}
+
+/** tcpi_ca_state: Linux tells apart what we call open: out of order, and lowered for a mark of ECN's. */
+function congestionState({ tcb }: Connection): number {
+  const { recovery, ecn, snd } = tcb
+  if (recovery.phase !== 'open') return CA_STATE[recovery.phase]
+  if (ecn.reduced === 'mark' && ((snd.una - ecn.point) | 0) < 0) return CA_STATE.cwr
+  return snd.flight.sackedBytes + snd.flight.lostBytes > 0 || recovery.dupAcks > 0 ? CA_STATE.disorder : CA_STATE.open
+}
+
+/** Lost, and not known to have arrived since: what went again counts too, as in Linux. */
+function lostSegments({ tcb }: Connection): number {
+  const { flight, mss } = tcb.snd
+  let bytes = 0
+  for (let i = 0; i < flight.size; i++) {
+    const { mark, start, end } = flight.at(i)
+    if (mark === 'lost' || (mark === 'resent' && tcb.recovery.phase !== 'open')) bytes += (end - start) | 0
+  }
+  return Math.ceil(bytes / Math.max(1, mss))
+}
+
+/** Segments that have arrived, SYN or SYN,ACK among them. */
+function deliveredSegments({ tcb }: Connection): number {
+  if (tcb.snd.mss === 0 || tcb.snd.una === tcb.snd.iss) return 0
+  return 1 + Math.ceil(tcb.delivery.delivered / tcb.snd.mss)
 }
 
 function optionBits(info: TcpInfo, at: Socket): number {

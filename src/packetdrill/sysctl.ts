@@ -253,16 +253,18 @@ const FREEBSD: Readonly<Record<string, Setter>> = {
   recvspace: scaled('receiveBufferBytes', 1),
   rexmit_initial: scaled('initialRtoUs', MILLISECOND),
   rexmit_min: scaled('minRtoUs', MILLISECOND),
-  rfc1323: windowScaleAndTimestamps,
-  rfc3042: flag('limitedTransmit'),
-  rfc3390: ignored,
-  rfc3465: ignored,
   'sack.enable': flag('sack'),
   sendbuf_auto: flag('sendBufferAutotune'),
   sendbuf_max: scaled('sendBufferMaxBytes', 1),
   sendspace: scaled('sendBufferBytes', 1),
   syncookies: tcp((value) => ({ synCookies: value === 0 ? 'never' : 'pressure' })),
   syncookies_only: tcp((value) => (value === 0 ? {} : { synCookies: 'always' })),
+}
+
+/** FreeBSD names some settings by their RFC: `rfc` and its number. */
+const FREEBSD_BY_RFC: Readonly<Record<string, Setter>> = {
+  1323: windowScaleAndTimestamps,
+  3042: flag('limitedTransmit'),
 }
 
 function bit(settings: HostSettings, mask: number, value: number): null {
@@ -287,7 +289,8 @@ function find(name: string): Setter | null {
   }
   if (name.startsWith('net.ipv4.') && Object.hasOwn(IP, leaf)) return IP[leaf]
   if (name.startsWith('net.core.') && Object.hasOwn(CORE, leaf)) return CORE[leaf]
-  if (name.startsWith('net.inet.tcp.')) return FREEBSD[leaf] ?? ignored
+  if (name.startsWith('net.inet.tcp.'))
+    return FREEBSD[leaf] ?? FREEBSD_BY_RFC[/^rfc(\d+)$/.exec(leaf)?.[1] ?? ''] ?? ignored
   return IGNORED_BRANCHES.some((branch) => branch.test(name)) ? ignored : null
 }
 

@@ -166,6 +166,11 @@ export interface TcpConfig {
   orphanTimeoutUs: number
   /** What was received before a reset stays readable, as in Linux (RFC 9293 §3.10.7.4 flushes all queues). */
   resetKeepsText: boolean
+  /**
+   * Text for an application that has closed is answered with a bare reset where its sender has acknowledged us to, as in Linux, rather
+   * than with the connection's own, which acknowledges too (RFC 9293 §3.6.1 [SHLD-3] leaves the form open).
+   */
+  answersLateText: boolean
   /** Least time between two acknowledgements of segments that should not have come (RFC 5961 §7). */
   challengeIntervalUs: number
   /** Most separate pieces of text held out of order; what would open another is dropped. */
@@ -182,6 +187,8 @@ export interface TcpConfig {
   keepAliveIntervalUs: number
   /** Unanswered probes that end the connection. */
   keepAliveCount: number
+  /** A connection that keep-alive ends is reset too, as in Linux: should the peer live after all, it hears of it. */
+  keepAliveResets: boolean
   /** Put an octet of garbage into keep-alive probes, for peers that answer no empty ones (RFC 9293 §3.8.4 [MAY-6]). */
   keepAliveGarbage: boolean
   /** IPv4 time to live, IPv6 hop limit (RFC 9293 §3.9.2 [MUST-49]). */
@@ -282,6 +289,7 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   finWait2TimeoutUs: number(60 * SECOND, -1, Number.POSITIVE_INFINITY),
   orphanTimeoutUs: number(5 * MINUTE, MILLISECOND, Number.POSITIVE_INFINITY),
   resetKeepsText: flag(false),
+  answersLateText: flag(false),
   challengeIntervalUs: number(500 * MILLISECOND, 0, MINUTE),
   outOfOrderRanges: number(1024, 4, 1 << 20),
   outOfOrderPrune: flag(false),
@@ -290,6 +298,7 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   keepAliveIdleUs: number(120 * MINUTE, MILLISECOND, Number.POSITIVE_INFINITY),
   keepAliveIntervalUs: number(75 * SECOND, MILLISECOND, Number.POSITIVE_INFINITY),
   keepAliveCount: number(9, 1, 1000),
+  keepAliveResets: flag(false),
   keepAliveGarbage: flag(false),
   hopLimit: number(64, 1, 255),
   ecn: atOpen(word('passive', 'off', 'on', 'accurate')),

@@ -119,12 +119,17 @@ export class Listener {
     return connection
   }
 
-  /** Stops listening; connections not accepted yet are reset. */
-  close(): void {
+  /** Stops listening; connections not accepted yet are reset. `isQuiet`: half-open ones when their peer is heard again, as in Linux. */
+  close(isQuiet = false): void {
     if (this.isClosed) return
     this.isClosed = true
     this.#layer.unlisten(this)
-    for (const connection of [...this.#waiting, ...this.#halfOpen, ...this.#held]) connection.abort()
+    for (const connection of this.#waiting) connection.abort()
+    for (const connection of [...this.#halfOpen, ...this.#held]) {
+      if (isQuiet) closeTcb(connection.tcb)
+      else connection.abort()
+      this.#layer.touch(connection)
+    }
     this.#waiting.length = 0
     this.#halfOpen.clear()
     this.#held.clear()

@@ -30,16 +30,21 @@ import { windowUpdateDue } from './window.ts'
 /** Ranges that are remembered in the order in which they grew: what a batch of segments has made. */
 const MOST_RECENT = 64
 
-/** Seventh check: segment text. Takes what lies in the window; SYN has been dealt with. */
-export function receiveText(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
+/**
+ * Seventh check: segment text. Takes what lies in the window; SYN has been dealt with. 'refused': the application is gone, the connection
+ * was dropped, and the segment is to be answered with a reset (`answersLateText`).
+ */
+export function receiveText(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' | 'refused' {
   const { rcv } = tcb
-  if (segment.textLength === 0 || !canReceive(tcb.state)) return
+  if (segment.textLength === 0 || !canReceive(tcb.state)) return 'done'
   const start = textSeq(segment)
   const isClosed = tcb.orphaned || (rcv.discard && tcb.snd.finQueued) // at once or one direction after the other, as in Linux
   if (isClosed && seqGt(seqAdd(start, segment.textLength), rcv.nxt)) {
     tcb.counters.TcpExtTCPAbortOnData++
     abortTcb(tcb) // RFC 9293 §3.6.1 [SHLD-3]: nobody will read it, and the peer should know
-    return
+    if (!tcb.config.answersLateText) return 'done'
+    tcb.resetPending = false
+    return 'refused'
   }
   tuneReceiveBuffer(tcb, segment, now)
   let end = seqMin(seqAdd(start, segment.textLength), rcv.edge)
@@ -49,7 +54,7 @@ export function receiveText(tcb: Tcb, segment: SegmentHeader, now: Micros): void
   const from = seqAdd(start, skip)
   if (seqLe(end, from)) {
     answerText(tcb, start) // all of it is known, or beyond the window
-    return
+    return 'done'
   }
   const fullest = rcv.mss - standingOptionBytes(tcb) // a super-segment is longer than any on the wire
   if (segment.textLength > rcv.seenMss) rcv.seenMss = Math.min(segment.textLength, fullest)
@@ -58,11 +63,12 @@ export function receiveText(tcb: Tcb, segment: SegmentHeader, now: Micros): void
   if (seqGt(from, rcv.nxt) && !hasPlaceFor(tcb, from, end)) {
     tcb.counters.TcpExtTCPOFODrop++
     owesAck(tcb, 'refused')
-    return
+    return 'done'
   }
   if (!rcv.discard) rcv.buffer.put(offset, segment.bytes, at, at + seqDiff(end, from))
   if (seqGt(from, rcv.nxt)) holdOutOfOrder(tcb, from, end)
   else takeInOrder(tcb, end, now)
+  return 'done'
 }
 
 /**

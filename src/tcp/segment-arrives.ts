@@ -66,10 +66,10 @@ export function segmentArrives(tcb: Tcb, segment: SegmentHeader, now: Micros): A
 }
 
 /** Sixth to eighth: URG, text, FIN. */
-function receiveRest(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' {
+function receiveRest(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' | 'reset' {
   receiveUrgent(tcb, segment)
   const isAckDue = receiveMark(tcb, segment)
-  receiveText(tcb, segment, now)
+  if (receiveText(tcb, segment, now) === 'refused') return 'reset'
   receiveFin(tcb, segment, now)
   if (isAckDue) owesAck(tcb, 'mark')
   return 'done'

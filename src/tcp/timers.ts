@@ -172,6 +172,7 @@ function onKeepAlive(tcb: Tcb, now: Micros): void {
   const isDead = limit > 0 ? unanswered > 0 && now - tcb.heardAt >= limit : unanswered >= config.keepAliveCount
   if (isDead) {
     timeOut(tcb)
+    tcb.resetPending = config.keepAliveResets
     return
   }
   tcb.probePending = true
