@@ -79,13 +79,6 @@ export const KNOWN: readonly Known[] = [
     why: 'Ours: a soft error must not abort [MUST-56], RFC 9293 §3.9.2.2. RFC 5461 §4 describes what Linux does.',
   },
   {
-    name: 'keep-alive, answered and then not',
-    summary: 'Linux: R. 1:1(0) ack 1 <TS> | ours: revents = 0x201d',
-    linux: 'Sends a RST when the last probe was not answered.',
-    ours: 'Ends without another packet.',
-    why: 'Both: RFC 9293 §3.8.4 is silent. A RST helps a peer that comes back.',
-  },
-  {
     name: 'a bulk that is read',
     summary: 'Linux: . 1:1(0) ack 24617 win open <TS> | ours: . 1:1(0) ack 26065 win open <TS>',
     linux: 'Acknowledges each of the first eighteen segments: two do not count against its sixteen quick ones.',
@@ -120,13 +113,6 @@ export const KNOWN: readonly Known[] = [
     linux: 'A FIN with text is acknowledged after 40 ms.',
     ours: 'It is acknowledged at once.',
     why: 'Both, as above.',
-  },
-  {
-    name: 'text comes after close',
-    summary: 'Linux: R 2:2(0) | ours: R. 2:2(0) ack 1 <TS>',
-    linux: 'Answers as where there is no connection: a bare RST with the number that was acknowledged.',
-    ours: "Sends the connection's own RST, with ACK and timestamps.",
-    why: 'Both: RFC 9293 §3.6.1 [SHLD-3] asks for a RST. RFC 7323 §3.2 wants timestamps in it where they are in use.',
   },
   {
     name: 'a FIN that comes again in TIME-WAIT',

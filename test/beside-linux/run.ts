@@ -48,7 +48,7 @@ export async function runOnLinux(list: readonly Scenario[]): Promise<readonly (r
 
 /** Runs a scenario on our stack, in virtual time. */
 export async function runOnOurs(one: Scenario): Promise<readonly TraceEvent[]> {
-  const target = new StackTarget(ENDS)
+  const target = new StackTarget(ENDS, { isSegmentWise: true })
   try {
     return await play(target, one)
   } finally {
