@@ -17,6 +17,7 @@ const TEST_FOLDERS: Readonly<Record<string, string>> = {
   conformance: 'clauses of an RFC, over several floors',
   explore: 'small worlds searched whole: two stacks, every order of events, a bounded number of faults',
   fuzz: 'random input to anything that a peer controls',
+  'beside-linux': 'scenarios that our stack and the kernel go through alike; run by interop',
   interop: "real TUN devices, Linux's own TCP, curl, nginx, a browser; a vitest project of its own",
   ledger: 'which clause is proven by which test; docs/ledger.md',
   swarm: 'whole networks in virtual time, each from one seed',

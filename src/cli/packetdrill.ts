@@ -1,4 +1,4 @@
-// `tunstack packetdrill FILE|DIR...`: runs packetdrill scripts against this stack, in virtual time.
+// `tunstack packetdrill FILE|DIR...`: runs packetdrill scripts against this stack, in virtual time, or against this machine's kernel.
 // Owns: the command, finding scripts, the order of what is printed. Does not own: the language and the run (src/packetdrill).
 // Exit status: 0 all passed, 1 some failed, 2 a script could not be read, or the command line.
 
@@ -15,8 +15,11 @@ import {
   type ScriptResult,
   StackTarget,
 } from '../packetdrill/index.ts'
-import { EXIT, messageOf, usageError } from './errors.ts'
+import type { MakeTarget } from '../packetdrill/runner.ts'
+import { CliError, EXIT, messageOf, usageError } from './errors.ts'
+import { KernelTarget } from './kernel-target.ts'
 import { type Lifecycle, runCommand } from './lifecycle.ts'
+import { findNamespaceWay, isInsideNamespace, runInNamespace, watchLifeline } from './namespace.ts'
 import { print } from './print.ts'
 import { listOption, parseWhole, valueOption } from './read-options.ts'
 
@@ -41,6 +44,9 @@ window, PSH, the order of options, the values of timestamps and window scale, an
 
 Nothing in backticks is executed: settings of net.ipv4.tcp_* and net.inet.tcp.* are applied to the stack, the rest is reported.
 
+--kernel runs the scripts against this machine's Linux kernel instead, in real time: each in a network namespace of its own, with a TUN
+device whose other end the script is. Nothing outside is touched. It needs root, or a kernel that lets users have namespaces.
+
 --mutate asks how much the scripts notice: each script that passes is run again with one thing wrong at a time (a sequence number,
 a flag, a result, a line left out), and must fail. Printed are the share that does and the mutants that do not.
 
@@ -49,10 +55,15 @@ Examples:
   tunstack packetdrill --semantic tests/                    every .pkt below a folder
   tunstack packetdrill -D PORT=8080 --json server.pkt
   tunstack packetdrill --mutate retransmission.pkt
+  sudo tunstack packetdrill --kernel handshake.pkt          what does Linux do?
 
-Exit status: 0 all passed, 1 some failed, 2 a script could not be read. The language: docs/packetdrill.md.`
+Exit status: 0 all passed, 1 some failed, 2 a script could not be read, 77 no namespace for --kernel. The language: docs/packetdrill.md.`
+
+/** How far times may be off against the kernel, whose timers go by ticks of up to 10 ms. */
+const KERNEL_TOLERANCE_US = 25_000
 
 interface Flags {
+  readonly kernel?: boolean
   readonly semantic?: boolean
   readonly json?: boolean
   readonly mutate?: boolean
@@ -70,6 +81,7 @@ export function packetdrillCommand(): Command {
     .description('Runs packetdrill scripts (.pkt) against this stack, in virtual time.')
     .argument('<file...>', 'scripts, or folders of them')
     .option('--semantic', 'compare what packets mean, not every field')
+    .option('--kernel', "run them against this machine's kernel, in real time")
     .option('--json', 'print one JSON object a script')
     .option('--mutate', 'run each script with mistakes in it, which it must notice')
     .addOption(listOption('-D, --define <name=value>', 'put a value in the place of a name', parseDefinition))
@@ -112,14 +124,20 @@ async function packetdrill(paths: readonly string[], flags: Flags, life: Lifecyc
   const files = findScripts(paths)
   if (files.length === 0) throw usageError('no script (.pkt) was found', 'name scripts, or folders of them')
   const definitions = Object.fromEntries(flags.define ?? [])
-  const options: RunOptions = { semantic: flags.semantic === true, toleranceUs: flags.tolerance_usecs }
+  const isKernel = flags.kernel === true
+  if (isKernel && flags.mutate === true) throw usageError('--mutate and --kernel do not go together', 'leave one out')
+  if (isKernel && !isInsideNamespace()) return inNamespace()
+  watchLifeline(() => process.exit(EXIT.failure))
+  const toleranceUs = flags.tolerance_usecs ?? (isKernel ? KERNEL_TOLERANCE_US : undefined)
+  const options: RunOptions = { semantic: flags.semantic === true, toleranceUs }
+  const make: MakeTarget = isKernel ? (ends) => KernelTarget.open(ends, { isSegmentWise: true }) : ourStack
   const startMs = performance.now()
   if (flags.mutate === true) return mutate(files, definitions, options, flags, life)
   const count = { passed: 0, failed: 0, unreadable: 0 }
   let next = 0
   const worker = async (): Promise<void> => {
     while (next < files.length && !life.stop.aborted) {
-      const result = await runFile(files[next++], definitions, options)
+      const result = await runFile(files[next++], definitions, make, options)
       count[result.unreadable ? 'unreadable' : result.ok ? 'passed' : 'failed']++
       tell(result, flags)
       if (!result.ok && flags.stopOnFailure === true) return
@@ -129,6 +147,15 @@ async function packetdrill(paths: readonly string[], flags: Flags, life: Lifecyc
   await Promise.all(Array.from({ length: flags.jobs ?? 1 }, worker))
   if (flags.json !== true) print(summary(count, performance.now() - startMs))
   return count.unreadable > 0 ? EXIT.usage : count.failed > 0 ? EXIT.failure : EXIT.ok
+}
+
+const ourStack: MakeTarget = (ends) => new StackTarget(ends)
+
+/** Runs this very command again where a namespace can be made for each script. @throws {CliError} exit status 77 when none can be had */
+function inNamespace(): Promise<number> {
+  const way = findNamespaceWay()
+  if (way.ok) return runInNamespace(way.flags)
+  throw new CliError(`--kernel: ${way.reason}`, { exitCode: EXIT.noTun, mend: 'run it with sudo' })
 }
 
 function summary(count: { passed: number; failed: number; unreadable: number }, ms: number): string {
@@ -154,7 +181,7 @@ async function mutate(
   let broken = 0
   for (const file of files) {
     if (life.stop.aborted) break
-    const result = await runFile(file, definitions, options)
+    const result = await runFile(file, definitions, ourStack, options)
     if (!result.ok) {
       broken++
       tell(result, flags)
@@ -181,7 +208,7 @@ async function mutateOne(
   const mutants = mutantsOf(script, options)
   const survivors: { line: number; what: string; text: string }[] = []
   for (const { script: changed, line, what, text } of mutants) {
-    const { ok } = await runScript(changed, (ends) => new StackTarget(ends), options)
+    const { ok } = await runScript(changed, ourStack, options)
     if (ok) survivors.push({ line, what, text })
   }
   return { mutants: mutants.length, survivors }
@@ -190,10 +217,11 @@ async function mutateOne(
 async function runFile(
   file: string,
   definitions: Readonly<Record<string, string>>,
+  make: MakeTarget,
   options: RunOptions,
 ): Promise<ScriptResult> {
   const { script, complaints } = parseScript(readFileSync(file, 'utf8'), file, definitions)
-  if (complaints.length === 0) return runScript(script, (ends) => new StackTarget(ends), options)
+  if (complaints.length === 0) return runScript(script, make, options)
   const texts = complaints.map(({ line, column, message }) => `${file}:${line}:${column}: error ${message}`)
   return {
     file,

@@ -109,7 +109,8 @@ export class CallEvents {
     if (outcome === null) return
     const actual = resultText(outcome.value, outcome.errno)
     this.#run.log(`${action.name}(...) = ${actual}`, this.#run.timeOf(call.endedAt))
-    const differences = compareOutcome(action, outcome)
+    const outputs = this.#descriptors.outputsFor(action.name, action.args, outcome.outputs)
+    const differences = compareOutcome(action, { ...outcome, outputs })
     if (differences.length > 0) {
       throw new ScriptFailure(event.line, `in ${action.name}: ${differences.join('; ')}`, event.text, `= ${actual}`)
     }

@@ -55,6 +55,18 @@ export class Descriptors {
     return out
   }
 
+  /** What a call has left in its arguments, with the script's own descriptors again. */
+  outputsFor(name: string, args: readonly Value[], outputs: readonly Value[]): readonly Value[] {
+    const [asked, got] = [args[0], outputs[0]]
+    if (name !== 'poll' && name !== 'ppoll') return outputs
+    if (!Array.isArray(asked) || !Array.isArray(got)) return outputs
+    const list = got.map((item: Value, i: number): Value => {
+      const own: Value | undefined = asked[i]
+      return isRecord(item) && isRecord(own) && 'fd' in own ? { ...item, fd: own.fd } : item
+    })
+    return [list, ...outputs.slice(1)]
+  }
+
   #withLiveFds(value: Value): Value {
     if (!Array.isArray(value)) return value
     return value.map((item: Value) => {
@@ -102,6 +114,10 @@ export class Descriptors {
     const text = ends.family === 4 ? `::ffff:${address}` : address
     return { sa_family: AF_INET6, sin6_port: port, sin6_addr: text }
   }
+}
+
+function isRecord(value: Value | undefined): value is Readonly<Record<string, Value>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function fillAddress(args: Value[], index: number, address: Value): void {

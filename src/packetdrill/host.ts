@@ -100,15 +100,17 @@ export class Host {
   #stack: Stack | null = null
   #isClosed = false
   readonly #seed: number
+  readonly #isSegmentWise: boolean
   readonly #sent: SentPacket[] = []
   #taken = 0
   readonly #waiting: RunningCall[] = []
   #hasEnded = false
   readonly #resetByText = new WeakSet<Tcb>()
 
-  constructor(ends: Ends, seed: number) {
+  constructor(ends: Ends, seed: number, isSegmentWise = false) {
     this.ends = ends
     this.#seed = seed
+    this.#isSegmentWise = isSegmentWise
     this.local = IpAddress.parse(ends.local)
     this.remote = IpAddress.parse(ends.remote)
   }
@@ -125,7 +127,7 @@ export class Host {
       addresses: [`${this.ends.local}/${this.ends.prefixLength}`],
       mtu: this.ends.mtu,
       random: new SeededRandom(this.#seed),
-      offload: SUPER_SEGMENTS,
+      offload: this.#isSegmentWise ? { checksum: false, superSegmentBytes: 0 } : SUPER_SEGMENTS,
       tcp: this.settings.tcp,
     })
     this.#stack.tcp.onState = (tcb, from, to) => {

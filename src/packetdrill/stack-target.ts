@@ -59,6 +59,8 @@ const CALLS: Readonly<Record<string, Handler>> = {
 export interface StackTargetOptions {
   /** Initial sequence numbers, cookies and keys come from it. Default 1. */
   readonly seed?: number
+  /** Whether each segment is a packet, rather than what belongs together. Default false. */
+  readonly isSegmentWise?: boolean
 }
 
 /** Our stack in virtual time. */
@@ -67,7 +69,7 @@ export class StackTarget implements Target {
 
   /** @throws {TypeError} {RangeError} for addresses or an MTU that a host cannot have */
   constructor(ends: Ends, options: StackTargetOptions = {}) {
-    this.#host = new Host(ends, options.seed ?? 1)
+    this.#host = new Host(ends, options.seed ?? 1, options.isSegmentWise)
   }
 
   now(): Micros {

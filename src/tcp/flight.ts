@@ -30,6 +30,9 @@ import { type Seq, seq, seqDiff, seqGt, seqLe, seqLt } from './seq.ts'
 
 export type { DeliveryCounts, FlightEntry, FlightMark } from './flight-entry.ts'
 
+/** How much later than all else a retransmission counts as sent, in microseconds, when the clock has not moved since. */
+const MOMENT = 0.25
+
 const isInNetwork = (mark: FlightMark): boolean => mark === 'sent' || mark === 'resent'
 
 const wasSentBefore = (a: FlightEntry, b: FlightEntry): boolean =>
@@ -101,7 +104,7 @@ export class Flight {
     entry.mark = 'sent'
     entry.cause = 'none'
     entry.segments = 0
-    stamp(entry, now, counts)
+    stamp(entry, this.#latest(now, end), counts)
     this.#entries.push(entry)
     this.#link(entry, this.#newest)
     this.#bytes += seqDiff(end, start)
@@ -147,9 +150,20 @@ export class Flight {
     const entry = this.#entries[this.#first + i]
     this.#change(entry, 'resent', null) // its place is at the end: none is looked for
     this.#unlink(entry)
+    const at = this.#latest(now, entry.end)
     this.#link(entry, this.#newest)
-    stamp(entry, now, counts)
+    stamp(entry, at, counts)
     entry.transmissions++
+  }
+
+  /**
+   * When a piece that leaves now counts as sent: not before what left before it, and later when its end lies below, since RFC 8985 §6.2
+   * goes by sequence where times are the same. Else text that left just before a retransmission would tell that it is lost.
+   */
+  #latest(now: Micros, end: Seq): Micros {
+    const newest = this.#newest
+    if (newest === null || newest.sentAt < now) return now
+    return seqGt(newest.end, end) ? newest.sentAt + MOMENT : newest.sentAt
   }
 
   /** Splits entry `i` so that one entry ends at `at`, which lies strictly inside it. */

@@ -42,6 +42,22 @@ scenario(
 )
 
 scenario(
+  'text that left before a retransmission, at the same time by the clock, does not tell that it is lost (RFC 8985 §6.2 RACK_sent_after)',
+  () => {
+    for (const isOn of [true, false]) {
+      const c = open({}, isOn)
+      c.write(12_000).outText(1, 10_001, 1, false)
+      c.advance(100).in('. ack 1 <sack 1001:2001>').out('. 10001:11001 ack 1') // RFC 3042
+      c.in('. ack 1 <sack 1001:3001>').out('P. 11001:12001 ack 1')
+      c.in('. ack 1 <sack 1001:4001>').out('. 1:1001 ack 1')
+      c.in('. ack 1 <sack 1001:10001>')
+      c.advance(100).in('. ack 1 <sack 1001:12001>').quiet()
+      expect(c.tcb.snd.flight.lostBytes).toBe(0)
+    }
+  },
+)
+
+scenario(
   'three segments SACKed take away the reordering window until reordering is seen (RFC 8985 §6.2 step 4)',
   () => {
     for (const isOn of [true, false]) {
