@@ -131,8 +131,8 @@ export class PassiveOpens {
   }
 
   /**
-   * A segment that a connection answers with a reset (RFC 9293 §3.10.7.3, §3.10.7.4). When the peer's SYN came twice, drew a cookie first and
-   * was taken the second time, what it acknowledges is the cookie: then the half-open connection gives way to the one that the peer has.
+   * A segment that a connection answers with a reset (RFC 9293 §3.10.7.3, §3.10.7.4). When the peer's SYN came twice, drew a cookie first
+   * and was taken the second time, what it acknowledges is the cookie: then the half-open connection gives way to the one the peer has.
    */
   refuse(connection: Connection, header: IpHeader, segment: SegmentHeader, now: Micros): void {
     const { tcb } = connection
