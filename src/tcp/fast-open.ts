@@ -8,7 +8,7 @@ import type { IpAddress } from '../ip/address.ts'
 import { EVENT } from './events.ts'
 import type { CookieJar } from './fast-open-cookies.ts'
 import type { SegmentHeader, SegmentPlan } from './header.ts'
-import { tellRoom } from './send-buffer.ts'
+import { lowerSendBuffer, tellRoom } from './send-buffer.ts'
 import { seqAdd } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 
@@ -73,6 +73,7 @@ export function afterSynAcked(tcb: Tcb): void {
   if (snd.una !== seqAdd(snd.iss, 1)) {
     if (fastOpen.isOffered) tcb.counters.TcpExtTCPFastOpenActive++
     fastOpen.jar?.succeeded(tcb.remote)
+    lowerSendBuffer(tcb)
     tellRoom(tcb)
     if (snd.buffer.extent === 0) tcb.events |= EVENT.drained
   } else if (fastOpen.isOffered) {

@@ -82,7 +82,6 @@ function checkEntry(connection: Connection): void {
     (rcv.edge - rcv.nxt + held) | 0,
   )
   assert(rcv.buffer.extent <= most, 'the receive buffer holds more than its bound')
-  assert(rcv.outOfOrder.size <= tcb.config.outOfOrderRanges, 'more pieces are held out of order than allowed')
   assert(rcv.recentRanges.length <= 64, 'more ranges are remembered than can be told')
   if (tcb.state === 'TIME-WAIT') assert(snd.buffer.extent === 0, 'text is kept that nobody will ask for')
 }

@@ -142,8 +142,10 @@ function arrivesReset(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' {
 /** Fourth check: a SYN in the window. From a passive open back to LISTEN; otherwise RFC 5961 §4.2: challenge it. */
 function arrivesSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' {
   const isEmbryo = tcb.state === 'SYN-RECEIVED' && tcb.passive
-  // With Fast Open the same SYN may come with more text than was taken; and a forged one must not end what the application has.
-  if (isEmbryo && tcb.fastOpen.isTaken && segment.seq === tcb.rcv.irs) repeatSynAck(tcb)
+  // The same SYN again lies in the window when it has text, of which all or some was not taken (Fast Open); and a forged one must not end
+  // what the application has.
+  const isBare = tcb.fastOpen.isTaken || (segment.flags & FLAG.ACK) === 0
+  if (isEmbryo && isBare && segment.seq === tcb.rcv.irs) repeatSynAck(tcb)
   else if (isEmbryo && !tcb.fastOpen.isTaken) resetEmbryo(tcb, now)
   else {
     tcb.counters.TcpExtTCPSYNChallenge++

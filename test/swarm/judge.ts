@@ -123,21 +123,31 @@ function opening(
   if (synAckRetries < 5 || initialRtoUs < S || outage > 10 * S) return 'SYN,ACK'
   const isFull = listener.backlog < 100 || listener.acceptUs > 0
   if (isFull && abortOnOverflow) return 'overflow'
-  const isBunched = it.hosts[plan.to].batchUs > 0 || it.incidents.some(({ kind }) => kind === 'stall')
+  const isBunched =
+    listener.acceptUs > 0 || it.hosts[plan.to].batchUs > 0 || it.incidents.some(({ kind }) => kind === 'stall')
   const isShort = listener.acceptUs * it.flows.length > 20 * S || (isBunched && listener.backlog < it.flows.length)
   if (isFull && isShort) return 'backlog'
   // Who has forgotten a connection cannot sign the reset that would tell the peer so (RFC 2385 §4.2).
   if (listener.md5 && [...ours, ...theirs].some(({ mslUs }) => mslUs < 20 * S)) return 'MD5 and a short MSL'
+  if (listener.md5 && it.hosts.some(({ timeWaitMax }) => timeWaitMax < 100)) return 'MD5 and few in TIME-WAIT'
   if (synBacklog < 100 && (synCookies === 'never' || listener.md5)) return 'eviction'
   const isCookie =
     synCookies === 'always' || (synCookies === 'pressure' && synBacklog <= it.flows.length && !listener.md5)
-  if (isCookie && mayReorder(it)) return 'cookie overtaken'
+  if (isCookie && (outage > 0 || ours[0].initialRtoUs < S || mayDisturb(it))) return 'cookie overtaken'
   return null
 }
 
-function mayReorder(it: Case): boolean {
+function mayDisturb(it: Case): boolean {
   if (it.incidents.some(({ kind }) => kind === 'path' || kind === 'replay' || kind === 'probe')) return true
-  return it.links.some(({ ab, ba }) => [ab, ba].some(({ reorder, duplicate }) => reorder > 0 || duplicate > 0))
+  return it.links.some(({ ab, ba }) => [ab, ba].some(isTroubled))
+}
+
+/** A path that loses, repeats or moves packets, or that is so long that a SYN goes again before it is answered. */
+function isTroubled(path: PathPlan): boolean {
+  const { reorder, duplicate, burst, rateBps, mtu, delayUs, jitterUs } = path
+  return (
+    reorder + duplicate + losses(path) + rateBps > 0 || burst !== null || mtu < 65535 || delayUs + jitterUs > 0.1 * S
+  )
 }
 
 /** The worst that a direction of a link is drawn to lose. */

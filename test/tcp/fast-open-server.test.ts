@@ -415,3 +415,17 @@ scenario(
     }
   },
 )
+
+scenario(
+  'a SYN whose text was not taken comes twice: that is no new SYN, and the half-open connection stands (RFC 9293 §3.10.7.4)',
+  () => {
+    for (const tcp of [{ fastOpenQueue: 0 }, { fastOpen: false }]) {
+      const { c, cookie } = serving({ tcp })
+      c.in(`S 0:10 <${SYN},${cookie}>`).drain()
+      c.in(`S 0:10 <${SYN},${cookie}>`)
+      expect(c.drain().map(({ flags, ack }) => [flags, ack])).toEqual([[18, 1]])
+      c.in('P. 1:11 ack 1').accept().reads(10)
+      expect([c.state, c.stack.tcp.counters.TcpExtEmbryonicRsts]).toEqual(['ESTABLISHED', 0])
+    }
+  },
+)

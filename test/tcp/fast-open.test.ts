@@ -112,3 +112,15 @@ scenario('SYNs that cross: the text goes once the connection is open', () => {
   c.in('. 1 ack 101')
   expect([c.state, c.tcb.snd.flight.bytes]).toEqual(['ESTABLISHED', 0])
 })
+
+scenario(
+  'a send buffer that was made smaller while its text was in the SYN shrinks as that is acknowledged (RFC 7413 §4.2.1)',
+  () => {
+    const c = openWith(acquainted(), 1000)
+    c.drain()
+    c.call((connection) => connection.configure({ sendBufferBytes: 100 }))
+    expect(c.tcb.snd.bufferBytes).toBe(1000)
+    c.advance(50).in('S. 0 ack 1001 <mss 1460>').drain()
+    expect([c.state, c.tcb.snd.bufferBytes]).toEqual(['ESTABLISHED', 100])
+  },
+)
