@@ -87,7 +87,7 @@ function onRetransmit(tcb: Tcb, now: Micros): void {
     onSynAckTimeout(tcb, now)
     return
   }
-  const limit = isSynchronized(tcb.state) ? userTimeoutUs(tcb) : config.synTimeoutUs
+  const limit = giveUpAfterUs(tcb)
   // A peer that has shut its window on what is in flight [MUST-35], but answers, is alive [MUST-37] [SHLD-17].
   // But not where the application has set its own limit, which asks for progress (Linux: TCP_USER_TIMEOUT).
   const isShut = snd.wnd === 0 && isSynchronized(tcb.state) && config.userTimeoutUs === 0
@@ -104,6 +104,12 @@ function onRetransmit(tcb: Tcb, now: Micros): void {
   onRetransmissionTimeout(tcb, now)
   noteTimeout(tcb)
   timers.retransmit = Math.min(giveUpAt, now + backedOffRtoUs(tcb.rtt, config))
+}
+
+/** R2: of text, or of a SYN, unless the application has set its own limit, which holds in any state (RFC 9293 §3.10.8 [MUST-21]). */
+function giveUpAfterUs(tcb: Tcb): Micros {
+  if (isSynchronized(tcb.state)) return userTimeoutUs(tcb)
+  return tcb.config.userTimeoutUs > 0 ? tcb.config.userTimeoutUs : tcb.config.synTimeoutUs
 }
 
 /** RFC 4821 §7.7: whether what times out again and again is too large for the path. */

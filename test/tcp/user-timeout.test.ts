@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { MINUTE, SECOND } from '../../src/base/time.ts'
 import { parseTcp, SegmentHeader, SegmentPlan, writeTcp } from '../../src/tcp/header.ts'
 import { decodeUserTimeout, encodeUserTimeout } from '../../src/tcp/user-timeout.ts'
-import { established, listening, type Script, scenario } from './script.ts'
+import { connecting, established, listening, type Script, scenario } from './script.ts'
 
 const code = (c: Script): string | undefined => c.connection.error?.code
 
@@ -160,3 +160,14 @@ scenario('a listener’s SYN,ACK carries it, and the first segment after it (RFC
   expect(c.connection.info().userTimeoutUs).toBe(700 * SECOND)
   c.write(10).out('P. 1:11 ack 1 <uto 300>').in('. ack 11').write(10).out('P. 11:21 ack 1 <>')
 })
+
+scenario(
+  'it holds in SYN-SENT too, in the place of the limit for SYNs (RFC 9293 §3.10.8, §3.8.3 [MUST-21] [MUST-22])',
+  () => {
+    const c = connecting({ tcp: { userTimeoutUs: 2_500_000 } })
+    c.advance(1000).out('S 0').advance(1499.999)
+    expect(c.state).toBe('SYN-SENT')
+    c.silent(0.001)
+    expect(code(c)).toBe('ETIMEDOUT')
+  },
+)
