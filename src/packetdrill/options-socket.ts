@@ -117,7 +117,7 @@ const linger: Option = {
     retune(host, at, { lingerUs: isOn ? at.lingerSeconds * SECOND : -1 })
     return ''
   },
-  get: (_, at) => ({ onoff: at.lingerSeconds < 0 ? 0 : 1, linger: Math.max(0, at.lingerSeconds) }),
+  get: (_, at) => ({ l_onoff: at.lingerSeconds < 0 ? 0 : 1, l_linger: Math.max(0, at.lingerSeconds) }),
 }
 
 /** SO_ERROR takes the error; without one, a soft error that it has not told yet [SHLD-25]. */
