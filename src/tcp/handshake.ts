@@ -55,7 +55,7 @@ export function takeSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
 
 /** The MSS that a SYN tells, or what is to be assumed when it tells none [MUST-15]. */
 export function peerMss(segment: SegmentHeader, family: 4 | 6): number {
-  if (segment.mss >= 0) return Math.max(48, segment.mss)
+  if (segment.mss > 0) return Math.max(48, segment.mss) // 0 tells nothing, as if there were no option
   return family === 4 ? DEFAULT_MSS_IPV4 : DEFAULT_MSS_IPV6
 }
 

@@ -91,6 +91,12 @@ scenario('the scale that we offer is the smallest that tells our buffer (RFC 732
   }
 })
 
+scenario('an MSS of 0 tells nothing: the same is assumed as without the option (RFC 9293 §3.7.1 [MUST-15])', () => {
+  const mss = currentWorld().family === 4 ? 536 : 1220
+  expect(established({ mss: 0 }).connection.tcb.snd.mss).toBe(mss)
+  expect(established({ mss: 0, passive: true }).connection.tcb.snd.mss).toBe(mss)
+})
+
 scenario('without an MSS option 536 octets are assumed over IPv4, 1220 over IPv6 (RFC 9293 §3.7.1 [MUST-15])', () => {
   const mss = currentWorld().family === 4 ? 536 : 1220
   const c = established({ mss: null })
