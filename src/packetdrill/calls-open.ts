@@ -232,7 +232,8 @@ export function open(host: Host, at: Socket, to: Endpoint, config: Partial<TcpCo
     at.deferred = null
     return { value: 0 }
   })
-  return reply.value < 0 ? reply : null
+  if (reply.value >= 0) return null
+  return reply.errno === 'EADDRINUSE' ? fail('EADDRNOTAVAIL') : reply // so connect tells that the four numbers are taken
 }
 
 /** The second half of inet_stream_connect: the handshake's end, as a call sees it. */

@@ -362,3 +362,16 @@ test('connect to AF_UNSPEC resets the connection', () => {
   expect(polled(desk, fd)).toBe('0x114')
   expect(desk.call('recv', fd, null, 1, 0)).toBe('ENOTCONN')
 })
+
+test('connect from a port and to a peer that another connection has: EADDRNOTAVAIL', () => {
+  const desk = new Desk()
+  const bound = (): number => {
+    const fd = fresh(desk)
+    expect(set(desk, fd, SOL_SOCKET, 2, 1)).toBe(0)
+    expect(desk.call('bind', fd, { sa_family: AF_INET, sin_port: 5555, sin_addr: '192.0.2.1' }, 16)).toBe(0)
+    return fd
+  }
+  const first = bound()
+  expect(desk.call('connect', first, null, null)).toBe('EINPROGRESS')
+  expect(desk.call('connect', bound(), null, null)).toBe('EADDRNOTAVAIL')
+})
