@@ -7,9 +7,9 @@ import { expectNone, ROOT, sourceOf } from '../tidy/source.ts'
 import { isNumbered, rfc } from './clause.ts'
 import { RFCS } from './clauses.ts'
 import { pages, problems, prove } from './pages.ts'
-import { hasTag, remarks, titles } from './scan.ts'
+import { hasTag, remarks, scriptTitles, titles } from './scan.ts'
 
-const evidence = { titles: titles(), ...remarks() }
+const evidence = { titles: [...titles(), ...scriptTitles()], ...remarks() }
 const proven = prove(RFCS, evidence)
 
 test('every clause has a test or a written reason, and all that the ledger names exists', () =>
@@ -31,6 +31,16 @@ test('the pages in docs are up to date (npm run ledger writes them)', () => {
   for (const [path, text] of pages(proven)) {
     expect(readFileSync(join(ROOT, path), 'utf8') === text, `${path}: run \`npm run ledger\``).toBe(true)
   }
+})
+
+test('a script of a sub-folder is a test, and its first comment the title, without what Linux does', () => {
+  const found = scriptTitles()
+  expect(found.length).toBeGreaterThan(200)
+  expect(found).toContainEqual({
+    path: 'test/packetdrill/scripts/icmp/source-quench.pkt',
+    text: 'ICMP source quench is silently discarded (RFC 9293 §3.9.2.2 [MUST-55], RFC 6633 §3)',
+  })
+  expect(found.filter(({ text }) => text === '' || text.includes('//') || text.includes('Linux 6.18'))).toEqual([])
 })
 
 test('titles are read with their groups, templates and calls of each', () => {

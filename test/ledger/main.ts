@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { ROOT } from '../tidy/source.ts'
 import { RFCS } from './clauses.ts'
 import { pages, problems, prove } from './pages.ts'
-import { remarks, titles } from './scan.ts'
+import { remarks, scriptTitles, titles } from './scan.ts'
 
-const evidence = { titles: titles(), ...remarks() }
+const evidence = { titles: [...titles(), ...scriptTitles()], ...remarks() }
 const proven = prove(RFCS, evidence)
 for (const [path, text] of pages(proven)) writeFileSync(join(ROOT, path), text)
 const wrong = problems(proven, evidence)

@@ -1,8 +1,10 @@
 // The titles of all tests and the tags in all comments, each with where it stands.
 // Owns: reading titles out of test files (templates included), the name of what encloses a comment. Does not own: what they prove (pages.ts).
 
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import ts from 'typescript'
-import { type Source, sourcesIn, walk } from '../tidy/source.ts'
+import { ROOT, type Source, sourcesIn, walk } from '../tidy/source.ts'
 
 /** A test: its title behind those of the groups it stands in, `…` for what a template fills in. */
 export interface Title {
@@ -31,6 +33,26 @@ export function titles(sources: readonly Source[] = sourcesIn('test')): Title[] 
       }
       visit(tree, '')
       return found
+    })
+}
+
+const SCRIPTS = 'test/packetdrill/scripts'
+
+/** What the scripts in packetdrill's language say that they show: the first comment of each, which is the title of its test. */
+export function scriptTitles(): Title[] {
+  return readdirSync(join(ROOT, SCRIPTS), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.pkt') && name.includes('/'))
+    .sort()
+    .map((name) => {
+      const path = `${SCRIPTS}/${name}`
+      const [comment] = /^(?:\/\/(?! Linux).*\n)*/.exec(readFileSync(join(ROOT, path), 'utf8')) ?? ['']
+      return {
+        path,
+        text: comment
+          .replace(/\n?\/\/ /g, ' ')
+          .trim()
+          .replace(/\.$/, ''),
+      }
     })
 }
 
