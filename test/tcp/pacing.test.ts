@@ -142,7 +142,7 @@ test('the time that a packet waits for is one at which it may go, however the nu
   for (let i = 0; i < 20_000; i++) {
     tcb.usage.isPaced = i % 2 === 0
     tcb.cc.pacingRate = 100 + random.fraction() * 1e4
-    tcb.paceAt = 1e6 + random.fraction() * 1e8
+    tcb.paceAt = 1e6 + random.fraction() * 1e8 + random.fraction() / 3
     tcb.timers.pace = Number.POSITIVE_INFINITY
     expect(isPaceReached(tcb, Number.NEGATIVE_INFINITY)).toBe(false)
     expect(isPaceReached(tcb, tcb.timers.pace), `${tcb.paceAt} ${tcb.cc.pacingRate}`).toBe(true)
