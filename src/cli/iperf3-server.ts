@@ -121,9 +121,12 @@ export class Iperf3Server {
       run.start()
       const ended = channel.expectState(STATE.TEST_END)
       await ended.finally(() => run?.stop())
+      const congestion = congestionOf(streams[0])
+      // iperf3's client reads whole blocks and may wait for the rest of one: only the end of the stream lets it go on.
+      for (const stream of streams) stream.destroy()
       channel.writeState(STATE.EXCHANGE_RESULTS)
       run.remote = readResults(await this.#soon(channel.readJson(), socket))
-      channel.writeJson(run.results(congestionOf(streams[0])))
+      channel.writeJson(run.results(congestion))
       channel.writeState(STATE.DISPLAY_RESULTS)
       await this.#soon(channel.expectState(STATE.IPERF_DONE), socket)
       this.#options.onOver(run, null)

@@ -4,6 +4,7 @@
 
 import type { Micros } from '../base/time.ts'
 import type { DeliveryCounts, FlightEntry } from './flight.ts'
+import { isSentAfter } from './flight-entry.ts'
 import { type Seq, seqGt } from './seq.ts'
 
 /** The pieces that one acknowledgement delivered, summed up. */
@@ -15,8 +16,9 @@ export class DeliverySample {
   priorAt: Micros = 0
   sendElapsed: Micros = 0
   isAppLimited = false
-  /** Of the piece sent last (RFC 8985 §6.2 step 2): when, and its end. -1 when nothing was delivered that tells. */
+  /** Of the piece sent last (RFC 8985 §6.2 step 2): when, as which transmission, and its end. -1 when nothing was delivered that tells. */
   sentAt: Micros = -1
+  order = 0
   end: Seq = 0 as Seq
   /** A piece that was sent again after this does not tell: the acknowledgement may be of an earlier copy. */
   trustedUntil: Micros = 0
@@ -48,9 +50,9 @@ export class DeliverySample {
       this.sendElapsed = entry.sentAt - entry.firstSentAt
       state.firstSentAt = entry.sentAt
     }
-    const isNewer = entry.sentAt > this.sentAt || (entry.sentAt === this.sentAt && seqGt(entry.end, this.end))
-    if (isNewer && (entry.transmissions === 1 || entry.sentAt <= this.trustedUntil)) {
+    if (isSentAfter(entry, this) && (entry.transmissions === 1 || entry.sentAt <= this.trustedUntil)) {
       this.sentAt = entry.sentAt
+      this.order = entry.order
       this.end = entry.end
     }
     if (entry.transmissions > 1) {

@@ -3,7 +3,7 @@
 
 import type { Micros } from '../base/time.ts'
 import type { RetransmitCause } from './reasons.ts'
-import type { Seq } from './seq.ts'
+import { type Seq, seqGt } from './seq.ts'
 
 /** What is known of a sent piece of sequence space. */
 export type FlightMark = 'sent' | 'sacked' | 'lost' | 'resent'
@@ -14,6 +14,8 @@ export interface FlightEntry {
   end: Seq
   /** When it was last sent. */
   sentAt: Micros
+  /** Which transmission of the connection that was: of two at the same time by the clock the greater one was later. */
+  order: number
   /** How often it was sent. */
   transmissions: number
   mark: FlightMark
@@ -49,6 +51,7 @@ function createEntry(start: Seq, end: Seq): FlightEntry {
     start,
     end,
     sentAt: 0,
+    order: 0,
     transmissions: 1,
     mark: 'sent',
     cause: 'none',
@@ -79,8 +82,9 @@ export interface DeliveryCounts {
   appLimitedUntil: number
 }
 
-/** It is sent now. */
-export function stamp(entry: FlightEntry, now: Micros, counts: DeliveryCounts): void {
+/** It is sent now, as the connection's transmission number `order`. */
+export function stamp(entry: FlightEntry, now: Micros, order: number, counts: DeliveryCounts): void {
+  entry.order = order
   entry.delivered = counts.delivered
   entry.deliveredAt = counts.deliveredAt
   entry.firstSentAt = counts.firstSentAt
@@ -91,6 +95,7 @@ export function stamp(entry: FlightEntry, now: Micros, counts: DeliveryCounts): 
 /** What has become of one is true of the other too: both were one. */
 export function copyHistory(from: FlightEntry, to: FlightEntry): void {
   to.sentAt = from.sentAt
+  to.order = from.order
   to.transmissions = from.transmissions
   to.mark = from.mark
   to.cause = from.cause
@@ -99,4 +104,20 @@ export function copyHistory(from: FlightEntry, to: FlightEntry): void {
   to.deliveredAt = from.deliveredAt
   to.firstSentAt = from.firstSentAt
   to.isAppLimited = from.isAppLimited
+}
+
+/** What `isSentAfter` compares: pieces of the flight, and the newest of those delivered. */
+export interface SendingOrder {
+  readonly sentAt: Micros
+  readonly order: number
+  readonly end: Seq
+}
+
+/**
+ * RFC 8985 §6.2, RACK_sent_after(): whether `a` was sent after `b`. The RFC tells pieces sent at the same time apart by their ends, since
+ * it has no more to go by; text that left just before a retransmission, in the same batch, would then tell that it is lost.
+ */
+export function isSentAfter(a: SendingOrder, b: SendingOrder): boolean {
+  if (a.sentAt !== b.sentAt) return a.sentAt > b.sentAt
+  return a.order === b.order ? seqGt(a.end, b.end) : a.order > b.order
 }

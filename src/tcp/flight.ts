@@ -22,6 +22,7 @@ import {
   type FlightEntry,
   type FlightMark,
   giveBack,
+  isSentAfter,
   stamp,
   takeEntry,
 } from './flight-entry.ts'
@@ -30,13 +31,7 @@ import { type Seq, seq, seqDiff, seqGt, seqLe, seqLt } from './seq.ts'
 
 export type { DeliveryCounts, FlightEntry, FlightMark } from './flight-entry.ts'
 
-/** How much later than all else a retransmission counts as sent, in microseconds, when the clock has not moved since. */
-const MOMENT = 0.25
-
 const isInNetwork = (mark: FlightMark): boolean => mark === 'sent' || mark === 'resent'
-
-const wasSentBefore = (a: FlightEntry, b: FlightEntry): boolean =>
-  a.sentAt < b.sentAt || (a.sentAt === b.sentAt && seqLt(a.end, b.end))
 
 /** Is told of each piece of the flight that is newly known to have arrived; `length` is the part of it, in bytes. */
 export type DeliveryVisitor = (entry: Readonly<FlightEntry>, length: number) => void
@@ -46,6 +41,7 @@ export class Flight {
   // A deque in an array: entries[#first...]. Acknowledgements eat from its front, new segments are pushed at its back.
   #entries: FlightEntry[] = []
   #first = 0
+  #order = 0
   #bytes = 0
   #sackedBytes = 0
   #lostBytes = 0
@@ -104,7 +100,7 @@ export class Flight {
     entry.mark = 'sent'
     entry.cause = 'none'
     entry.segments = 0
-    stamp(entry, this.#latest(now, end), counts)
+    stamp(entry, now, ++this.#order, counts)
     this.#entries.push(entry)
     this.#link(entry, this.#newest)
     this.#bytes += seqDiff(end, start)
@@ -139,7 +135,7 @@ export class Flight {
     let near = this.#oldest
     for (let i = this.firstLost(); i >= 0; i = this.firstLost()) {
       const entry = this.#entries[this.#first + i]
-      while (near !== null && near.newer !== null && wasSentBefore(near.newer, entry)) near = near.newer
+      while (near !== null && near.newer !== null && isSentAfter(entry, near.newer)) near = near.newer
       this.#change(entry, 'sent', near)
       near = entry
     }
@@ -150,20 +146,9 @@ export class Flight {
     const entry = this.#entries[this.#first + i]
     this.#change(entry, 'resent', null) // its place is at the end: none is looked for
     this.#unlink(entry)
-    const at = this.#latest(now, entry.end)
     this.#link(entry, this.#newest)
-    stamp(entry, at, counts)
+    stamp(entry, now, ++this.#order, counts)
     entry.transmissions++
-  }
-
-  /**
-   * When a piece that leaves now counts as sent: not before what left before it, and later when its end lies below, since RFC 8985 §6.2
-   * goes by sequence where times are the same. Else text that left just before a retransmission would tell that it is lost.
-   */
-  #latest(now: Micros, end: Seq): Micros {
-    const newest = this.#newest
-    if (newest === null || newest.sentAt < now) return now
-    return seqGt(newest.end, end) ? newest.sentAt + MOMENT : newest.sentAt
   }
 
   /** Splits entry `i` so that one entry ends at `at`, which lies strictly inside it. */
@@ -272,7 +257,7 @@ export class Flight {
 
   #linkInOrder(entry: FlightEntry, near: FlightEntry | null): void {
     let after = near
-    while (after !== null && !wasSentBefore(after, entry)) after = after.older
+    while (after !== null && !isSentAfter(entry, after)) after = after.older
     this.#link(entry, after)
   }
 

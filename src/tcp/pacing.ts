@@ -21,10 +21,10 @@ function slackUs({ cc, usage, snd, config }: Tcb): Micros {
 export function isPaceReached(tcb: Tcb, now: Micros): boolean {
   const rate = tcb.cc.pacingRate
   if (rate <= 0) return true
-  const slack = slackUs(tcb)
-  if (tcb.paceAt <= now + slack) return true
+  const at = tcb.paceAt - slackUs(tcb) // the very number that is armed: rounded otherwise it may never come
+  if (at <= now) return true
   tcb.hold = 'pacing'
-  tcb.timers.pace = tcb.paceAt - slack
+  tcb.timers.pace = at
   return false
 }
 

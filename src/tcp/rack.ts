@@ -4,7 +4,7 @@
 
 import type { Micros } from '../base/time.ts'
 import type { DeliverySample } from './delivery.ts'
-import type { FlightEntry } from './flight.ts'
+import { isSentAfter } from './flight-entry.ts'
 import { markLost } from './mark-lost.ts'
 import { seqGe, seqGt, seqLt } from './seq.ts'
 import type { Tcb } from './tcb.ts'
@@ -23,9 +23,9 @@ export function updateRack(tcb: Tcb, sample: DeliverySample, now: Micros): void 
   }
   if (seqGt(sample.highestEnd, rack.fack)) rack.fack = sample.highestEnd
   if (sample.sentAt < 0) return
-  const isNewer = sample.sentAt > rack.sentAt || (sample.sentAt === rack.sentAt && seqGt(sample.end, rack.end))
-  if (!isNewer) return
+  if (!isSentAfter(sample, rack)) return
   rack.sentAt = sample.sentAt
+  rack.order = sample.order
   rack.end = sample.end
   rack.rttUs = now - sample.sentAt
 }
@@ -72,16 +72,11 @@ export function detectLostByTime(tcb: Tcb, now: Micros): void {
   if (rack.sentAt < 0) return
   const patience = rack.rttUs + reorderingWindowUs(tcb)
   let entry = snd.flight.oldest
-  while (entry !== null && !wasSentAfter(tcb, entry)) {
+  while (entry !== null && isSentAfter(rack, entry)) {
     const { newer } = entry
     const lostAt = entry.sentAt + patience
     if (lostAt <= now) markLost(tcb, entry, 'rack')
     else timers.reorder = lostAt
     entry = newer
   }
-}
-
-/** RFC 8985 §6.2, RACK_sent_after(): whether the piece was sent after the newest that was delivered. */
-function wasSentAfter({ rack }: Tcb, { sentAt, end }: Readonly<FlightEntry>): boolean {
-  return sentAt > rack.sentAt || (sentAt === rack.sentAt && seqGe(end, rack.end))
 }

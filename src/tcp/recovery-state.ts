@@ -7,8 +7,9 @@ import type { Seq } from './seq.ts'
 
 /** RACK's variables (RFC 8985 §5.3). */
 export interface RackState {
-  /** Of the piece delivered that was sent last: when it was sent, its end, its round trip. -1 before the first. */
+  /** Of the piece delivered that was sent last: when it was sent, as which transmission, its end, its round trip. -1 before the first. */
   sentAt: Micros
+  order: number
   end: Seq
   rttUs: Micros
   /** Highest sequence number delivered (RACK.fack). */
@@ -26,6 +27,7 @@ export interface RackState {
 export function createRack(iss: Seq): RackState {
   return {
     sentAt: -1,
+    order: 0,
     end: iss,
     rttUs: 0,
     fack: iss,

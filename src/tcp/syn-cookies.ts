@@ -1,7 +1,7 @@
 // SYN cookies (RFC 4987 §3.6): a listener that is flooded answers a SYN without keeping anything of it. Our initial sequence number is
 // a keyed hash that the peer's ACK brings back; the options ride in the low bits of our timestamp, when the peer has timestamps.
 //
-//     cookie = F0(four values) + SEG.SEQ + | minute, 8 bits | MSS index, 3 bits | F1(four values, minute, MSS index), 21 bits |
+//     cookie = F0(four values) + SEG.SEQ + | minute, 8 bits | MSS index, 3 bits | F1(four values, SEG.SEQ / 2^16, minute, MSS index) |
 //     TSval  = clock | ECN | SACK | window scale        bit 5, bit 4, bits 3-0 (15: none)
 //
 // What is lost: a SYN,ACK that does not arrive goes again only when the peer's SYN does; text or FIN that overtakes what brings the cookie
@@ -61,7 +61,7 @@ export class SynCookies {
     const minute = minuteOf(now)
     let index = COOKIE_MSS.length - 1
     while (index > 0 && COOKIE_MSS[index] > mss) index--
-    const inner = hashFourTuple(this.#inner, local, localPort, remote, remotePort, (minute << 3) | index)
+    const inner = hashFourTuple(this.#inner, local, localPort, remote, remotePort, salt(irs, minute, index))
     const outer = hashFourTuple(this.#outer, local, localPort, remote, remotePort)
     return seqAdd(irs, outer + ((minute << 24) | (index << 21) | (inner & HASH_BITS)))
   }
@@ -82,13 +82,13 @@ export class SynCookies {
     const age = (minute - (rest >>> 24)) & 0xff
     if (age >= COOKIE_MINUTES) return -1
     const index = (rest >>> 21) & 7
-    const inner = hashFourTuple(this.#inner, local, localPort, remote, remotePort, ((minute - age) << 3) | index)
+    const inner = hashFourTuple(this.#inner, local, localPort, remote, remotePort, salt(irs, minute - age, index))
     return ((rest ^ inner) & HASH_BITS) === 0 ? COOKIE_MSS[index] : -1
   }
 
   /**
    * Whether `iss` is a cookie of this peer's when text stands between its SYN and the number `irs` is taken from: an acknowledgement that
-   * has overtaken what brings the cookie. Of random numbers one in four thousand passes.
+   * has overtaken what brings the cookie. Of random numbers one in two thousand passes.
    */
   isOvertaking(
     local: IpAddress,
@@ -102,11 +102,13 @@ export class SynCookies {
     const outer = hashFourTuple(this.#outer, local, localPort, remote, remotePort)
     const rest = (iss - outer - irs) | 0
     for (let minute = minuteOf(now); minute > minuteOf(now) - COOKIE_MINUTES; minute--) {
-      for (let index = 0; index < COOKIE_MSS.length; index++) {
-        const salt = (minute << 3) | index
-        const inner = hashFourTuple(this.#inner, local, localPort, remote, remotePort, salt)
+      for (let choice = 0; choice < 2 * COOKIE_MSS.length; choice++) {
+        const index = choice >> 1
+        const before = seqAdd(irs, (choice & 1) * -65536) // the SYN's number lies in the same block or in the one before
+        const inner = hashFourTuple(this.#inner, local, localPort, remote, remotePort, salt(before, minute, index))
         const ahead = (((minute << 24) | (index << 21) | (inner & HASH_BITS)) - rest) | 0
-        if (ahead > 0 && ahead <= MOST_OVERTAKEN) return true
+        const isNear = ahead > 0 && ahead <= MOST_OVERTAKEN
+        if (isNear && seqAdd(irs, -ahead) >>> 16 === before >>> 16) return true
       }
     }
     return false
@@ -136,6 +138,14 @@ export class SynCookies {
     spent.set(name, now)
     return true
   }
+}
+
+/**
+ * What else the inner hash is of. The block of 64 KiB that the peer's number lies in is one of it, so that a cookie that the same four
+ * values draw again, for a later connection, is another (`spend` would not take it); the number itself is not, for `isOvertaking`.
+ */
+function salt(irs: Seq, minute: number, index: number): number {
+  return Math.imul(irs >>> 16, 0x9e3779b1) ^ ((minute << 3) | index)
 }
 
 function minuteOf(now: Micros): number {

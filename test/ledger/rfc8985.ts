@@ -17,7 +17,7 @@ export const RACK_TLP = rfc(8985, 'The RACK-TLP Loss Detection Algorithm for TCP
     meaning:
       'Step 2: the newest delivery is the one sent last; of those sent at once, the one with the highest number.',
     tests: ['segments sent at the same time are ordered by sequence: those above are not lost'],
-    code: ['src/tcp/rack.ts updateRack', 'src/tcp/rack.ts wasSentAfter'],
+    code: ['src/tcp/rack.ts updateRack', 'src/tcp/flight-entry.ts isSentAfter'],
   },
   {
     at: '6.2-b',

@@ -84,7 +84,7 @@ scenario('an acknowledgement that delivers nothing has no rate (§3.3)', () => {
 
 test('over less than the least round trip there is no rate: such an answer is of an earlier copy (§3.3)', () => {
   const piece = { start: seq(0), end: seq(1000), transmissions: 2, mark: 'resent', isAppLimited: false } as const
-  const at = { ...piece, cause: 'rto', segments: 0, older: null, newer: null } as const
+  const at = { ...piece, cause: 'rto', order: 1, segments: 0, older: null, newer: null } as const
   const rate = (now: number, firstSentAt: number): number => {
     const counts = createDelivery(1000)
     const sample = new DeliverySample()

@@ -1,6 +1,8 @@
 // Pacing: what the window lets go is spread at the rate that the congestion controller asks for.
 
-import { expect } from 'vitest'
+import { expect, test } from 'vitest'
+import { SeededRandom } from '../../src/base/random.ts'
+import { isPaceReached } from '../../src/tcp/pacing.ts'
 import { established, type Script, type ScriptOptions, scenario } from './script.ts'
 
 const mss = 1000
@@ -131,5 +133,18 @@ scenario('BBR paces: after the first round trip it sends no more at once than 2 
       sent = burst.length > 0 ? burst : sent
       c.advance(1, true)
     }
+  }
+})
+
+test('the time that a packet waits for is one at which it may go, however the numbers round', () => {
+  const { tcb } = established({ tcp: { windowValidation: 'keep' } })
+  const random = new SeededRandom(7)
+  for (let i = 0; i < 20_000; i++) {
+    tcb.usage.isPaced = i % 2 === 0
+    tcb.cc.pacingRate = 100 + random.fraction() * 1e4
+    tcb.paceAt = 1e6 + random.fraction() * 1e8 + random.fraction() / 3
+    tcb.timers.pace = Number.POSITIVE_INFINITY
+    expect(isPaceReached(tcb, Number.NEGATIVE_INFINITY)).toBe(false)
+    expect(isPaceReached(tcb, tcb.timers.pace), `${tcb.paceAt} ${tcb.cc.pacingRate}`).toBe(true)
   }
 })

@@ -54,6 +54,38 @@ test('an acknowledgement from later in the connection, both numbers moved by as 
   expect(cookies.spend(local, 80, remote, 40000, seq(8), iss, 0)).toBe(true)
 })
 
+test('the same four values draw another cookie for a later connection, which opens too (RFC 4987 §3.6)', () => {
+  const cookies = new SynCookies(new SeededRandom(1))
+  const open = (irs: number): boolean => {
+    const iss = cookies.make(local, 80, remote, 40000, seq(irs), 1460, 0)
+    return cookies.spend(local, 80, remote, 40000, seq(irs), iss, 0)
+  }
+  expect([7, 65543, 131079, -1, 2 ** 31 - 1].map(open)).toEqual([true, true, true, true, true])
+  expect(open(7)).toBe(false)
+})
+
+test('of ACKs that are not from near ahead a few in a hundred pass for such, not more', () => {
+  const cookies = new SynCookies(new SeededRandom(1))
+  let passed = 0
+  for (let i = 0; i < 300; i++) {
+    const irs = seq((i * 0x9e3779b1) | 0)
+    const iss = cookies.make(local, 80, remote, 40000, irs, 1460, 0)
+    if (cookies.isOvertaking(local, 80, remote, 40000, seqAdd(irs, i % 2 === 0 ? -1 : 100_000), iss, 0)) passed++
+  }
+  expect(passed).toBeLessThan(20)
+})
+
+test('an ACK that overtakes is told from others, across a block of numbers too (RFC 4987 §3.6)', () => {
+  const cookies = new SynCookies(new SeededRandom(1))
+  for (const irs of [7, 65530, -5, 2 ** 31 - 3]) {
+    const iss = cookies.make(local, 80, remote, 40000, seq(irs), 1460, 0)
+    const isOvertaking = (ahead: number, at = 0): boolean =>
+      cookies.isOvertaking(local, 80, remote, 40000, seqAdd(seq(irs | 0), ahead), iss, at)
+    expect([1, 1000, 65535].map((ahead) => isOvertaking(ahead))).toEqual([true, true, true])
+    expect([isOvertaking(1, MINUTE), isOvertaking(1, 2 * MINUTE)]).toEqual([true, false])
+  }
+})
+
 test('guesses are not believed, and cookies look like any number (RFC 9293 §3.4.1 [MUST-9])', () => {
   const random = new SeededRandom(3)
   const cookies = new SynCookies(random)
