@@ -19,7 +19,9 @@ export const LINUX_DEFAULTS: Partial<TcpConfig> = {
   sendBufferBytes: 87040, // what tcp_wmem[1] has grown to with the first ten segments
   sendBufferMaxBytes: 4194304,
   sendBufferAutotune: true,
-  synTimeoutUs: 127 * SECOND,
+  synLinearTimeouts: 4,
+  synTimeoutUs: 131 * SECOND,
+  userTimeoutFrom: 'retransmission',
   retransmitTimeoutUs: 924_600 * MILLISECOND,
 }
 
@@ -123,9 +125,9 @@ export const CONGESTION: Readonly<Record<string, string>> = {
   dctcp: 'dctcp',
 }
 
-/** How long a SYN is tried with so many retransmissions, each wait twice the one before (RFC 6298 §5.5). */
-export function synTimeoutUs(retries: number): number {
-  let total = 0
+/** How long a SYN is tried: `linear` waits of a second, then `retries` retransmissions, each wait twice the one before. */
+export function synTimeoutUs(retries: number, linear = 4): number {
+  let total = linear * SECOND
   for (let i = 0; i <= retries; i++) total += Math.min(120, 2 ** Math.min(i, 20)) * SECOND
   return Math.max(MILLISECOND, total)
 }
@@ -177,7 +179,12 @@ const LINUX: Readonly<Record<string, Setter>> = {
   tcp_slow_start_after_idle: flag('slowStartAfterIdle'),
   tcp_syn_retries: (settings, value) => {
     settings.synRetries = value
-    settings.tcp.synTimeoutUs = synTimeoutUs(value)
+    settings.tcp.synTimeoutUs = synTimeoutUs(value, settings.tcp.synLinearTimeouts)
+    return null
+  },
+  tcp_syn_linear_timeouts: (settings, value) => {
+    settings.tcp.synLinearTimeouts = Math.min(127, value)
+    settings.tcp.synTimeoutUs = synTimeoutUs(settings.synRetries, settings.tcp.synLinearTimeouts)
     return null
   },
   tcp_synack_retries: scaled('synAckRetries', 1),
@@ -202,7 +209,7 @@ const LINUX_IGNORED = (
   'max_orphans max_reordering max_tw_buckets mem migrate_req min_rtt_wlen min_snd_mss min_tso_segs mtu_probe_floor no_metrics_save ' +
   'no_ssthresh_metrics_save orphan_retries pacing_ca_ratio pacing_ss_ratio pingpong_thresh plb_cong_thresh plb_enabled ' +
   'plb_idle_rehash_rounds plb_rehash_rounds plb_suspend_rto_sec probe_interval probe_threshold rcvbuf_low_rtt reflect_tos ' +
-  'shrink_window stdurg syn_linear_timeouts thin_dupack thin_linear_timeouts tso_rtt_log tso_win_divisor tw_recycle tw_reuse_delay ' +
+  'shrink_window stdurg thin_dupack thin_linear_timeouts tso_rtt_log tso_win_divisor tw_recycle tw_reuse_delay ' +
   'workaround_signed_windows'
 ).split(' ')
 

@@ -120,6 +120,8 @@ export interface TcpConfig {
   maxRtoUs: number
   /** Duplicate acknowledgements that mean loss (RFC 5681 §3.2). */
   dupThresh: number
+  /** So many of a SYN's first timeouts do not double the next one: 4 in Linux (tcp_syn_linear_timeouts), 0 by RFC 6298 §5.5. */
+  synLinearTimeouts: number
   /** R2 for a SYN: give up opening after this long (RFC 9293 §3.8.3 [MUST-23]: at least 3 minutes). */
   synTimeoutUs: number
   /** How often SYN,ACK goes again before a half-open connection is given up: 5 times, about a minute, as Linux (RFC 4987 §3.3). */
@@ -143,6 +145,8 @@ export interface TcpConfig {
    * shut window and instead of keepAliveCount. 0: retransmitTimeoutUs holds; Infinity: never give up.
    */
   userTimeoutUs: number
+  /** What R2 counts from: when the text was sent (RFC 5482 §2), or, as Linux, when it first timed out. */
+  userTimeoutFrom: 'text' | 'retransmission'
   /** Tell the peer our user timeout, and heed its (RFC 5482). */
   userTimeoutOption: boolean
   /** L_LIMIT and U_LIMIT: what the peer may bring our user timeout to (RFC 5482 §3.1). */
@@ -278,6 +282,7 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   minRtoUs: number(200 * MILLISECOND, 0, MINUTE),
   maxRtoUs: number(2 * MINUTE, SECOND, 60 * MINUTE),
   dupThresh: number(3, 1, 1000),
+  synLinearTimeouts: number(0, 0, 127),
   synTimeoutUs: number(180 * SECOND, MILLISECOND, Number.POSITIVE_INFINITY),
   synAckRetries: number(5, 0, 127),
   synBacklog: number(1024, 1, 1 << 20),
@@ -290,6 +295,7 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   timeWaitIgnoresResets: flag(false),
   timeWaitReuse: flag(false),
   userTimeoutUs: number(0, 0, Number.POSITIVE_INFINITY),
+  userTimeoutFrom: word('text', 'retransmission'),
   userTimeoutOption: atOpen(flag(false)),
   userTimeoutLeastUs: number(100 * SECOND, SECOND, Number.POSITIVE_INFINITY),
   userTimeoutMostUs: number(60 * MINUTE, 100 * SECOND, Number.POSITIVE_INFINITY),

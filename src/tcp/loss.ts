@@ -282,7 +282,7 @@ export function onRetransmissionTimeout(tcb: Tcb, now: Micros): void {
   if (isReduced) tcb.cc.ssthresh = ssthresh // a mark has lowered it already (RFC 3168 §6.1.2)
   countTimeout(tcb)
   tcb.rtt.timeouts++
-  tcb.rtt.backoff++
+  if (!isLinearSyn(tcb)) tcb.rtt.backoff++
   // RFC 2018 §8: the peer may have thrown away what it SACKed but never acknowledged; a head that is SACKed says that it did.
   const reneged = flight.at(0).mark === 'sacked'
   const isByTime = tcb.sackEnabled && tcb.config.rack
@@ -303,6 +303,11 @@ export function onRetransmissionTimeout(tcb: Tcb, now: Micros): void {
   recovery.forced = true
   forgetProbe(tcb)
   tcb.timers.reorder = Number.POSITIVE_INFINITY
+}
+
+/** The first SYNs may go at an even pace: DEVIATION from RFC 6298 §5.5 where the setting asks for it. */
+function isLinearSyn({ state, rtt, config }: Tcb): boolean {
+  return state === 'SYN-SENT' && rtt.timeouts <= config.synLinearTimeouts
 }
 
 /** Linux's counters of a timeout: what was going on when the first one came. */

@@ -160,3 +160,15 @@ scenario('a listener’s SYN,ACK carries it, and the first segment after it (RFC
   expect(c.connection.info().userTimeoutUs).toBe(700 * SECOND)
   c.write(10).out('P. 1:11 ack 1 <uto 300>').in('. ack 11').write(10).out('P. 11:21 ack 1 <>')
 })
+
+scenario(
+  "counted as Linux does it lasts from the first retransmission on (DEVIATION from RFC 5482 §2, 'retransmission')",
+  () => {
+    const c = established({ tcp: { userTimeoutUs: 2_000_000, userTimeoutFrom: 'retransmission' } })
+    c.write(100).out('P. 1:101 ack 1')
+    c.advance(2299.999, true) // RTO is 300 ms
+    expect(c.state).toBe('ESTABLISHED')
+    c.advance(0.001, true)
+    expect(code(c)).toBe('ETIMEDOUT')
+  },
+)
