@@ -213,6 +213,24 @@ const LINUX_IGNORED = (
   'workaround_signed_windows'
 ).split(' ')
 
+/** What a route says of the connections over it (ip-route(8)). */
+const ROUTE: Readonly<Record<string, Setter>> = {
+  congctl: congestion,
+  features: (settings, _, text) => {
+    if (text === 'ecn') settings.tcp.ecn = 'on'
+    return null
+  },
+  initcwnd: tcp((value) => (value === 0 ? {} : { initialWindowSegments: value })),
+  quickack: tcp((value) => (value === 0 ? {} : { delayedAckUs: 0 })),
+  rto_min: (settings, _, text) => {
+    const found = /^(\d+(?:\.\d+)?)(s|ms|us|)$/.exec(text)
+    if (found === null) return 'takes a time'
+    settings.tcp.minRtoUs =
+      Number(found[1]) * { s: SECOND, ms: MILLISECOND, us: 1, '': MILLISECOND }[found[2] as 's' | 'ms' | 'us' | '']
+    return null
+  },
+}
+
 const CORE: Readonly<Record<string, Setter>> = {
   somaxconn: host((value) => ({ somaxconn: value })),
   rmem_max: host((value) => ({ rmemMax: value })),
@@ -294,6 +312,7 @@ function find(name: string): Setter | null {
   if (name.startsWith('net.ipv4.tcp_')) {
     return LINUX[leaf] ?? (LINUX_IGNORED.includes(leaf.slice('tcp_'.length)) ? ignored : null)
   }
+  if (name.startsWith('route.')) return ROUTE[name.slice('route.'.length)] ?? null
   if (name.startsWith('net.ipv4.') && Object.hasOwn(IP, leaf)) return IP[leaf]
   if (name.startsWith('net.core.') && Object.hasOwn(CORE, leaf)) return CORE[leaf]
   if (name.startsWith('net.inet.tcp.'))
@@ -310,7 +329,12 @@ export function applySysctl(settings: HostSettings, name: string, value: string)
   const text = value.trim().replace(/^"(.*)"$/, '$1')
   const number = Number(text)
   const needsNumber =
-    setter !== congestion && setter !== receiveMemory && setter !== sendMemory && setter !== IP.ip_local_port_range
+    setter !== ROUTE.features &&
+    setter !== ROUTE.rto_min &&
+    setter !== congestion &&
+    setter !== receiveMemory &&
+    setter !== sendMemory &&
+    setter !== IP.ip_local_port_range
   if (needsNumber && (text === '' || !Number.isFinite(number))) return `${normal} takes a number, not '${text}'`
   const reason = setter(settings, number, text)
   return reason === null ? null : `${normal} ${reason}`
