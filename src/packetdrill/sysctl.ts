@@ -19,6 +19,9 @@ export const LINUX_DEFAULTS: Partial<TcpConfig> = {
   sendBufferBytes: 87040, // what tcp_wmem[1] has grown to with the first ten segments
   sendBufferMaxBytes: 4194304,
   sendBufferAutotune: true,
+  reducedFrom: 'cwnd',
+  finAck: 'delayed',
+  sackDelayUs: MILLISECOND,
   synLinearTimeouts: 4,
   synTimeoutUs: 131 * SECOND,
   userTimeoutFrom: 'retransmission',
@@ -148,6 +151,7 @@ const LINUX: Readonly<Record<string, Setter>> = {
   tcp_abort_on_overflow: flag('abortOnOverflow'),
   tcp_challenge_ack_limit: ignored,
   tcp_congestion_control: congestion,
+  tcp_comp_sack_delay_ns: tcp((value) => ({ sackDelayUs: Math.min(100_000, Math.floor(value / 1000)) })),
   tcp_dsack: flag('dsack'),
   tcp_early_retrans: tcp((value) => ({ tailLossProbe: value >= 3 })),
   tcp_ecn: (settings, value) => {
@@ -203,7 +207,7 @@ export function notSent(value: number): number {
 /** Names of Linux's that are known, and without effect here. */
 const LINUX_IGNORED = (
   'adv_win_scale allowed_congestion_control ao_enabled app_win autocorking available_congestion_control available_ulp ' +
-  'backlog_ack_defer base_mss child_ehash_entries comp_sack_delay_ns comp_sack_nr comp_sack_slack_ns comp_sack_rtt_percent ' +
+  'backlog_ack_defer base_mss child_ehash_entries comp_sack_nr comp_sack_slack_ns comp_sack_rtt_percent ' +
   'delack_seg delack_min_us early_demux ecn_fallback ecn_option ecn_option_beacon ehash_entries fack ' +
   'fastopen_blackhole_timeout_sec fastopen_key fwmark_accept l3mdev_accept limit_output_bytes low_latency ' +
   'max_orphans max_reordering max_tw_buckets mem migrate_req min_rtt_wlen min_snd_mss min_tso_segs mtu_probe_floor no_metrics_save ' +

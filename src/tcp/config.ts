@@ -3,6 +3,7 @@
 
 import { didYouMean } from '../base/suggest.ts'
 import { MILLISECOND, MINUTE, SECOND } from '../base/time.ts'
+import { atOpen, flag, type Knob, number, word } from './knob.ts'
 
 /** Settings of a connection. All times in microseconds, sizes in bytes. */
 export interface TcpConfig {
@@ -62,6 +63,8 @@ export interface TcpConfig {
   tailLossProbe: boolean
   /** In recovery bring cwnd down in step with what is delivered (RFC 9937) rather than at once. */
   prr: boolean
+  /** What a loss halves: FlightSize (RFC 5681 §3.1), or, as Linux, cwnd, used or not (RFC 9438 §4.6 allows it). */
+  reducedFrom: 'flight' | 'cwnd'
   /** Take back the reaction to a loss that was none (RFC 3522, RFC 3708, RFC 4015). */
   undo: boolean
   /** After a timeout send new text to find out whether it was needless (RFC 5682), and take it back if so. */
@@ -110,6 +113,13 @@ export interface TcpConfig {
   quickAcks: number
   /** Answers that make a connection interactive, when adaptive: its acknowledgements wait for the next answer. 0: none does. */
   interactiveReplies: number
+  /** A FIN is acknowledged now, or, as Linux, with the answer that may follow it, after the delay at the latest. */
+  finAck: 'now' | 'delayed'
+  /**
+   * Of duplicate acknowledgements the first three go at once, the others wait so long, for one to stand for all of them; a twentieth of
+   * the round trip at most (Linux's tcp_comp_sack_delay_ns). 0: all go (RFC 5681 §4.2). Not while acknowledgements are quick.
+   */
+  sackDelayUs: number
   /** Acknowledge at the latest when this many full-sized segments have come (RFC 5681 §4.2: 2). */
   ackEverySegments: number
   /** Retransmission timeout before the first measurement (RFC 6298 §2.1). */
@@ -220,21 +230,6 @@ export interface TcpConfig {
   trafficClass: number
 }
 
-interface Knob<T> {
-  readonly default: T
-  readonly least?: number
-  readonly most?: number
-  /** The words that it may be. */
-  readonly oneOf?: readonly T[]
-  /** It is agreed on, or used up, when the connection opens: later changes are refused. */
-  readonly isFixed?: boolean
-}
-
-const number = (value: number, least: number, most: number): Knob<number> => ({ default: value, least, most })
-const flag = (value: boolean): Knob<boolean> => ({ default: value })
-const word = <T extends string>(value: T, ...others: T[]): Knob<T> => ({ default: value, oneOf: [value, ...others] })
-const atOpen = <T>(knob: Knob<T>): Knob<T> => ({ ...knob, isFixed: true })
-
 /** Defaults and bounds of every setting. */
 export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   mss: number(65495, 48, 65495),
@@ -260,6 +255,7 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   rack: flag(true),
   tailLossProbe: flag(true),
   prr: flag(true),
+  reducedFrom: word('flight', 'cwnd'),
   undo: flag(true),
   frto: flag(true),
   retransmitCollapse: flag(true),
@@ -277,6 +273,8 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   delayedAckMaxUs: number(200 * MILLISECOND, 0, 499 * MILLISECOND),
   quickAcks: number(16, 0, 1000),
   interactiveReplies: number(1, 0, 1000),
+  finAck: word('now', 'delayed'),
+  sackDelayUs: number(0, 0, 100 * MILLISECOND),
   ackEverySegments: number(2, 1, 1000),
   initialRtoUs: atOpen(number(SECOND, MILLISECOND, MINUTE)),
   minRtoUs: number(200 * MILLISECOND, 0, MINUTE),

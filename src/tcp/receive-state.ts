@@ -19,13 +19,26 @@ export interface AckState {
   quickLeft: number
   /** Answers that followed closely on what was received; enough of them make the connection an interactive one. */
   replies: number
+  /** Duplicate acknowledgements that went at once, up to three, and of which number. */
+  duplicates: number
+  duplicatesOf: Seq
   /** Segments shorter than a full one since the last acknowledgement; the count stops at 2. */
   shorts: number
 }
 
 /** Before the first text. */
 export function createAck(): AckState {
-  return { reason: 'none', lastReason: 'none', atoUs: -1, textAt: 0, quickLeft: 0, replies: 0, shorts: 0 }
+  return {
+    reason: 'none',
+    lastReason: 'none',
+    atoUs: -1,
+    textAt: 0,
+    quickLeft: 0,
+    replies: 0,
+    duplicates: 0,
+    duplicatesOf: seq(0),
+    shorts: 0,
+  }
 }
 
 /** How large the receive buffer is to be, by what the application takes in a round trip. */

@@ -23,6 +23,7 @@ import { seqAdd, seqGt, seqLe } from './seq.ts'
 import { setState } from './state.ts'
 import type { Tcb } from './tcb.ts'
 import { armTailProbe } from './tlp.ts'
+import { endTimeouts } from './totals.ts'
 import { receiveUrgent } from './urgent.ts'
 import { takeUserTimeout } from './user-timeout.ts'
 import { advertiseWindow } from './window.ts'
@@ -220,6 +221,7 @@ function synIsAcked(tcb: Tcb, segment: SegmentHeader, resent: boolean, now: Micr
   snd.wl1 = segment.seq
   snd.wl2 = segment.ack
   tcb.rtt.timeouts = 0
+  endTimeouts(tcb.totals, now)
   tcb.progressAt = now
   establish(tcb, resent, now)
   takeTimestamp(tcb, segment, now)
