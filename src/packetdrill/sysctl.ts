@@ -19,6 +19,7 @@ export const LINUX_DEFAULTS: Partial<TcpConfig> = {
   sendBufferBytes: 87040, // what tcp_wmem[1] has grown to with the first ten segments
   sendBufferMaxBytes: 4194304,
   sendBufferAutotune: true,
+  windowGrowth: 'linux',
   reducedFrom: 'cwnd',
   finAck: 'delayed',
   sackDelayUs: MILLISECOND,

@@ -8,6 +8,7 @@
 // (under 500 ms, at least every second full segment).
 
 import type { Micros } from '../base/time.ts'
+import { isLinuxWindow, linuxWindow, mayTellAsMuch } from './linux-window.ts'
 import type { AckReason } from './reasons.ts'
 import type { Tcb } from './tcb.ts'
 import { receiveWindow } from './window.ts'
@@ -134,6 +135,10 @@ function reasonNow(tcb: Tcb, filledGap: boolean): AckReason {
   if (filledGap) return 'gap' // RFC 5681 §4.2: so that the peer's recovery goes on
   if (delayedAckUs === 0) return 'undelayed'
   const full = fullSegment(tcb)
+  if (isLinuxWindow(tcb) && delayedAck === 'adaptive') {
+    if (unacked > linuxWindow(tcb).rcvMss && mayTellAsMuch(tcb)) return 'full-segments'
+    return tcb.ack.quickLeft > 0 && !isInteractive(tcb) ? 'quick' : 'none'
+  }
   if (unacked >= ackEverySegments * full) return 'full-segments' // [SHLD-19]
   if (delayedAck === 'fixed') return 'none'
   // As Linux: what comes after one full segment is often the last of a message, and its sender may wait for us (Nagle).

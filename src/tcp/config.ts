@@ -30,6 +30,8 @@ export interface TcpConfig {
   receiveBufferMaxBytes: number
   /** Let the buffer grow with what the application reads in a round trip, as Linux does. It never shrinks. */
   receiveBufferAutotune: boolean
+  /** How the window grows: with the buffer (receive-buffer.ts), or as Linux reckons it, for scripts that name windows (linux-window.ts). */
+  windowGrowth: 'buffer' | 'linux'
   /** The window of a SYN, before any text has come, is told in whole segments, as in Linux: 64240 rather than 65535. */
   synWindowBySegments: boolean
   /** Offer and accept window scaling (RFC 7323 §2). */
@@ -242,6 +244,7 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   receiveBufferBytes: number(256 << 10, 1, 1 << 30),
   receiveBufferMaxBytes: number(32 << 20, 1, 1 << 30),
   receiveBufferAutotune: flag(true),
+  windowGrowth: atOpen(word('buffer', 'linux')),
   synWindowBySegments: flag(false),
   windowScale: atOpen(flag(true)),
   timestamps: atOpen(flag(true)),

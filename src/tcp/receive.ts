@@ -19,6 +19,7 @@ import {
 import { abortTcb, enterTimeWait } from './closing.ts'
 import { EVENT } from './events.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
+import { adjustLinuxSpace, copiedSeq, isLinuxWindow, releaseLinux, takeLinuxText } from './linux-window.ts'
 import { standingOptionBytes } from './md5.ts'
 import { tuneReceiveBuffer } from './receive-buffer.ts'
 import { noteDuplicate } from './sack-blocks.ts'
@@ -66,6 +67,7 @@ export function receiveText(tcb: Tcb, segment: SegmentHeader, now: Micros): 'don
     owesAck(tcb, 'refused')
     return 'done'
   }
+  if (isLinuxWindow(tcb)) takeLinuxText(tcb, from, end, segment.textLength, segment.textStart)
   if (!rcv.discard) rcv.buffer.put(offset, segment.bytes, at, at + seqDiff(end, from))
   if (seqGt(from, rcv.nxt)) holdOutOfOrder(tcb, from, end, now)
   else takeInOrder(tcb, end, now)
@@ -207,6 +209,10 @@ export function takeText(tcb: Tcb, most: number): Uint8Array | null {
   rcv.buffer.advance(length)
   rcv.unread -= length
   tcb.tuning.readBytes += length
+  if (isLinuxWindow(tcb)) {
+    adjustLinuxSpace(tcb, copiedSeq(tcb), tcb.ack.textAt)
+    releaseLinux(tcb, copiedSeq(tcb))
+  }
   if (!canReceive(tcb.state)) return text
   if (!rcv.finSeen && windowUpdateDue(tcb)) owesAck(tcb, 'window-update')
   acknowledgeAfterRead(tcb)
