@@ -130,6 +130,8 @@ export class Host {
       offload: this.#isSegmentWise ? { checksum: false, superSegmentBytes: 0 } : SUPER_SEGMENTS,
       tcp: this.settings.tcp,
     })
+    const [key, previous] = this.settings.fastOpenKeys
+    if (key !== undefined) this.#stack.tcp.fastOpen.maker.use(key, previous ?? null)
     this.#stack.tcp.onState = (tcb, from, to) => {
       // Text for a socket that is shut both ways resets: the application is told, as of the peer's reset.
       if (to !== 'CLOSED' || tcb.error !== null) return

@@ -2,6 +2,7 @@
 // units. Owns: the table, Linux's defaults for our settings. Does not own: the settings themselves (src/tcp/config.ts).
 // Read first: Documentation/networking/ip-sysctl.rst of Linux, tcp(4) of FreeBSD.
 
+import type { SipKey } from '../base/siphash.ts'
 import { MILLISECOND, SECOND } from '../base/time.ts'
 import type { TcpConfig } from '../tcp/config.ts'
 
@@ -35,6 +36,8 @@ export interface HostSettings {
   tcp: Partial<TcpConfig>
   /** Bits of tcp_fastopen: 1 client, 2 server, 4 text without a cookie, 0x200 taken without one, 0x400 every listener. */
   fastOpen: number
+  /** Keys of cookies: the one in use, and the one before; none: a random one. */
+  fastOpenKeys: readonly SipKey[]
   somaxconn: number
   rmemMax: number
   wmemMax: number
@@ -52,6 +55,7 @@ export function linuxHost(): HostSettings {
   return {
     tcp: { ...LINUX_DEFAULTS },
     fastOpen: 1,
+    fastOpenKeys: [],
     somaxconn: 4096,
     rmemMax: 212992,
     wmemMax: 212992,
@@ -148,6 +152,14 @@ const windowScaleAndTimestamps = tcp((value) => ({
   timestamps: value !== 0 && value !== 2,
 }))
 
+/** A key of Fast Open's cookies as Linux writes it; null for what is none. */
+function fastOpenKey(text: string): SipKey | null {
+  const words = text.trim().split('-')
+  if (words.length !== 4 || !words.every((word) => /^[0-9a-fA-F]{1,8}$/.test(word))) return null
+  const [a, b, c, d] = words.map((word) => Number.parseInt(word, 16) | 0)
+  return [a, b, c, d]
+}
+
 const LINUX: Readonly<Record<string, Setter>> = {
   tcp_abort_on_overflow: flag('abortOnOverflow'),
   tcp_challenge_ack_limit: ignored,
@@ -161,6 +173,13 @@ const LINUX: Readonly<Record<string, Setter>> = {
     return null
   },
   tcp_fastopen: host((value) => ({ fastOpen: value })),
+  tcp_fastopen_key: (settings, _, text) => {
+    const keys = text.split(',').map(fastOpenKey)
+    if (keys.length > 2 || keys.includes(null))
+      return 'takes a key, or two, each as xxxxxxxx-xxxxxxxx-xxxxxxxx-xxxxxxxx'
+    settings.fastOpenKeys = keys as SipKey[]
+    return null
+  },
   tcp_fin_timeout: scaled('finWait2TimeoutUs', SECOND),
   tcp_frto: flag('frto'),
   tcp_invalid_ratelimit: scaled('challengeIntervalUs', MILLISECOND),
@@ -210,7 +229,7 @@ const LINUX_IGNORED = (
   'adv_win_scale allowed_congestion_control ao_enabled app_win autocorking available_congestion_control available_ulp ' +
   'backlog_ack_defer base_mss child_ehash_entries comp_sack_nr comp_sack_slack_ns comp_sack_rtt_percent ' +
   'delack_seg delack_min_us early_demux ecn_fallback ecn_option ecn_option_beacon ehash_entries fack ' +
-  'fastopen_blackhole_timeout_sec fastopen_key fwmark_accept l3mdev_accept limit_output_bytes low_latency ' +
+  'fastopen_blackhole_timeout_sec fwmark_accept l3mdev_accept limit_output_bytes low_latency ' +
   'max_orphans max_reordering max_tw_buckets mem migrate_req min_rtt_wlen min_snd_mss min_tso_segs mtu_probe_floor no_metrics_save ' +
   'no_ssthresh_metrics_save orphan_retries pacing_ca_ratio pacing_ss_ratio pingpong_thresh plb_cong_thresh plb_enabled ' +
   'plb_idle_rehash_rounds plb_rehash_rounds plb_suspend_rto_sec probe_interval probe_threshold rcvbuf_low_rtt reflect_tos ' +
@@ -334,6 +353,7 @@ export function applySysctl(settings: HostSettings, name: string, value: string)
   const text = value.trim().replace(/^"(.*)"$/, '$1')
   const number = Number(text)
   const needsNumber =
+    setter !== LINUX.tcp_fastopen_key &&
     setter !== ROUTE.features &&
     setter !== ROUTE.rto_min &&
     setter !== congestion &&
