@@ -21,6 +21,8 @@ export const LINUX_DEFAULTS: Partial<TcpConfig> = {
   sendBufferMaxBytes: 4194304,
   sendBufferAutotune: true,
   windowGrowth: 'linux',
+  smallWindow: 'probe',
+  softErrorsEndOpening: true,
   reducedFrom: 'cwnd',
   finAck: 'delayed',
   sackDelayUs: MILLISECOND,

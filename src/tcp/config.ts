@@ -75,6 +75,8 @@ export interface TcpConfig {
   retransmitCollapse: boolean
   /** Neither send small segments into nor tell of small openings of a window (RFC 9293 §3.8.6.2 [MUST-38] [MUST-39]). */
   sillyWindowAvoidance: boolean
+  /** Part of a segment goes into half of the largest window (RFC 9293 §3.8.6.2.1), or, as Linux, only as a probe. */
+  smallWindow: 'half' | 'probe'
   /**
    * Spread packets over the round trip: only where the congestion controller asks for it (BBR), or always, by cwnd and SRTT as Linux's
    * fq does (RFC 9002 §7.7): twice the window a round trip in slow start, 1.2 times it after.
@@ -117,10 +119,7 @@ export interface TcpConfig {
   interactiveReplies: number
   /** A FIN is acknowledged now, or, as Linux, with the answer that may follow it, after the delay at the latest. */
   finAck: 'now' | 'delayed'
-  /**
-   * Of duplicate acknowledgements the first three go at once, the others wait so long, for one to stand for all of them; a twentieth of
-   * the round trip at most (Linux's tcp_comp_sack_delay_ns). 0: all go (RFC 5681 §4.2). Not while acknowledgements are quick.
-   */
+  /** From the fourth on duplicate acknowledgements wait so long for each other (tcp_comp_sack_delay_ns). 0: they do not (RFC 5681 §4.2). */
   sackDelayUs: number
   /** Acknowledge at the latest when this many full-sized segments have come (RFC 5681 §4.2: 2). */
   ackEverySegments: number
@@ -168,6 +167,8 @@ export interface TcpConfig {
   retransmitNoticeCount: number
   /** Tell the application of soft ICMP errors (RFC 9293 §3.9.1.8 [MUST-47] [SHLD-20]). */
   reportSoftErrors: boolean
+  /** Soft ICMP errors end an active open too, as in Linux (RFC 5461 §4; RFC 9293 §3.9.2.2 [MUST-56] forbids it). */
+  softErrorsEndOpening: boolean
   /** SO_LINGER: -1 close in the background; 0 close resets; else close tells whether all was acknowledged in that time (linger.ts). */
   lingerUs: number
   /** How old a path MTU gets before a larger one is tried (RFC 1191 §6.3, RFC 8201 §4: at least 5 minutes). Infinity: for ever. */
@@ -189,10 +190,7 @@ export interface TcpConfig {
   orphanTimeoutUs: number
   /** What was received before a reset stays readable, as in Linux (RFC 9293 §3.10.7.4 flushes all queues). */
   resetKeepsText: boolean
-  /**
-   * Text for an application that has closed is answered with a bare reset where its sender has acknowledged us to, as in Linux, rather
-   * than with the connection's own, which acknowledges too (RFC 9293 §3.6.1 [SHLD-3] leaves the form open).
-   */
+  /** Text for an application that has closed is answered with a bare reset, as in Linux (RFC 9293 §3.6.1 [SHLD-3] leaves the form open). */
   answersLateText: boolean
   /** Least time between two acknowledgements of segments that should not have come (RFC 5961 §7). */
   challengeIntervalUs: number
@@ -263,6 +261,7 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   frto: flag(true),
   retransmitCollapse: flag(true),
   sillyWindowAvoidance: flag(true),
+  smallWindow: word('half', 'probe'),
   pacing: word('controller', 'always'),
   nagle: flag(true),
   nagleVariant: word('minshall', 'rfc'),
@@ -302,6 +301,7 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   userTimeoutMostUs: number(60 * MINUTE, 100 * SECOND, Number.POSITIVE_INFINITY),
   retransmitNoticeCount: number(3, 1, 1000),
   reportSoftErrors: flag(true),
+  softErrorsEndOpening: flag(false),
   lingerUs: number(-1, -1, Number.POSITIVE_INFINITY),
   pathMtuAgeUs: number(10 * MINUTE, 5 * MINUTE, Number.POSITIVE_INFINITY),
   pathMtuBlackHole: flag(true),
