@@ -21,7 +21,6 @@ export const LINUX_DEFAULTS: Partial<TcpConfig> = {
   sendBufferMaxBytes: 4194304,
   sendBufferAutotune: true,
   windowGrowth: 'linux',
-  smallWindow: 'probe',
   softErrorsEndOpening: true,
   reducedFrom: 'cwnd',
   finAck: 'delayed',

@@ -75,8 +75,6 @@ export interface TcpConfig {
   retransmitCollapse: boolean
   /** Neither send small segments into nor tell of small openings of a window (RFC 9293 §3.8.6.2 [MUST-38] [MUST-39]). */
   sillyWindowAvoidance: boolean
-  /** Part of a segment goes into half of the largest window (RFC 9293 §3.8.6.2.1), or, as Linux, only as a probe. */
-  smallWindow: 'half' | 'probe'
   /**
    * Spread packets over the round trip: only where the congestion controller asks for it (BBR), or always, by cwnd and SRTT as Linux's
    * fq does (RFC 9002 §7.7): twice the window a round trip in slow start, 1.2 times it after.
@@ -261,7 +259,6 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   frto: flag(true),
   retransmitCollapse: flag(true),
   sillyWindowAvoidance: flag(true),
-  smallWindow: word('half', 'probe'),
   pacing: word('controller', 'always'),
   nagle: flag(true),
   nagleVariant: word('minshall', 'rfc'),

@@ -54,7 +54,6 @@ export function textToSend(tcb: Tcb, unsent: number, usable: number, most: numbe
 function isSilly(tcb: Tcb, sendable: number, idle: boolean): boolean {
   const { snd, config } = tcb
   if (!config.sillyWindowAvoidance || tcb.probePending) return false
-  if (config.smallWindow === 'probe') return true
   return !(sendable >= snd.maxWnd / 2 && (idle || !config.nagle))
 }
 

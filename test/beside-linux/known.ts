@@ -29,6 +29,13 @@ export const KNOWN: readonly Known[] = [
     why: 'Both: RFC 9293 §3.9.1.2 asks for PSH on the last segment only [MUST-61].',
   },
   {
+    name: 'a window smaller than a segment',
+    summary: 'P. 501:885(384) ack 1 win open <TS>: Linux later than ours',
+    linux: 'Sends a part of a segment into a small window only when the persist timer runs out.',
+    ours: 'Sends at once what is at least half of the largest window ever seen.',
+    why: 'Ours: RFC 9293 §3.8.6.2.1, case 3 (Fs = 1/2).',
+  },
+  {
     name: 'an ICMP error that tells of a path of 10 bytes',
     summary: 'Linux: . 1:501(500) ack 1 win open <TS> | ours: P. 1449:2897(1448) ack 1 win open <TS>',
     linux: 'Takes it as the least that it believes in (552 bytes) and sends everything again in small segments.',
