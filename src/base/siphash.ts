@@ -69,6 +69,12 @@ export function sipHash(key: SipKey, words: ArrayLike<number>): number {
   return v[0] ^ v[2] ^ v[4] ^ v[6]
 }
 
+/** The same, all 64 bits, into `out`: the low half as int32, then the high half. */
+export function sipHashWide(key: SipKey, words: ArrayLike<number>, out: Int32Array): void {
+  out[0] = sipHash(key, words)
+  out[1] = v[1] ^ v[3] ^ v[5] ^ v[7]
+}
+
 function absorb(low: number, high: number): void {
   v[6] ^= low
   v[7] ^= high

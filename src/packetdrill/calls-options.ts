@@ -2,9 +2,10 @@
 // Owns: that. Does not own: the options (options-socket.ts, options-tcp.ts).
 
 import { isFields, isList, numberAt, pointedAt, replace, socketAt } from './arguments.ts'
+import { FREEBSD_CONSTANTS, FREEBSD_ONLY } from './constants-freebsd.ts'
 import { errnoOf } from './errnos.ts'
 import { fail, type Handler } from './host.ts'
-import { hasIpv6, IP_OPTIONS, IPV6_OPTIONS, type Option, SOCKET_OPTIONS } from './options-socket.ts'
+import { hasIpv6, IP_OPTIONS, IPV6_OPTIONS, type Option, retune, SOCKET_OPTIONS } from './options-socket.ts'
 import { TCP_OPTIONS } from './options-tcp.ts'
 import type { Socket } from './sockets.ts'
 import type { Value } from './target.ts'
@@ -18,7 +19,24 @@ const LEVELS: Readonly<Record<number, Readonly<Record<number, Option>>>> = {
 
 function find(at: Socket, level: number, number: number): Option | null {
   if (level === 41 && !hasIpv6(at)) return null
+  if (number >= FREEBSD_ONLY) return freebsdOption(number)
   return LEVELS[level]?.[number] ?? null
+}
+
+/** An option of FreeBSD's: taken whatever it is, and told as it was set. Without options, when that is asked for. */
+function freebsdOption(number: number): Option {
+  return {
+    name: `FreeBSD's ${number}`,
+    bytes: 0,
+    set(host, at, value) {
+      at.options.set(`FreeBSD's ${number}`, value)
+      if (number === FREEBSD_CONSTANTS.TCP_NOOPT && value !== 0 && at.connection === null) {
+        retune(host, at, { windowScale: false, timestamps: false, sack: false })
+      }
+      return ''
+    },
+    get: (_, at) => at.options.get(`FreeBSD's ${number}`) ?? null,
+  }
 }
 
 /** setsockopt(fd, level, option, value, length). */

@@ -173,6 +173,8 @@ function collect(epoll: Epoll, args: readonly Value[], most: number): Reply {
   return { value: told.length, outputs: replace(args, { 1: shape }) }
 }
 
+/** FreeBSD's: room in the send buffer. */
+const FIONSPACE = 0x40046676
 const FIONREAD = 0x541b
 const FIONBIO = 0x5421
 const SIOCATMARK = 0x8905
@@ -208,6 +210,8 @@ function queueOf(at: Socket, request: number): number | null {
       const unsentFin = snd.finQueued && !snd.finSent ? 1 : 0
       return connection.unackedBytes + connection.unsentBytes + unsentFin
     }
+    case FIONSPACE:
+      return connection === null ? 0 : Math.max(0, connection.tcb.snd.bufferBytes - connection.tcb.snd.buffer.extent)
     case SIOCOUTQNSD: {
       if (connection === null || at.isOpening) return 0
       const { snd } = connection.tcb

@@ -130,9 +130,13 @@ export class Host {
       offload: this.#isSegmentWise ? { checksum: false, superSegmentBytes: 0 } : SUPER_SEGMENTS,
       tcp: this.settings.tcp,
     })
+    const [key, previous] = this.settings.fastOpenKeys
+    if (key !== undefined) this.#stack.tcp.fastOpen.maker.use(key, previous ?? null)
     this.#stack.tcp.onState = (tcb, from, to) => {
       // Text for a socket that is shut both ways resets: the application is told, as of the peer's reset.
-      if (to === 'CLOSED' && from.startsWith('FIN-WAIT') && tcb.error === null) this.#resetByText.add(tcb)
+      if (to !== 'CLOSED' || tcb.error !== null) return
+      const isReset = (from === 'LAST-ACK' || from === 'CLOSING') && tcb.snd.una !== tcb.snd.nxt
+      if (isReset || from.startsWith('FIN-WAIT')) this.#resetByText.add(tcb)
     }
     return this.#stack
   }

@@ -50,22 +50,25 @@ export function linuxInfo(host: Host, at: Socket): Record<string, number> {
     tcpi_last_data_recv: since(Math.max(0, tcb.ack.textAt)),
     tcpi_last_ack_recv: since(tcb.heardAt),
     tcpi_pmtu: info.tcpi_pmtu,
-    tcpi_rcv_ssthresh: info.tcpi_rcv_wnd,
+    tcpi_rcv_ssthresh: tcb.tuning.linux?.ssthresh ?? info.tcpi_rcv_wnd,
     tcpi_rtt: Math.max(0, info.tcpi_rtt),
     tcpi_rttvar: info.tcpi_rtt < 0 ? 250_000 : info.tcpi_rttvar,
     tcpi_snd_ssthresh: Number.isFinite(ssthresh) ? Math.floor(info.tcpi_snd_ssthresh) : INFINITE_SSTHRESH,
     tcpi_snd_cwnd: Math.max(1, Math.floor(info.tcpi_snd_cwnd)),
-    tcpi_advmss: info.tcpi_advmss,
-    tcpi_reordering: tcb.config.dupThresh,
+    tcpi_advmss: info.tcpi_advmss - (tcb.ts.enabled && !isOpening ? 12 : 0),
+    tcpi_reordering: Math.max(tcb.config.dupThresh, info.tcpi_reordering),
+    tcpi_total_rto: info.tcpi_total_rto,
+    tcpi_total_rto_recoveries: info.tcpi_total_rto_recoveries,
+    tcpi_total_rto_time: Math.floor(info.tcpi_total_rto_time / MILLISECOND),
     tcpi_rcv_rtt: Math.max(0, info.tcpi_rcv_rtt),
-    tcpi_rcv_space: Math.max(10 * info.tcpi_advmss, Math.ceil(tcb.tuning.lastReadBytes)),
+    tcpi_rcv_space: tcb.tuning.linux?.space ?? 10 * (info.tcpi_advmss - (tcb.ts.enabled ? 12 : 0)),
     tcpi_total_retrans: info.tcpi_total_retrans,
     tcpi_pacing_rate: info.tcpi_pacing_rate,
     tcpi_bytes_acked: info.tcpi_bytes_acked + (tcb.passive || isOpening ? 0 : 1), // our SYN counts, SYN,ACK does not
     tcpi_bytes_received: info.tcpi_bytes_received,
     tcpi_segs_out: Math.max(0, info.tcpi_segs_out - (tcb.passive ? 1 : 0)), // SYN,ACK is sent before there is a socket
     tcpi_delivered: deliveredSegments(at.connection),
-    tcpi_reord_seen: tcb.rack.isReorderingSeen ? 1 : 0,
+    tcpi_reord_seen: info.tcpi_reord_seen,
     tcpi_segs_in: info.tcpi_segs_in + (tcb.passive ? 1 : 0), // and its SYN is counted with it
     tcpi_notsent_bytes: info.tcpi_notsent_bytes,
     tcpi_min_rtt: info.tcpi_min_rtt < 0 || !Number.isFinite(info.tcpi_min_rtt) ? 0xffffffff : info.tcpi_min_rtt,
@@ -108,7 +111,7 @@ function lostSegments({ tcb }: Connection): number {
 /** Segments that have arrived, SYN or SYN,ACK among them. */
 function deliveredSegments({ tcb }: Connection): number {
   if (tcb.snd.mss === 0 || tcb.snd.una === tcb.snd.iss) return 0
-  return 1 + Math.ceil(tcb.delivery.delivered / tcb.snd.mss)
+  return 1 + Math.ceil(tcb.delivery.delivered / tcb.snd.mss) + tcb.totals.duplicates
 }
 
 function optionBits(info: TcpInfo, at: Socket): number {

@@ -58,7 +58,7 @@ const synCount: Option = {
   set(host, at, value) {
     if (value < 1 || value > 127) return 'EINVAL'
     at.options.set('SYNCNT', value)
-    retune(host, at, { synTimeoutUs: synTimeoutUs(value) })
+    retune(host, at, { synTimeoutUs: synTimeoutUs(value, host.settings.tcp.synLinearTimeouts) })
     return ''
   },
   get: (host, at) => at.options.get('SYNCNT') ?? host.settings.synRetries,

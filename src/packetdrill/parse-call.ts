@@ -3,6 +3,7 @@
 
 import type { CallAction, ExpectedResult } from './ast.ts'
 import { CONSTANTS, ERRNO, errnoName } from './constants.ts'
+import { freebsdConstant } from './constants-freebsd.ts'
 import type { Scanner } from './lexer.ts'
 import type { Value } from './target.ts'
 
@@ -223,8 +224,8 @@ function parseNamed(scanner: Scanner, name: string): Value {
   if (scanner.sees('(') && (TRANSPARENT.has(name) || name === 'inet_pton' || name === 'sizeof')) {
     return parseFunction(scanner, name)
   }
-  const value = CONSTANTS[name] ?? ERRNO[name]
-  if (value !== undefined) return value
+  const value = CONSTANTS[name] ?? ERRNO[name] ?? freebsdConstant(name)
+  if (value !== null) return value
   switch (name) {
     case 'NULL':
       return 0

@@ -4,6 +4,7 @@
 // there.
 
 import { CONSTANTS } from './constants.ts'
+import { freebsdConstant } from './constants-freebsd.ts'
 import { Expression, formatPython, type PythonValue, truth } from './python-expression.ts'
 
 /** The code cannot be understood, or an assertion of it does not hold. */
@@ -139,7 +140,7 @@ export class Python {
   #lookup(name: string, line: number): PythonValue {
     const own = this.#names.get(name)
     if (own !== undefined) return own
-    const value = this.#info[name] ?? CONSTANTS[name]
+    const value = this.#info[name] ?? CONSTANTS[name] ?? freebsdConstant(name) ?? undefined
     if (value === undefined) throw new PythonError(`in code: the name '${name}' is not defined`, line)
     return value
   }

@@ -70,6 +70,11 @@ const WITHOUT_MEANING = new Set([
   'debug',
   'hexdump_packets',
   'ip_prefix_length',
+  'code',
+  'ts_tick_usecs',
+  'tun_dev_name',
+  'ip_family',
+  'test_name',
 ])
 
 /** Reads the options of a script. @throws {RangeError} naming the option whose value cannot be meant */
@@ -97,7 +102,7 @@ export function settingsOf(script: Script, run: RunOptions): RunSettings {
     toleranceUs: run.toleranceUs ?? whole('tolerance_usecs', DEFAULT_TOLERANCE_US),
     tolerancePercent: whole('tolerance_percent', DEFAULT_PERCENT),
     patienceUs: run.patienceUs ?? DEFAULT_PATIENCE_US,
-    stampTickUs: whole('tcp_ts_tick_usecs', 0),
+    stampTickUs: whole('tcp_ts_tick_usecs', whole('ts_tick_usecs', 0)),
     ends: endsOf(version === 'ipv6' ? 6 : 4, values, whole('mtu', 1500)),
     socketFamily: version === 'ipv4' ? 4 : 6,
     bindPort: whole('bind_port', DEFAULT_PORT),

@@ -2,6 +2,7 @@
 // units. Owns: the table, Linux's defaults for our settings. Does not own: the settings themselves (src/tcp/config.ts).
 // Read first: Documentation/networking/ip-sysctl.rst of Linux, tcp(4) of FreeBSD.
 
+import type { SipKey } from '../base/siphash.ts'
 import { MILLISECOND, SECOND } from '../base/time.ts'
 import type { TcpConfig } from '../tcp/config.ts'
 
@@ -19,7 +20,14 @@ export const LINUX_DEFAULTS: Partial<TcpConfig> = {
   sendBufferBytes: 87040, // what tcp_wmem[1] has grown to with the first ten segments
   sendBufferMaxBytes: 4194304,
   sendBufferAutotune: true,
-  synTimeoutUs: 127 * SECOND,
+  windowGrowth: 'linux',
+  softErrorsEndOpening: true,
+  reducedFrom: 'cwnd',
+  finAck: 'delayed',
+  sackDelayUs: MILLISECOND,
+  synLinearTimeouts: 4,
+  synTimeoutUs: 131 * SECOND,
+  userTimeoutFrom: 'retransmission',
   retransmitTimeoutUs: 924_600 * MILLISECOND,
 }
 
@@ -29,6 +37,8 @@ export interface HostSettings {
   tcp: Partial<TcpConfig>
   /** Bits of tcp_fastopen: 1 client, 2 server, 4 text without a cookie, 0x200 taken without one, 0x400 every listener. */
   fastOpen: number
+  /** Keys of cookies: the one in use, and the one before; none: a random one. */
+  fastOpenKeys: readonly SipKey[]
   somaxconn: number
   rmemMax: number
   wmemMax: number
@@ -46,6 +56,7 @@ export function linuxHost(): HostSettings {
   return {
     tcp: { ...LINUX_DEFAULTS },
     fastOpen: 1,
+    fastOpenKeys: [],
     somaxconn: 4096,
     rmemMax: 212992,
     wmemMax: 212992,
@@ -123,9 +134,9 @@ export const CONGESTION: Readonly<Record<string, string>> = {
   dctcp: 'dctcp',
 }
 
-/** How long a SYN is tried with so many retransmissions, each wait twice the one before (RFC 6298 §5.5). */
-export function synTimeoutUs(retries: number): number {
-  let total = 0
+/** How long a SYN is tried: `linear` waits of a second, then `retries` retransmissions, each wait twice the one before. */
+export function synTimeoutUs(retries: number, linear = 4): number {
+  let total = linear * SECOND
   for (let i = 0; i <= retries; i++) total += Math.min(120, 2 ** Math.min(i, 20)) * SECOND
   return Math.max(MILLISECOND, total)
 }
@@ -142,10 +153,19 @@ const windowScaleAndTimestamps = tcp((value) => ({
   timestamps: value !== 0 && value !== 2,
 }))
 
+/** A key of Fast Open's cookies as Linux writes it; null for what is none. */
+function fastOpenKey(text: string): SipKey | null {
+  const words = text.trim().split('-')
+  if (words.length !== 4 || !words.every((word) => /^[0-9a-fA-F]{1,8}$/.test(word))) return null
+  const [a, b, c, d] = words.map((word) => Number.parseInt(word, 16) | 0)
+  return [a, b, c, d]
+}
+
 const LINUX: Readonly<Record<string, Setter>> = {
   tcp_abort_on_overflow: flag('abortOnOverflow'),
   tcp_challenge_ack_limit: ignored,
   tcp_congestion_control: congestion,
+  tcp_comp_sack_delay_ns: tcp((value) => ({ sackDelayUs: Math.min(100_000, Math.floor(value / 1000)) })),
   tcp_dsack: flag('dsack'),
   tcp_early_retrans: tcp((value) => ({ tailLossProbe: value >= 3 })),
   tcp_ecn: (settings, value) => {
@@ -154,6 +174,13 @@ const LINUX: Readonly<Record<string, Setter>> = {
     return null
   },
   tcp_fastopen: host((value) => ({ fastOpen: value })),
+  tcp_fastopen_key: (settings, _, text) => {
+    const keys = text.split(',').map(fastOpenKey)
+    if (keys.length > 2 || keys.includes(null))
+      return 'takes a key, or two, each as xxxxxxxx-xxxxxxxx-xxxxxxxx-xxxxxxxx'
+    settings.fastOpenKeys = keys as SipKey[]
+    return null
+  },
   tcp_fin_timeout: scaled('finWait2TimeoutUs', SECOND),
   tcp_frto: flag('frto'),
   tcp_invalid_ratelimit: scaled('challengeIntervalUs', MILLISECOND),
@@ -177,7 +204,12 @@ const LINUX: Readonly<Record<string, Setter>> = {
   tcp_slow_start_after_idle: flag('slowStartAfterIdle'),
   tcp_syn_retries: (settings, value) => {
     settings.synRetries = value
-    settings.tcp.synTimeoutUs = synTimeoutUs(value)
+    settings.tcp.synTimeoutUs = synTimeoutUs(value, settings.tcp.synLinearTimeouts)
+    return null
+  },
+  tcp_syn_linear_timeouts: (settings, value) => {
+    settings.tcp.synLinearTimeouts = Math.min(127, value)
+    settings.tcp.synTimeoutUs = synTimeoutUs(settings.synRetries, settings.tcp.synLinearTimeouts)
     return null
   },
   tcp_synack_retries: scaled('synAckRetries', 1),
@@ -196,15 +228,33 @@ export function notSent(value: number): number {
 /** Names of Linux's that are known, and without effect here. */
 const LINUX_IGNORED = (
   'adv_win_scale allowed_congestion_control ao_enabled app_win autocorking available_congestion_control available_ulp ' +
-  'backlog_ack_defer base_mss child_ehash_entries comp_sack_delay_ns comp_sack_nr comp_sack_slack_ns comp_sack_rtt_percent ' +
+  'backlog_ack_defer base_mss child_ehash_entries comp_sack_nr comp_sack_slack_ns comp_sack_rtt_percent ' +
   'delack_seg delack_min_us early_demux ecn_fallback ecn_option ecn_option_beacon ehash_entries fack ' +
-  'fastopen_blackhole_timeout_sec fastopen_key fwmark_accept l3mdev_accept limit_output_bytes low_latency ' +
+  'fastopen_blackhole_timeout_sec fwmark_accept l3mdev_accept limit_output_bytes low_latency ' +
   'max_orphans max_reordering max_tw_buckets mem migrate_req min_rtt_wlen min_snd_mss min_tso_segs mtu_probe_floor no_metrics_save ' +
   'no_ssthresh_metrics_save orphan_retries pacing_ca_ratio pacing_ss_ratio pingpong_thresh plb_cong_thresh plb_enabled ' +
   'plb_idle_rehash_rounds plb_rehash_rounds plb_suspend_rto_sec probe_interval probe_threshold rcvbuf_low_rtt reflect_tos ' +
-  'shrink_window stdurg syn_linear_timeouts thin_dupack thin_linear_timeouts tso_rtt_log tso_win_divisor tw_recycle tw_reuse_delay ' +
+  'shrink_window stdurg thin_dupack thin_linear_timeouts tso_rtt_log tso_win_divisor tw_recycle tw_reuse_delay ' +
   'workaround_signed_windows'
 ).split(' ')
+
+/** What a route says of the connections over it (ip-route(8)). */
+const ROUTE: Readonly<Record<string, Setter>> = {
+  congctl: congestion,
+  features: (settings, _, text) => {
+    if (text === 'ecn') settings.tcp.ecn = 'on'
+    return null
+  },
+  initcwnd: tcp((value) => (value === 0 ? {} : { initialWindowSegments: value })),
+  quickack: tcp((value) => (value === 0 ? {} : { delayedAckUs: 0 })),
+  rto_min: (settings, _, text) => {
+    const found = /^(\d+(?:\.\d+)?)(s|ms|us|)$/.exec(text)
+    if (found === null) return 'takes a time'
+    settings.tcp.minRtoUs =
+      Number(found[1]) * { s: SECOND, ms: MILLISECOND, us: 1, '': MILLISECOND }[found[2] as 's' | 'ms' | 'us' | '']
+    return null
+  },
+}
 
 const CORE: Readonly<Record<string, Setter>> = {
   somaxconn: host((value) => ({ somaxconn: value })),
@@ -287,6 +337,7 @@ function find(name: string): Setter | null {
   if (name.startsWith('net.ipv4.tcp_')) {
     return LINUX[leaf] ?? (LINUX_IGNORED.includes(leaf.slice('tcp_'.length)) ? ignored : null)
   }
+  if (name.startsWith('route.')) return ROUTE[name.slice('route.'.length)] ?? null
   if (name.startsWith('net.ipv4.') && Object.hasOwn(IP, leaf)) return IP[leaf]
   if (name.startsWith('net.core.') && Object.hasOwn(CORE, leaf)) return CORE[leaf]
   if (name.startsWith('net.inet.tcp.'))
@@ -303,7 +354,13 @@ export function applySysctl(settings: HostSettings, name: string, value: string)
   const text = value.trim().replace(/^"(.*)"$/, '$1')
   const number = Number(text)
   const needsNumber =
-    setter !== congestion && setter !== receiveMemory && setter !== sendMemory && setter !== IP.ip_local_port_range
+    setter !== LINUX.tcp_fastopen_key &&
+    setter !== ROUTE.features &&
+    setter !== ROUTE.rto_min &&
+    setter !== congestion &&
+    setter !== receiveMemory &&
+    setter !== sendMemory &&
+    setter !== IP.ip_local_port_range
   if (needsNumber && (text === '' || !Number.isFinite(number))) return `${normal} takes a number, not '${text}'`
   const reason = setter(settings, number, text)
   return reason === null ? null : `${normal} ${reason}`

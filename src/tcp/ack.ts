@@ -19,6 +19,7 @@ import { type Seq, seq, seqAdd, seqDiff, seqGt, seqLt } from './seq.ts'
 import { sendBufferStart, type Tcb } from './tcb.ts'
 import { timestampNow } from './timestamps.ts'
 import { armTailProbe } from './tlp.ts'
+import { endTimeouts } from './totals.ts'
 import { noteProgress } from './trouble.ts'
 import { updateSendWindow } from './window.ts'
 import { mayGrow } from './window-validation.ts'
@@ -190,6 +191,7 @@ export function measure(
 ): number {
   tcb.progressAt = now
   tcb.rtt.timeouts = 0
+  endTimeouts(tcb.totals, now)
   noteProgress(tcb)
   tcb.rtt.backoff = 0
   let sampleUs = -1

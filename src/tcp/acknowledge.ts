@@ -8,6 +8,7 @@
 // (under 500 ms, at least every second full segment).
 
 import type { Micros } from '../base/time.ts'
+import { isLinuxWindow, linuxWindow, mayTellAsMuch } from './linux-window.ts'
 import type { AckReason } from './reasons.ts'
 import type { Tcb } from './tcb.ts'
 import { receiveWindow } from './window.ts'
@@ -28,6 +29,40 @@ export function owesAck(tcb: Tcb, reason: AckReason): void {
 export function owesDuplicate(tcb: Tcb, reason: AckReason): void {
   tcb.rcv.acksOwed = Math.min(MOST_ACKS_OWED, tcb.rcv.acksOwed + 1)
   note(tcb, reason)
+}
+
+/**
+ * Owes a duplicate acknowledgement now, or, with `sackDelayUs`, from the fourth one of the same number on, a little later one for all
+ * that come meanwhile (Linux's tcp_comp_sack_delay_ns).
+ */
+export function owesDuplicateOrLater(tcb: Tcb, reason: AckReason, now: Micros): void {
+  const { rcv, ack, config, timers } = tcb
+  if (config.sackDelayUs === 0 || !tcb.sackEnabled || (ack.quickLeft > 0 && !isInteractive(tcb))) {
+    owesDuplicate(tcb, reason)
+    return
+  }
+  if (ack.duplicatesOf !== rcv.nxt) {
+    ack.duplicatesOf = rcv.nxt
+    ack.duplicates = 0
+  }
+  if (ack.duplicates < 3) {
+    ack.duplicates++
+    owesDuplicate(tcb, reason)
+    return
+  }
+  const wait = Math.min(config.sackDelayUs, roundTripOf(tcb) / 20)
+  if (wait === 0) {
+    owesDuplicate(tcb, reason)
+    return
+  }
+  timers.delayedAck = Math.min(timers.delayedAck, now + wait)
+  tcb.ackHold = 'delayed'
+}
+
+/** The round trip by the receiver's samples, by our own text's when that is less; 0 before the first sample. */
+function roundTripOf({ tuning, rtt }: Tcb): Micros {
+  const received = Math.max(0, tuning.rttUs)
+  return rtt.srttUs > 0 ? Math.min(rtt.srttUs, received) : received
 }
 
 /** Owes one, and the duplicates owed so far come to nothing: it tells more than they. */
@@ -75,6 +110,24 @@ export function acknowledgeText(tcb: Tcb, delivered: number, filledGap: boolean,
   else delay(tcb, now)
 }
 
+/**
+ * A FIN was taken, and the text before it has been seen to. Linux takes it for a question whose answer is to come: from now on
+ * acknowledgements wait for answers, this one among them, unless a full segment is to be acknowledged with it.
+ */
+export function acknowledgeFin(tcb: Tcb, now: Micros): void {
+  const { rcv, ack, config } = tcb
+  const mayWait = rcv.acksOwed === 0 || ack.reason === 'quick'
+  if (config.finAck === 'now' || tcb.state !== 'ESTABLISHED' || config.delayedAck === 'fixed' || !mayWait) {
+    owesOne(tcb, 'fin')
+    return
+  }
+  ack.replies = Math.max(ack.replies, config.interactiveReplies)
+  rcv.unacked++
+  rcv.acksOwed = 0
+  if (ack.atoUs < 0 || rcv.unacked > fullSegment(tcb) || rcv.outOfOrder.size > 0) owesOne(tcb, 'fin')
+  else delay(tcb, now)
+}
+
 /** Why text that has come is acknowledged at once; 'none' when it is not. */
 function reasonNow(tcb: Tcb, filledGap: boolean): AckReason {
   const { ackEverySegments, delayedAck, delayedAckUs } = tcb.config
@@ -82,6 +135,10 @@ function reasonNow(tcb: Tcb, filledGap: boolean): AckReason {
   if (filledGap) return 'gap' // RFC 5681 §4.2: so that the peer's recovery goes on
   if (delayedAckUs === 0) return 'undelayed'
   const full = fullSegment(tcb)
+  if (isLinuxWindow(tcb) && delayedAck === 'adaptive') {
+    if (unacked > linuxWindow(tcb).rcvMss && mayTellAsMuch(tcb)) return 'full-segments'
+    return tcb.ack.quickLeft > 0 && !isInteractive(tcb) ? 'quick' : 'none'
+  }
   if (unacked >= ackEverySegments * full) return 'full-segments' // [SHLD-19]
   if (delayedAck === 'fixed') return 'none'
   // As Linux: what comes after one full segment is often the last of a message, and its sender may wait for us (Nagle).
@@ -194,6 +251,10 @@ export function noteAckSent(tcb: Tcb): void {
 export function delayedAckExpired(tcb: Tcb): void {
   const { ack, config, rtt } = tcb
   tcb.timers.delayedAck = NEVER
+  if (config.sackDelayUs > 0 && tcb.rcv.unacked === 0 && tcb.rcv.outOfOrder.size > 0) {
+    owesAck(tcb, 'out-of-order') // duplicates that waited for each other
+    return
+  }
   tcb.counters.TcpExtDelayedACKs++
   if (isInteractive(tcb)) {
     ack.replies = 0 // there was no answer

@@ -3,6 +3,7 @@
 
 import { didYouMean } from '../base/suggest.ts'
 import { MILLISECOND, MINUTE, SECOND } from '../base/time.ts'
+import { atOpen, flag, type Knob, number, word } from './knob.ts'
 
 /** Settings of a connection. All times in microseconds, sizes in bytes. */
 export interface TcpConfig {
@@ -29,6 +30,8 @@ export interface TcpConfig {
   receiveBufferMaxBytes: number
   /** Let the buffer grow with what the application reads in a round trip, as Linux does. It never shrinks. */
   receiveBufferAutotune: boolean
+  /** How the window grows: with the buffer (receive-buffer.ts), or as Linux reckons it, for scripts that name windows (linux-window.ts). */
+  windowGrowth: 'buffer' | 'linux'
   /** The window of a SYN, before any text has come, is told in whole segments, as in Linux: 64240 rather than 65535. */
   synWindowBySegments: boolean
   /** Offer and accept window scaling (RFC 7323 §2). */
@@ -62,6 +65,8 @@ export interface TcpConfig {
   tailLossProbe: boolean
   /** In recovery bring cwnd down in step with what is delivered (RFC 9937) rather than at once. */
   prr: boolean
+  /** What a loss halves: FlightSize (RFC 5681 §3.1), or, as Linux, cwnd, used or not (RFC 9438 §4.6 allows it). */
+  reducedFrom: 'flight' | 'cwnd'
   /** Take back the reaction to a loss that was none (RFC 3522, RFC 3708, RFC 4015). */
   undo: boolean
   /** After a timeout send new text to find out whether it was needless (RFC 5682), and take it back if so. */
@@ -110,6 +115,10 @@ export interface TcpConfig {
   quickAcks: number
   /** Answers that make a connection interactive, when adaptive: its acknowledgements wait for the next answer. 0: none does. */
   interactiveReplies: number
+  /** A FIN is acknowledged now, or, as Linux, with the answer that may follow it, after the delay at the latest. */
+  finAck: 'now' | 'delayed'
+  /** From the fourth on duplicate acknowledgements wait so long for each other (tcp_comp_sack_delay_ns). 0: they do not (RFC 5681 §4.2). */
+  sackDelayUs: number
   /** Acknowledge at the latest when this many full-sized segments have come (RFC 5681 §4.2: 2). */
   ackEverySegments: number
   /** Retransmission timeout before the first measurement (RFC 6298 §2.1). */
@@ -120,6 +129,8 @@ export interface TcpConfig {
   maxRtoUs: number
   /** Duplicate acknowledgements that mean loss (RFC 5681 §3.2). */
   dupThresh: number
+  /** So many of a SYN's first timeouts do not double the next one: 4 in Linux (tcp_syn_linear_timeouts), 0 by RFC 6298 §5.5. */
+  synLinearTimeouts: number
   /** R2 for a SYN: give up opening after this long (RFC 9293 §3.8.3 [MUST-23]: at least 3 minutes). */
   synTimeoutUs: number
   /** How often SYN,ACK goes again before a half-open connection is given up: 5 times, about a minute, as Linux (RFC 4987 §3.3). */
@@ -143,6 +154,8 @@ export interface TcpConfig {
    * shut window and instead of keepAliveCount. 0: retransmitTimeoutUs holds; Infinity: never give up.
    */
   userTimeoutUs: number
+  /** What R2 counts from: when the text was sent (RFC 5482 §2), or, as Linux, when it first timed out. */
+  userTimeoutFrom: 'text' | 'retransmission'
   /** Tell the peer our user timeout, and heed its (RFC 5482). */
   userTimeoutOption: boolean
   /** L_LIMIT and U_LIMIT: what the peer may bring our user timeout to (RFC 5482 §3.1). */
@@ -152,6 +165,8 @@ export interface TcpConfig {
   retransmitNoticeCount: number
   /** Tell the application of soft ICMP errors (RFC 9293 §3.9.1.8 [MUST-47] [SHLD-20]). */
   reportSoftErrors: boolean
+  /** Soft ICMP errors end an active open too, as in Linux (RFC 5461 §4; RFC 9293 §3.9.2.2 [MUST-56] forbids it). */
+  softErrorsEndOpening: boolean
   /** SO_LINGER: -1 close in the background; 0 close resets; else close tells whether all was acknowledged in that time (linger.ts). */
   lingerUs: number
   /** How old a path MTU gets before a larger one is tried (RFC 1191 §6.3, RFC 8201 §4: at least 5 minutes). Infinity: for ever. */
@@ -173,10 +188,7 @@ export interface TcpConfig {
   orphanTimeoutUs: number
   /** What was received before a reset stays readable, as in Linux (RFC 9293 §3.10.7.4 flushes all queues). */
   resetKeepsText: boolean
-  /**
-   * Text for an application that has closed is answered with a bare reset where its sender has acknowledged us to, as in Linux, rather
-   * than with the connection's own, which acknowledges too (RFC 9293 §3.6.1 [SHLD-3] leaves the form open).
-   */
+  /** Text for an application that has closed is answered with a bare reset, as in Linux (RFC 9293 §3.6.1 [SHLD-3] leaves the form open). */
   answersLateText: boolean
   /** Least time between two acknowledgements of segments that should not have come (RFC 5961 §7). */
   challengeIntervalUs: number
@@ -216,21 +228,6 @@ export interface TcpConfig {
   trafficClass: number
 }
 
-interface Knob<T> {
-  readonly default: T
-  readonly least?: number
-  readonly most?: number
-  /** The words that it may be. */
-  readonly oneOf?: readonly T[]
-  /** It is agreed on, or used up, when the connection opens: later changes are refused. */
-  readonly isFixed?: boolean
-}
-
-const number = (value: number, least: number, most: number): Knob<number> => ({ default: value, least, most })
-const flag = (value: boolean): Knob<boolean> => ({ default: value })
-const word = <T extends string>(value: T, ...others: T[]): Knob<T> => ({ default: value, oneOf: [value, ...others] })
-const atOpen = <T>(knob: Knob<T>): Knob<T> => ({ ...knob, isFixed: true })
-
 /** Defaults and bounds of every setting. */
 export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   mss: number(65495, 48, 65495),
@@ -243,6 +240,7 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   receiveBufferBytes: number(256 << 10, 1, 1 << 30),
   receiveBufferMaxBytes: number(32 << 20, 1, 1 << 30),
   receiveBufferAutotune: flag(true),
+  windowGrowth: atOpen(word('buffer', 'linux')),
   synWindowBySegments: flag(false),
   windowScale: atOpen(flag(true)),
   timestamps: atOpen(flag(true)),
@@ -256,6 +254,7 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   rack: flag(true),
   tailLossProbe: flag(true),
   prr: flag(true),
+  reducedFrom: word('flight', 'cwnd'),
   undo: flag(true),
   frto: flag(true),
   retransmitCollapse: flag(true),
@@ -273,11 +272,14 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   delayedAckMaxUs: number(200 * MILLISECOND, 0, 499 * MILLISECOND),
   quickAcks: number(16, 0, 1000),
   interactiveReplies: number(1, 0, 1000),
+  finAck: word('now', 'delayed'),
+  sackDelayUs: number(0, 0, 100 * MILLISECOND),
   ackEverySegments: number(2, 1, 1000),
   initialRtoUs: atOpen(number(SECOND, MILLISECOND, MINUTE)),
   minRtoUs: number(200 * MILLISECOND, 0, MINUTE),
   maxRtoUs: number(2 * MINUTE, SECOND, 60 * MINUTE),
   dupThresh: number(3, 1, 1000),
+  synLinearTimeouts: number(0, 0, 127),
   synTimeoutUs: number(180 * SECOND, MILLISECOND, Number.POSITIVE_INFINITY),
   synAckRetries: number(5, 0, 127),
   synBacklog: number(1024, 1, 1 << 20),
@@ -290,11 +292,13 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   timeWaitIgnoresResets: flag(false),
   timeWaitReuse: flag(false),
   userTimeoutUs: number(0, 0, Number.POSITIVE_INFINITY),
+  userTimeoutFrom: word('text', 'retransmission'),
   userTimeoutOption: atOpen(flag(false)),
   userTimeoutLeastUs: number(100 * SECOND, SECOND, Number.POSITIVE_INFINITY),
   userTimeoutMostUs: number(60 * MINUTE, 100 * SECOND, Number.POSITIVE_INFINITY),
   retransmitNoticeCount: number(3, 1, 1000),
   reportSoftErrors: flag(true),
+  softErrorsEndOpening: flag(false),
   lingerUs: number(-1, -1, Number.POSITIVE_INFINITY),
   pathMtuAgeUs: number(10 * MINUTE, 5 * MINUTE, Number.POSITIVE_INFINITY),
   pathMtuBlackHole: flag(true),

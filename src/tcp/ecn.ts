@@ -226,7 +226,7 @@ export function reactToMark(tcb: Tcb, acked: number, now: Micros): void {
   if (tcb.recovery.phase !== 'open') return
   if (ecn.reduced !== 'no' && seqLe(snd.una, ecn.point)) return
   if (snd.flight.bytes + acked === 0) return // nothing of ours can have been marked
-  const flight = Math.min(snd.flight.bytes + acked, cc.cwnd)
+  const flight = tcb.config.reducedFrom === 'cwnd' ? cc.cwnd : Math.min(snd.flight.bytes + acked, cc.cwnd)
   // §6.1.2: where the window is one segment the retransmission timer sets the pace.
   if (cc.cwnd <= snd.mss) ecn.heldUntil = now + backedOffRtoUs(tcb.rtt, tcb.config)
   if (control.onEcn) control.onEcn(cc, flight, now, tcb.config.abe)

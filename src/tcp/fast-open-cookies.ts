@@ -3,10 +3,9 @@
 // believed (fast-open-server.ts).
 
 import type { Random } from '../base/random.ts'
-import { type SipKey, sipKey } from '../base/siphash.ts'
+import { type SipKey, sipHashWide, sipKey } from '../base/siphash.ts'
 import type { Micros } from '../base/time.ts'
 import type { IpAddress } from '../ip/address.ts'
-import { hashFourTuple } from './isn.ts'
 
 /** Bytes of the cookies that we make (RFC 7413 §4.1.1: 4 to 16). */
 export const COOKIE_BYTES = 8
@@ -45,14 +44,29 @@ export class CookieMaker {
     this.#previous = this.#key
     this.#key = sipKey(this.#random)
   }
+
+  /** Takes keys from outside, shared between hosts; cookies of `previous` are known too. */
+  use(key: SipKey, previous: SipKey | null): void {
+    this.#key = key
+    this.#previous = previous
+  }
 }
 
+/** As Linux makes it: SipHash-2-4 of both addresses, so that hosts with one key know each other's cookies (RFC 7413 §4.1.2). */
 function cookie(key: SipKey, client: IpAddress, server: IpAddress): Uint8Array {
   const bytes = new Uint8Array(COOKIE_BYTES)
   const view = new DataView(bytes.buffer)
-  view.setInt32(0, hashFourTuple(key, client, 0, server, 0))
-  view.setInt32(4, hashFourTuple(key, client, 1, server, 0))
+  const hash = new Int32Array(2)
+  sipHashWide(key, [...wordsOf(client), ...wordsOf(server)], hash)
+  view.setInt32(0, hash[0], true)
+  view.setInt32(4, hash[1], true)
   return bytes
+}
+
+/** An address as SipHash reads it: words of four octets, the first one lowest. */
+function wordsOf({ family, w0, w1, w2, w3 }: IpAddress): number[] {
+  const words = family === 4 ? [w3] : [w0, w1, w2, w3]
+  return words.map((w) => (w << 24) | ((w << 8) & 0xff0000) | ((w >>> 8) & 0xff00) | (w >>> 24) | 0)
 }
 
 function isSame(cookie: Uint8Array, bytes: Uint8Array, at: number): boolean {

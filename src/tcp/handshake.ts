@@ -22,6 +22,8 @@ export const DEFAULT_MSS_IPV4 = 536
 /** The same over IPv6. */
 export const DEFAULT_MSS_IPV6 = 1220
 const RTO_AFTER_LOST_SYN_US: Micros = 3_000_000
+/** Least wait for the SYN that follows a reset: that it arrives after it. */
+const SYN_AFTER_RESET_US: Micros = 2000
 
 /** Takes from the peer's SYN what both sides can do; the SYN is acceptable. */
 export function takeSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
@@ -88,6 +90,8 @@ export function arrivesInSynSent(tcb: Tcb, segment: SegmentHeader, now: Micros):
   const hasAck = (segment.flags & FLAG.ACK) !== 0
   // First, the ACK bit.
   if (hasAck && (seqLe(segment.ack, snd.iss) || seqGt(segment.ack, snd.nxt))) {
+    // An old connection of the peer's stood in the way; our reset ends it. As in Linux the SYN goes again soon, once.
+    if (snd.flight.size > 0 && tcb.rtt.timeouts === 0) tcb.timers.retransmit = now + SYN_AFTER_RESET_US
     return (segment.flags & FLAG.RST) !== 0 ? 'done' : 'reset'
   }
   // Second, the RST bit: only one that acknowledges our SYN is believed.

@@ -29,7 +29,8 @@ export function handleIcmpError(tcb: Tcb, error: TransportError, ipHeaderBytes: 
   // [SHLD-26], RFC 5461 §4.1: while the connection opens, a hard error ends it. [MUST-56]: all others are soft, and once it is open the
   // hard ones too (RFC 5461 §4.1, RFC 5927 §5.2): whoever forges them could reset it.
   const isOpening = tcb.state === 'SYN-SENT' || tcb.state === 'SYN-RECEIVED'
-  if (!isOpening || !isHard(error)) noteSoftError(tcb, codeOf(error))
+  const ends = isHard(error) || (tcb.config.softErrorsEndOpening && !tcb.passive)
+  if (!isOpening || !ends) noteSoftError(tcb, codeOf(error))
   else if (tcb.passive)
     failEmbryo(tcb, codeOf(error)) // as for a reset
   else failTcb(tcb, codeOf(error))

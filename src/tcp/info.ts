@@ -50,6 +50,13 @@ export interface TcpInfo {
   /** Segments that came out of order, and DSACKs received. */
   tcpi_rcv_ooopack: number
   tcpi_dsack_dups: number
+  /** Retransmission timeouts, those of them that began a recovery, and how long those lasted. */
+  tcpi_total_rto: number
+  tcpi_total_rto_recoveries: number
+  tcpi_total_rto_time: number
+  /** How far apart segments were reordered, in segments; 0: none was seen to be. */
+  tcpi_reordering: number
+  tcpi_reord_seen: number
   /** Bytes per second: the latest delivery rate, and the pace (0: none). */
   tcpi_delivery_rate: number
   tcpi_delivery_rate_app_limited: boolean
@@ -109,7 +116,10 @@ export interface TcpInfo {
 function lifeOf(tcb: Tcb) {
   const { totals, snd, rcv, cc, ack, tuning, delivery } = tcb
   let resent = 0
-  for (let i = 0; i < snd.flight.size; i++) if (snd.flight.at(i).mark === 'resent') resent++
+  for (let i = 0; i < snd.flight.size; i++) {
+    const { mark, start, end } = snd.flight.at(i)
+    if (mark === 'resent') resent += Math.ceil(((end - start) | 0) / Math.max(1, snd.mss))
+  }
   return {
     tcpi_retrans: resent,
     tcpi_segs_out: totals.segmentsOut,
@@ -122,6 +132,11 @@ function lifeOf(tcb: Tcb) {
     tcpi_bytes_received: totals.bytesReceived,
     tcpi_rcv_ooopack: totals.outOfOrder,
     tcpi_dsack_dups: totals.duplicates,
+    tcpi_total_rto: totals.timeouts,
+    tcpi_total_rto_recoveries: totals.timeoutRecoveries,
+    tcpi_total_rto_time: totals.timeoutUs,
+    tcpi_reordering: tcb.rack.reordering,
+    tcpi_reord_seen: tcb.rack.reorderings,
     tcpi_delivery_rate: totals.deliveryRate,
     tcpi_delivery_rate_app_limited: totals.isRateAppLimited,
     tcpi_pacing_rate: cc.pacingRate,

@@ -24,6 +24,8 @@ export interface LifeState {
   isUserTimeoutDue: boolean
   /** When the peer's window began to hold back what waits to be sent. */
   blockedAt: Micros
+  /** When the head of the flight first timed out; of use while there are timeouts in a row. */
+  firstTimeoutAt: Micros
   /** Both sides sent a SYN, and they crossed: our SYN,ACK is no retransmission. */
   isCrossed: boolean
   /** The settings before those that were changed last: what follows from the change waits until the time is known (retune.ts). */
@@ -42,6 +44,7 @@ export function createLife(now: Micros, tellsUserTimeout: boolean): LifeState {
     remoteUserTimeoutUs: 0,
     isUserTimeoutDue: tellsUserTimeout,
     blockedAt: now,
+    firstTimeoutAt: now,
     isCrossed: false,
     retunedFrom: null,
     receivedTrafficClass: -1,

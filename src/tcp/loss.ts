@@ -17,6 +17,7 @@ import { seqAdd, seqDiff, seqGe, seqGt, seqLt, seqMax } from './seq.ts'
 import { isSynchronized } from './state.ts'
 import type { Tcb } from './tcb.ts'
 import { answersProbe, forgetProbe } from './tlp.ts'
+import { countTimeout } from './totals.ts'
 import { beginUndo, judgeUndo, type UndoEvidence } from './undo.ts'
 import { provenFlight, settleUsage } from './window-validation.ts'
 
@@ -216,6 +217,7 @@ function enterRecovery(tcb: Tcb, delivered: number, now: Micros): void {
  */
 function flightSize(tcb: Tcb): number {
   const { snd, cc, hold, path } = tcb
+  if (tcb.config.reducedFrom === 'cwnd') return cc.cwnd
   const isFull = hold === 'cwnd' && !path.isWaiting // what waits for a large probe of the path leaves the window empty
   return Math.min(provenFlight(tcb, isFull ? cc.cwnd : snd.flight.bytes), cc.cwnd)
 }
@@ -278,11 +280,13 @@ export function onRetransmissionTimeout(tcb: Tcb, now: Micros): void {
   const { flight } = snd
   const { ssthresh } = tcb.cc
   const isReduced = !beginReduction(tcb)
-  tcb.control.onTimeout(tcb.cc, flight.bytes, tcb.rtt.timeouts === 0, now)
+  const used = tcb.config.reducedFrom === 'cwnd' ? tcb.cc.cwnd : flight.bytes
+  tcb.control.onTimeout(tcb.cc, used, tcb.rtt.timeouts === 0, now)
   if (isReduced) tcb.cc.ssthresh = ssthresh // a mark has lowered it already (RFC 3168 §6.1.2)
-  countTimeout(tcb)
+  noteTimeoutCause(tcb)
+  countTimeout(tcb.totals, tcb.rtt.timeouts === 0, now)
   tcb.rtt.timeouts++
-  tcb.rtt.backoff++
+  if (!isLinearSyn(tcb)) tcb.rtt.backoff++
   // RFC 2018 §8: the peer may have thrown away what it SACKed but never acknowledged; a head that is SACKed says that it did.
   const reneged = flight.at(0).mark === 'sacked'
   const isByTime = tcb.sackEnabled && tcb.config.rack
@@ -305,8 +309,13 @@ export function onRetransmissionTimeout(tcb: Tcb, now: Micros): void {
   tcb.timers.reorder = Number.POSITIVE_INFINITY
 }
 
+/** The first SYNs may go at an even pace: DEVIATION from RFC 6298 §5.5 where the setting asks for it. */
+function isLinearSyn({ state, rtt, config }: Tcb): boolean {
+  return state === 'SYN-SENT' && rtt.timeouts <= config.synLinearTimeouts
+}
+
 /** Linux's counters of a timeout: what was going on when the first one came. */
-function countTimeout({ counters, recovery, rtt, snd, sackEnabled }: Tcb): void {
+function noteTimeoutCause({ counters, recovery, rtt, snd, sackEnabled }: Tcb): void {
   counters.TcpExtTCPTimeouts++
   if (rtt.timeouts > 0) return
   if (recovery.phase === 'recovery') {

@@ -192,6 +192,7 @@ function nextTailProbe(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
     let i = flight.size - 1
     const { start, end } = flight.at(i)
     if (flight.at(i).mark === 'sacked') return false
+    if (i > 0 && seqDiff(end, seqAdd(snd.una, snd.wnd)) > 0) return false // beyond a window that has shrunk [SHLD-16]
     if (seqDiff(end, start) > snd.mss + 1) flight.split(i++, seqAdd(end, -snd.mss))
     flight.lose(flight.at(i), 'tlp')
     resend(tcb, i, snd.finSent, now, plan)

@@ -6,11 +6,13 @@ import type { Micros } from '../base/time.ts'
 import type { DeliverySample } from './delivery.ts'
 import { isSentAfter } from './flight-entry.ts'
 import { markLost } from './mark-lost.ts'
-import { seqGe, seqGt, seqLt } from './seq.ts'
+import { seqDiff, seqGe, seqGt, seqLt } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 
 /** RFC 8985 §6.2 step 4: how many recoveries a widened window lasts. */
 const WINDOW_PERSIST = 16
+/** The most that is told of reordering, in segments (Linux's tcp_max_reordering). */
+const MOST_REORDERING = 300
 
 /** RFC 8985 §6.2 steps 2 and 3: takes what an acknowledgement delivered. */
 export function updateRack(tcb: Tcb, sample: DeliverySample, now: Micros): void {
@@ -19,6 +21,9 @@ export function updateRack(tcb: Tcb, sample: DeliverySample, now: Micros): void 
   if (sample.delivered === 0) return
   if (sample.hasFresh && rack.sentAt >= 0 && seqLt(sample.lowestFresh, rack.fack)) {
     rack.isReorderingSeen = true
+    rack.reorderings++
+    const distance = Math.ceil(seqDiff(rack.fack, sample.lowestFresh) / tcb.snd.mss)
+    rack.reordering = Math.max(rack.reordering, Math.min(distance, MOST_REORDERING))
     tcb.counters.TcpExtTCPSACKReorder++
   }
   if (seqGt(sample.highestEnd, rack.fack)) rack.fack = sample.highestEnd

@@ -19,13 +19,53 @@ export interface AckState {
   quickLeft: number
   /** Answers that followed closely on what was received; enough of them make the connection an interactive one. */
   replies: number
+  /** Duplicate acknowledgements that went at once, up to three, and of which number. */
+  duplicates: number
+  duplicatesOf: Seq
   /** Segments shorter than a full one since the last acknowledgement; the count stops at 2. */
   shorts: number
 }
 
 /** Before the first text. */
 export function createAck(): AckState {
-  return { reason: 'none', lastReason: 'none', atoUs: -1, textAt: 0, quickLeft: 0, replies: 0, shorts: 0 }
+  return {
+    reason: 'none',
+    lastReason: 'none',
+    atoUs: -1,
+    textAt: 0,
+    quickLeft: 0,
+    replies: 0,
+    duplicates: 0,
+    duplicatesOf: seq(0),
+    shorts: 0,
+  }
+}
+
+/** A packet in memory: the text of `[start, end)`, what it is charged, and how many octets still fit behind its text. */
+export interface HeldPacket {
+  start: Seq
+  end: Seq
+  readonly truesize: number
+  room: number
+}
+
+/** What Linux keeps of the receive side. In bytes. */
+export interface LinuxWindow {
+  /** sk_rcvbuf, scaling_ratio (of 256: the part of memory that is text), window_clamp, rcv_ssthresh, icsk_ack.rcv_mss. */
+  rcvbuf: number
+  ratio: number
+  clamp: number
+  ssthresh: number
+  rcvMss: number
+  /** rcvq_space: what was read in the last round trip, from where and when this one counts. */
+  space: number
+  spaceSeq: Seq
+  spaceAt: Micros
+  /** rcv_wnd: the window as it was last told, from rcv_wup on. */
+  told: number
+  held: HeldPacket[]
+  /** rmem_alloc. */
+  charged: number
 }
 
 /** How large the receive buffer is to be, by what the application takes in a round trip. */
@@ -47,6 +87,8 @@ export interface TuningState {
   /** What the application has read in it, and had read in the one before. */
   readBytes: number
   lastReadBytes: number
+  /** With `windowGrowth: 'linux'`, once the connection is open. */
+  linux: LinuxWindow | null
 }
 
 /** Before the first text. */
@@ -61,5 +103,6 @@ export function createTuning(): TuningState {
     since: -1,
     readBytes: 0,
     lastReadBytes: 0,
+    linux: null,
   }
 }

@@ -9,15 +9,17 @@
 import type { Micros } from '../base/time.ts'
 import {
   acknowledgeAfterRead,
+  acknowledgeFin,
   acknowledgeText,
   owesAck,
   owesDuplicate,
-  owesOne,
+  owesDuplicateOrLater,
   quickenAfterLoss,
 } from './acknowledge.ts'
 import { abortTcb, enterTimeWait } from './closing.ts'
 import { EVENT } from './events.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
+import { adjustLinuxSpace, copiedSeq, isLinuxWindow, releaseLinux, takeLinuxText } from './linux-window.ts'
 import { standingOptionBytes } from './md5.ts'
 import { tuneReceiveBuffer } from './receive-buffer.ts'
 import { noteDuplicate } from './sack-blocks.ts'
@@ -65,8 +67,9 @@ export function receiveText(tcb: Tcb, segment: SegmentHeader, now: Micros): 'don
     owesAck(tcb, 'refused')
     return 'done'
   }
+  if (isLinuxWindow(tcb)) takeLinuxText(tcb, from, end, segment.textLength, segment.textStart)
   if (!rcv.discard) rcv.buffer.put(offset, segment.bytes, at, at + seqDiff(end, from))
-  if (seqGt(from, rcv.nxt)) holdOutOfOrder(tcb, from, end)
+  if (seqGt(from, rcv.nxt)) holdOutOfOrder(tcb, from, end, now)
   else takeInOrder(tcb, end, now)
   return 'done'
 }
@@ -103,14 +106,14 @@ function textSeq(segment: SegmentHeader): Seq {
 }
 
 /** [SHLD-31] queue it, [MAY-13] and say at once that something is missing. */
-function holdOutOfOrder(tcb: Tcb, from: Seq, end: Seq): void {
+function holdOutOfOrder(tcb: Tcb, from: Seq, end: Seq, now: Micros): void {
   const { rcv } = tcb
   const i = rcv.outOfOrder.add(from, end)
   tcb.counters.TcpExtTCPOFOQueue++
   tcb.totals.outOfOrder++
   noteRange(rcv, i)
-  quickenAfterLoss(tcb)
-  owesDuplicate(tcb, 'out-of-order')
+  if (tcb.config.sackDelayUs === 0) quickenAfterLoss(tcb)
+  owesDuplicateOrLater(tcb, 'out-of-order', now)
 }
 
 /** RFC 2018 §4: remembers that range `i` is the one that grew last; as many as acknowledgements may be owed (see fillSack). */
@@ -180,7 +183,7 @@ function takeFin(tcb: Tcb, now: Micros): void {
   const { rcv } = tcb
   rcv.nxt = seqAdd(rcv.nxt, 1)
   if (seqLt(rcv.edge, rcv.nxt)) rcv.edge = rcv.nxt
-  owesOne(tcb, 'fin')
+  acknowledgeFin(tcb, now)
   tcb.events |= EVENT.end
   switch (tcb.state) {
     case 'ESTABLISHED':
@@ -206,6 +209,10 @@ export function takeText(tcb: Tcb, most: number): Uint8Array | null {
   rcv.buffer.advance(length)
   rcv.unread -= length
   tcb.tuning.readBytes += length
+  if (isLinuxWindow(tcb)) {
+    adjustLinuxSpace(tcb, copiedSeq(tcb), tcb.ack.textAt)
+    releaseLinux(tcb, copiedSeq(tcb))
+  }
   if (!canReceive(tcb.state)) return text
   if (!rcv.finSeen && windowUpdateDue(tcb)) owesAck(tcb, 'window-update')
   acknowledgeAfterRead(tcb)

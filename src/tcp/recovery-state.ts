@@ -15,6 +15,9 @@ export interface RackState {
   /** Highest sequence number delivered (RACK.fack). */
   fack: Seq
   isReorderingSeen: boolean
+  /** How often reordering was seen, and how far it has gone, in segments. */
+  reorderings: number
+  reordering: number
   /** Multiplier of the reordering window, grown by DSACKs, and how many recoveries it still holds. */
   windowMultiplier: number
   windowPersist: number
@@ -32,6 +35,8 @@ export function createRack(iss: Seq): RackState {
     rttUs: 0,
     fack: iss,
     isReorderingSeen: false,
+    reorderings: 0,
+    reordering: 0,
     windowMultiplier: 1,
     windowPersist: 0,
     dsackRound: iss,

@@ -1,10 +1,11 @@
 // The SACK blocks that we send: what has arrived out of order (RFC 2018 §4), and before them what arrived twice (RFC 2883 §4).
 // Owns: which block stands where. Does not own: the reassembly (receive.ts), reading the peer's blocks (sack.ts).
 
+import type { Ranges } from '../base/ranges.ts'
 import { type SegmentHeader, type SegmentPlan, TCP_HEADER_BYTES, TCP_HEADER_MAX } from './header.ts'
 import { standingOptionBytes } from './md5.ts'
-import { type Seq, seq, seqAdd, seqGt, seqLt, seqMin } from './seq.ts'
-import type { Tcb } from './tcb.ts'
+import { type Seq, seq, seqAdd, seqGt, seqLt, seqMax, seqMin } from './seq.ts'
+import type { ReceiveState, Tcb } from './tcb.ts'
 
 /** Duplicates that wait to be reported, each in an acknowledgement of its own; what comes beyond them goes unreported. */
 const MOST_DUPLICATES = 16
@@ -20,13 +21,23 @@ export function noteDuplicate(tcb: Tcb, start: Seq, end: Seq): void {
     return
   }
   if (rcv.outOfOrder.size === 0) return
-  // A segment that overlaps held text in part (RFC 2883 §4.2): its head does, or else its tail.
-  const head = rcv.outOfOrder.find(start)
-  const tail = head >= 0 ? head : rcv.outOfOrder.find(seqAdd(end, -1))
-  if (tail < 0) return
+  // A segment may bring new text too (RFC 2883 §4.2): what it has in common with the first range that it meets.
+  const i = firstMet(rcv.outOfOrder, start, end)
+  if (i < 0) return
   tcb.counters.TcpExtTCPDSACKOfoSent++
-  const from = head >= 0 ? start : seq(rcv.outOfOrder.start(tail))
-  report(rcv.duplicates, from, seqMin(end, seq(rcv.outOfOrder.end(tail))))
+  report(rcv.duplicates, seqMax(start, seq(rcv.outOfOrder.start(i))), seqMin(end, seq(rcv.outOfOrder.end(i))))
+}
+
+/** The first range that has an octet in common with [start, end), -1: none has. */
+function firstMet(ranges: Ranges, start: Seq, end: Seq): number {
+  let low = 0
+  let high = ranges.size // those below `low` end before it begins, those from `high` on do not
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (seqLt(start, seq(ranges.end(middle)))) high = middle
+    else low = middle + 1
+  }
+  return low < ranges.size && seqLt(seq(ranges.start(low)), end) ? low : -1
 }
 
 function report(duplicates: Seq[], start: Seq, end: Seq): void {
@@ -41,7 +52,19 @@ export function noteOldSegment(tcb: Tcb, segment: SegmentHeader): void {
 
 /** Whether an acknowledgement has blocks to carry. */
 export function hasSackBlocks(tcb: Tcb): boolean {
-  return tcb.sackEnabled && (tcb.rcv.outOfOrder.size > 0 || tcb.rcv.duplicates.length > 0)
+  const { rcv } = tcb
+  return tcb.sackEnabled && (rcv.outOfOrder.size > 0 || rcv.duplicates.length > 0 || isFinAhead(rcv))
+}
+
+/** A FIN has come, and text before it has not: it has a sequence number, so a block tells of it (RFC 2018 §3). */
+function isFinAhead(rcv: ReceiveState): boolean {
+  return rcv.finSeen && seqGt(rcv.finSeq, rcv.nxt)
+}
+
+/** Whether that FIN has to have a block to itself: no text right before it is held. */
+function isFinAlone(rcv: ReceiveState): boolean {
+  const { outOfOrder } = rcv
+  return isFinAhead(rcv) && (outOfOrder.size === 0 || outOfOrder.end(outOfOrder.size - 1) !== rcv.finSeq)
 }
 
 /**
@@ -69,6 +92,11 @@ export function fillSack(tcb: Tcb, plan: SegmentPlan, textLength: number, still:
     duplicates.shift()
   }
   rcv.acksOwed = duplicates.length / 2
+  if (count < most && isFinAlone(rcv)) {
+    plan.sackEdges[2 * count] = rcv.finSeq
+    plan.sackEdges[2 * count + 1] = seqAdd(rcv.finSeq, 1)
+    count++
+  }
   const first = count
   const earlier = Math.max(0, Math.min(still, recentRanges.length - (most - first)))
   for (let k = earlier; k < recentRanges.length && count < most; k++) {
@@ -84,6 +112,7 @@ function putRange(tcb: Tcb, plan: SegmentPlan, i: number, first: number, count: 
   const start = tcb.rcv.outOfOrder.start(i)
   for (let k = first; k < count; k++) if (plan.sackEdges[2 * k] === start) return count
   plan.sackEdges[2 * count] = start
-  plan.sackEdges[2 * count + 1] = tcb.rcv.outOfOrder.end(i)
+  const end = seq(tcb.rcv.outOfOrder.end(i))
+  plan.sackEdges[2 * count + 1] = tcb.rcv.finSeen && end === tcb.rcv.finSeq ? seqAdd(end, 1) : end
   return count + 1
 }

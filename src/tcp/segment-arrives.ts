@@ -23,6 +23,7 @@ import { seqAdd, seqGt, seqLe } from './seq.ts'
 import { setState } from './state.ts'
 import type { Tcb } from './tcb.ts'
 import { armTailProbe } from './tlp.ts'
+import { endTimeouts } from './totals.ts'
 import { receiveUrgent } from './urgent.ts'
 import { takeUserTimeout } from './user-timeout.ts'
 import { advertiseWindow } from './window.ts'
@@ -128,7 +129,9 @@ function arrivesReset(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' {
       break
     case 'CLOSING':
     case 'LAST-ACK':
-      closeTcb(tcb)
+      // RFC 9293 §3.10.7.4 just closes here, but the application has to know when text of its own was lost [MUST-12].
+      if (hasUnackedText(tcb)) failTcb(tcb, 'ECONNRESET')
+      else closeTcb(tcb)
       break
     case 'TIME-WAIT':
       if (!tcb.config.timeWaitIgnoresResets) closeTcb(tcb)
@@ -137,6 +140,11 @@ function arrivesReset(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' {
       failTcb(tcb, 'ECONNRESET')
   }
   return 'done'
+}
+
+/** Whether text of ours, and not only our FIN, is still unacknowledged. */
+function hasUnackedText({ snd }: Tcb): boolean {
+  return snd.buffer.extent > 0
 }
 
 /** Fourth check: a SYN in the window. From a passive open back to LISTEN; otherwise RFC 5961 §4.2: challenge it. */
@@ -213,6 +221,7 @@ function synIsAcked(tcb: Tcb, segment: SegmentHeader, resent: boolean, now: Micr
   snd.wl1 = segment.seq
   snd.wl2 = segment.ack
   tcb.rtt.timeouts = 0
+  endTimeouts(tcb.totals, now)
   tcb.progressAt = now
   establish(tcb, resent, now)
   takeTimestamp(tcb, segment, now)

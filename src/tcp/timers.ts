@@ -95,7 +95,8 @@ function onRetransmit(tcb: Tcb, now: Micros): void {
     abortTcb(tcb)
     return
   }
-  const giveUpAt = (isShut ? Math.max(tcb.progressAt, tcb.heardAt) : tcb.progressAt) + limit
+  const since = waitingSince(tcb, now)
+  const giveUpAt = (isShut ? Math.max(since, tcb.heardAt) : since) + limit
   if (now >= giveUpAt) {
     timeOut(tcb) // R2 [MUST-20] [MUST-22]
     return
@@ -110,6 +111,13 @@ function onRetransmit(tcb: Tcb, now: Micros): void {
 function giveUpAfterUs(tcb: Tcb): Micros {
   if (isSynchronized(tcb.state)) return userTimeoutUs(tcb)
   return tcb.config.userTimeoutUs > 0 ? tcb.config.userTimeoutUs : tcb.config.synTimeoutUs
+}
+
+/** From when R2 counts: what is in flight was first sent, or, as Linux counts, it first timed out. */
+function waitingSince(tcb: Tcb, now: Micros): Micros {
+  if (tcb.config.userTimeoutFrom === 'text' || !isSynchronized(tcb.state)) return tcb.progressAt
+  if (tcb.rtt.timeouts === 0) tcb.life.firstTimeoutAt = now
+  return tcb.life.firstTimeoutAt
 }
 
 /** RFC 4821 §7.7: whether what times out again and again is too large for the path. */

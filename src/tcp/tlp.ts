@@ -39,7 +39,7 @@ export function noteProbe(tcb: Tcb, isRetransmission: boolean): void {
   tlp.isOut = true
   tlp.isRetransmission = isRetransmission
   tlp.end = tcb.snd.nxt
-  tlp.flight = Math.min(tcb.snd.flight.bytes, tcb.cc.cwnd)
+  tlp.flight = tcb.config.reducedFrom === 'cwnd' ? tcb.cc.cwnd : Math.min(tcb.snd.flight.bytes, tcb.cc.cwnd)
 }
 
 /** RFC 8985 §7.1: when recovery begins, by acknowledgements or by the timer, it sees to the tail: the probe is forgotten. */

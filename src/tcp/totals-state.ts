@@ -27,6 +27,11 @@ export interface Totals {
   busyUs: Micros
   windowLimitedUs: Micros
   bufferLimitedUs: Micros
+  /** Retransmission timeouts; those of them that began a recovery, and the time that these lasted. -1: none is under way. */
+  timeouts: number
+  timeoutRecoveries: number
+  timeoutUs: Micros
+  timeoutSince: Micros
   /** What the time since `since` goes to. */
   limit: 'idle' | 'busy' | 'window' | 'buffer'
   since: Micros
@@ -50,6 +55,10 @@ export function createTotals(now: Micros): Totals {
     busyUs: 0,
     windowLimitedUs: 0,
     bufferLimitedUs: 0,
+    timeouts: 0,
+    timeoutRecoveries: 0,
+    timeoutUs: 0,
+    timeoutSince: -1,
     limit: 'idle',
     since: now,
   }

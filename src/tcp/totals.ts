@@ -21,6 +21,21 @@ export function countIn(totals: Totals, segment: SegmentHeader): void {
   if (segment.textLength > 0) totals.dataSegmentsIn += segment.packets
 }
 
+/** The retransmission timer has run out; `isFirst`: of those in a row. */
+export function countTimeout(totals: Totals, isFirst: boolean, now: Micros): void {
+  totals.timeouts++
+  if (!isFirst) return
+  totals.timeoutRecoveries++
+  totals.timeoutSince = now
+}
+
+/** Something was acknowledged. */
+export function endTimeouts(totals: Totals, now: Micros): void {
+  if (totals.timeoutSince < 0) return
+  totals.timeoutUs += now - totals.timeoutSince
+  totals.timeoutSince = -1
+}
+
 /** Output has nothing more to send now, `tcb.hold` says why: the time until it is asked again goes to what holds it. */
 export function noteTime(tcb: Tcb, now: Micros): void {
   const { totals, snd, hold } = tcb

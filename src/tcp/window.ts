@@ -4,6 +4,7 @@
 
 import type { TcpConfig } from './config.ts'
 import type { SegmentHeader } from './header.ts'
+import { isLinuxUpdateDue, isLinuxWindow, tellLinuxWindow } from './linux-window.ts'
 import { largestReceiveBuffer, receiveBufferBytes } from './receive-buffer.ts'
 import { seqAdd, seqDiff, seqLe, seqLt } from './seq.ts'
 import type { Tcb } from './tcb.ts'
@@ -94,6 +95,13 @@ function synWindow(tcb: Tcb): number {
  */
 export function advertiseWindow(tcb: Tcb, isSyn: boolean): number {
   const { rcv } = tcb
+  if (!isSyn && isLinuxWindow(tcb)) {
+    const told = tellLinuxWindow(tcb)
+    const edge = seqAdd(rcv.nxt, told)
+    if (seqLt(rcv.edge, edge)) rcv.edge = edge
+    rcv.isWindowTold = true
+    return Math.floor(told / 2 ** rcv.scale)
+  }
   const scale = isSyn ? 0 : rcv.scale
   const unit = 1 << scale
   const free = isSyn ? synWindow(tcb) : freeBytes(tcb)
@@ -112,6 +120,7 @@ export function advertiseWindow(tcb: Tcb, isSyn: boolean): number {
  * the SYN, which could not be scaled, will do until there is something to say anyway.
  */
 export function windowUpdateDue(tcb: Tcb): boolean {
+  if (isLinuxWindow(tcb)) return isLinuxUpdateDue(tcb)
   const free = freeBytes(tcb)
   return tcb.rcv.isWindowTold && isWorthTelling(tcb, free) && free >= 2 * receiveWindow(tcb)
 }

@@ -262,3 +262,18 @@ scenario('calls on a closed connection do nothing', () => {
   }).silent(100_000)
   expect(c.events()).toEqual([])
 })
+
+scenario('a reset in LAST-ACK is an error when text of ours was lost with it (RFC 9293 §3.6 [MUST-12])', () => {
+  for (const [written, error] of [
+    [100, 'ECONNRESET'],
+    [0, undefined],
+  ] as const) {
+    const c = established()
+    c.in('F. 1 ack 1').out('. 1 ack 2')
+    if (written > 0) c.write(written).out('P. 1:101 ack 2')
+    c.call((connection) => connection.shutdownWrite()).out(`F. ${written + 1} ack 2`)
+    expect(c.state).toBe('LAST-ACK')
+    c.in('R 2')
+    expect([c.state, c.connection.error?.code]).toEqual(['CLOSED', error])
+  }
+})

@@ -94,3 +94,26 @@ scenario('acknowledgements are never acknowledged (RFC 5681 §4.2)', () => {
   const c = established()
   c.in('. 1 ack 1').in('. 1 ack 1 win 100').silent(1000)
 })
+
+scenario('a FIN may wait for the answer that often follows it, as in Linux (RFC 9293 §3.8.6.3 [MUST-40])', () => {
+  for (const [finAck, waitMs] of [
+    ['now', 0],
+    ['delayed', 40],
+  ] as const) {
+    const c = established({ tcp: { finAck, delayedAck: 'adaptive', quickAcks: 1 } })
+    c.in('P. 1:101 ack 1').out('. 1 ack 101')
+    c.in('F. 101 ack 1')
+    if (waitMs > 0) c.silent(waitMs - 0.001).advance(0.001)
+    c.out('. 1 ack 102')
+  }
+})
+
+scenario('duplicate acknowledgements from the fourth on may wait for each other, as in Linux (sackDelayUs)', () => {
+  const c = established({ sack: true, tcp: { sackDelayUs: 1000, delayedAck: 'adaptive', quickAcks: 0 } })
+  c.tcb.tuning.rttUs = 100_000
+  c.in('P. 101:201 ack 1').out('. 1 ack 1 <sack 101:201>')
+  c.in('P. 201:301 ack 1').out('. 1 ack 1 <sack 101:301>')
+  c.in('P. 301:401 ack 1').out('. 1 ack 1 <sack 101:401>')
+  c.in('P. 401:501 ack 1').in('P. 501:601 ack 1').silent(0.999).advance(0.001).out('. 1 ack 1 <sack 101:601>')
+  c.in('P. 1:101 ack 1').out('. 1 ack 601 <>')
+})

@@ -153,3 +153,23 @@ scenario('duplicates are counted as Linux counts them: of text below RCV.NXT, an
   expect([counters.TcpExtTCPDSACKOldSent, counters.TcpExtTCPDSACKOfoSent]).toEqual([2, 1])
   expect(counters.TcpExtDelayedACKLost).toBe(2)
 })
+
+scenario(
+  'a segment that brings new text and covers a held range is answered with a DSACK of it (RFC 2883 §4.2)',
+  () => {
+    holding().in('P. 1:501 ack 1').out('. 1 ack 501 <sack 201:401>')
+    holding().in('P. 101:601 ack 1').out('. 1 ack 1 <sack 201:401 101:601>')
+    const c = holding() // of two ranges the first one
+    c.in('P. 601:701 ack 1').out('. 1 ack 1 <sack 601:701 201:401>')
+    c.in('P. 501:801 ack 1').out('. 1 ack 1 <sack 601:701 501:801 201:401>')
+    c.in('P. 1:901 ack 1').out('. 1 ack 901 <sack 201:401>')
+  },
+)
+
+scenario('a FIN out of order has its sequence number in a SACK block (RFC 2018 §3)', () => {
+  const c = open()
+  c.in('F. 301 ack 1').out('. 1 ack 1 <sack 301:302>')
+  c.in('P. 101:201 ack 1').out('. 1 ack 1 <sack 301:302 101:201>')
+  c.in('P. 201:301 ack 1').out('. 1 ack 1 <sack 101:302>')
+  c.in('P. 1:101 ack 1').out('. 1 ack 302 <>')
+})

@@ -290,3 +290,19 @@ scenario(
     }
   },
 )
+
+scenario('after a SYN,ACK that acknowledges something else our SYN goes again soon, once (RFC 9293 §3.10.7.3)', () => {
+  const c = connecting()
+  c.in('S. 0 ack 1234').out('R 1234')
+  c.silent(1.999).advance(0.001).out('S 0')
+  c.in('S. 0 ack 1234').out('R 1234')
+  c.silent(1999.999).advance(0.001).out('S 0')
+})
+
+scenario('the first SYNs may go at an even pace, as in Linux (synLinearTimeouts; DEVIATION from RFC 6298 §5.5)', () => {
+  const c = connecting({ tcp: { synLinearTimeouts: 2 } })
+  for (const seconds of [1, 1, 1, 2, 4])
+    c.silent(seconds * 1000 - 0.001)
+      .advance(0.001)
+      .out('S 0')
+})

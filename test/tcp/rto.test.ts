@@ -213,3 +213,17 @@ scenario('a timeout splits what is too long for the path by then (RFC 1191 §6.5
   c.write(5000).out('P. 1:5001 ack 1')
   c.advance(300).out('. 1:1001 ack 1')
 })
+
+scenario('a timeout halves FlightSize, or cwnd whether used or not (RFC 5681 §3.1 equation 4, RFC 9438 §4.6)', () => {
+  for (const [reducedFrom, ssthresh] of [
+    ['flight', 2000],
+    ['cwnd', 5000],
+  ] as const) {
+    const c = established({ mss: 1000, tcp: { reducedFrom, congestion: 'reno', initialWindowSegments: 10 } })
+    c.write(1000).out('P. 1:1001 ack 1').advance(1000, true)
+    expect(c.tcb.cc.ssthresh).toBe(ssthresh)
+    expect([c.connection.info().tcpi_total_rto_recoveries, c.tcb.totals.timeoutSince > 0]).toEqual([1, true])
+    c.in('. ack 1001')
+    expect(c.tcb.totals.timeoutSince).toBe(-1)
+  }
+})

@@ -93,11 +93,11 @@ scenario('a closed window: no probe of the tail when nothing is in flight (RFC 8
 })
 
 scenario(
-  'a window that closes on a flight: the last of it goes again, nothing new (RFC 8985 §7.3, RFC 9293 §3.8.6 [MAY-7])',
+  'a window that closes on a flight: no probe, and the timeout sends its first octets again (RFC 9293 §3.8.6 [SHLD-16] [MAY-7])',
   () => {
     const c = open()
     c.write(3000).outText(1, 3001).write(1000).out('P. 3001:4001 ack 1').advance(100).in('. ack 1001 win 0')
-    c.write(1000).silent(199.999).advance(0.001).out('. 3001:4001 ack 1')
+    c.write(1000).silent(299.999).advance(0.001).out('. 1001:2001 ack 1')
   },
 )
 
@@ -236,3 +236,9 @@ scenario(
     expect(window(c)).toEqual(reduced)
   },
 )
+
+scenario('no probe goes beyond a window that has shrunk: the timeout comes first (RFC 9293 §3.8.6 [SHLD-16])', () => {
+  const c = open()
+  c.write(4000).outText(1, 4001).advance(10).in('. ack 1 win 2500')
+  c.silent(289.999).advance(0.001).out('. 1:1001 ack 1')
+})

@@ -171,3 +171,15 @@ scenario(
     expect(code(c)).toBe('ETIMEDOUT')
   },
 )
+
+scenario(
+  "counted as Linux does it lasts from the first retransmission on (DEVIATION from RFC 5482 §2, 'retransmission')",
+  () => {
+    const c = established({ tcp: { userTimeoutUs: 2_000_000, userTimeoutFrom: 'retransmission' } })
+    c.write(100).out('P. 1:101 ack 1')
+    c.advance(2299.999, true) // RTO is 300 ms
+    expect(c.state).toBe('ESTABLISHED')
+    c.advance(0.001, true)
+    expect(code(c)).toBe('ETIMEDOUT')
+  },
+)
