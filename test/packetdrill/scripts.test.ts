@@ -13,7 +13,7 @@ import {
 } from '../../src/packetdrill/index.ts'
 
 const FOLDER = join(import.meta.dirname, 'scripts')
-const NAMES = readdirSync(FOLDER).filter((name) => name.endsWith('.pkt'))
+const NAMES = readdirSync(FOLDER, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.pkt'))
 
 function scriptOf(name: string): Script {
   const { script, complaints } = parseScript(readFileSync(join(FOLDER, name), 'utf8'), name)
