@@ -34,7 +34,7 @@ export function linuxInfo(host: Host, at: Socket): Record<string, number> {
     tcpi_ca_state: congestionState(at.connection),
     tcpi_retransmits: info.tcpi_retransmits,
     tcpi_probes: info.tcpi_probes,
-    tcpi_backoff: info.tcpi_backoff,
+    tcpi_backoff: Math.max(info.tcpi_backoff, tcb.windowProbes), // of the timeout or of the probes
     tcpi_options: optionBits(info, at),
     tcpi_snd_wscale: info.tcpi_snd_wscale,
     tcpi_rcv_wscale: info.tcpi_rcv_wscale,
@@ -118,7 +118,8 @@ function optionBits(info: TcpInfo, at: Socket): number {
   let bits = 0
   if (at.isOpening) return 0
   for (const name of info.tcpi_options) bits |= OPTION_BITS[name] ?? 0
-  return at.connection?.tcb.fastOpen.isTaken === true ? bits | SYN_DATA : bits
+  const fastOpen = at.connection?.tcb.fastOpen
+  return fastOpen?.isTaken === true || fastOpen?.isTextTaken === true ? bits | SYN_DATA : bits
 }
 
 /** A listener tells its queues: who waits to be accepted, and how many may. */

@@ -5,7 +5,7 @@
 import type { Micros } from '../base/time.ts'
 import type { DeliveryCounts, FlightEntry } from './flight.ts'
 import { isSentAfter } from './flight-entry.ts'
-import { type Seq, seqGt } from './seq.ts'
+import { type Seq, seqAdd, seqGt } from './seq.ts'
 
 /** The pieces that one acknowledgement delivered, summed up. */
 export class DeliverySample {
@@ -39,9 +39,10 @@ export class DeliverySample {
     this.hasFresh = false
   }
 
-  /** Takes a piece that is newly acknowledged or SACKed. */
+  /** Takes the first `length` octets of a piece, newly acknowledged or SACKed. A super-segment may go in part. */
   add(entry: Readonly<FlightEntry>, length: number, state: DeliveryCounts): void {
-    if (this.delivered === 0 || seqGt(entry.end, this.highestEnd)) this.highestEnd = entry.end
+    const end = seqAdd(entry.start, length)
+    if (this.delivered === 0 || seqGt(end, this.highestEnd)) this.highestEnd = end
     this.delivered += length
     if (entry.delivered >= this.priorDelivered) {
       this.priorDelivered = entry.delivered
@@ -53,13 +54,13 @@ export class DeliverySample {
     if (isSentAfter(entry, this) && (entry.transmissions === 1 || entry.sentAt <= this.trustedUntil)) {
       this.sentAt = entry.sentAt
       this.order = entry.order
-      this.end = entry.end
+      this.end = end
     }
     if (entry.transmissions > 1) {
       this.resentAt = Math.max(this.resentAt, entry.sentAt)
       return
     }
-    if (!this.hasFresh || seqGt(this.lowestFresh, entry.end)) this.lowestFresh = entry.end
+    if (!this.hasFresh || seqGt(this.lowestFresh, end)) this.lowestFresh = end
     this.hasFresh = true
   }
 }

@@ -16,6 +16,8 @@ export interface FastOpenState {
   mss: number
   /** Text went with the SYN and has not been answered yet. */
   isTextOut: boolean
+  /** The client: the server took text of the SYN (§4.2.2). */
+  isTextTaken: boolean
   /** The server: text of the peer's SYN was taken. The application may have accepted, read and written in SYN-RECEIVED. */
   isTaken: boolean
   /** The server: when it no longer counts into the bound though it was reset; 0: it was not. */
@@ -25,5 +27,14 @@ export interface FastOpenState {
 const NO_COOKIE = new Uint8Array(0)
 /** No Fast Open. */
 export function createFastOpen(): FastOpenState {
-  return { jar: null, isOffered: false, cookie: NO_COOKIE, mss: 0, isTextOut: false, isTaken: false, countsUntil: 0 }
+  return {
+    jar: null,
+    isOffered: false,
+    cookie: NO_COOKIE,
+    mss: 0,
+    isTextOut: false,
+    isTextTaken: false,
+    isTaken: false,
+    countsUntil: 0,
+  }
 }

@@ -71,6 +71,7 @@ export function afterSynAcked(tcb: Tcb): void {
   if (!fastOpen.isTextOut) return
   fastOpen.isTextOut = false
   if (snd.una !== seqAdd(snd.iss, 1)) {
+    fastOpen.isTextTaken = true
     if (fastOpen.isOffered) tcb.counters.TcpExtTCPFastOpenActive++
     fastOpen.jar?.succeeded(tcb.remote)
     lowerSendBuffer(tcb)

@@ -5,6 +5,7 @@ import { pipe } from './loss.ts'
 import type { AckHoldReason, AckReason, HoldReason } from './reasons.ts'
 import { receiveBufferBytes } from './receive-buffer.ts'
 import { backedOffRtoUs } from './rtt.ts'
+import { seqDiff } from './seq.ts'
 import type { State } from './state.ts'
 import { type Tcb, unsentBytes } from './tcb.ts'
 import { userTimeoutUs } from './user-timeout.ts'
@@ -118,7 +119,9 @@ function lifeOf(tcb: Tcb) {
   let resent = 0
   for (let i = 0; i < snd.flight.size; i++) {
     const { mark, start, end } = snd.flight.at(i)
-    if (mark === 'resent') resent += Math.ceil(((end - start) | 0) / Math.max(1, snd.mss))
+    if (mark !== 'resent') continue
+    const fin = snd.finSent && end === snd.nxt ? 1 : 0
+    resent += Math.max(1, Math.ceil((seqDiff(end, start) - fin) / snd.mss))
   }
   return {
     tcpi_retrans: resent,

@@ -164,10 +164,10 @@ function fits(tcb: Tcb, start: Seq, end: Seq, most: number, inWindow: number): b
 /** Entry `i` of the flight goes again. */
 function resend(tcb: Tcb, i: number, withFin: boolean, now: Micros, plan: SegmentPlan): void {
   const { flight } = tcb.snd
-  tcb.recovery.retransmits++
   tcb.sentAt = now
   flight.resend(i, now, tcb.delivery)
   const { start, end } = flight.at(i)
+  tcb.recovery.retransmits += Math.max(1, Math.ceil((seqDiff(end, start) - finOctet(tcb, end)) / tcb.snd.mss))
   noteResentOnPath(tcb, start)
   fillText(tcb, plan, start, seqDiff(end, start) - (withFin ? 1 : 0), withFin, now)
   withdrawOption(tcb, plan)

@@ -50,3 +50,12 @@ test('both ends agree on what was sent and received', () => {
   // After TIME-WAIT too: text and FIN.
   expect([a.tcpi_bytes_acked, b.tcpi_bytes_acked]).toEqual([200_001, 50_001])
 })
+
+scenario('a super-segment that goes again counts as the segments that it is (RFC 9293 §3.9.1.5)', () => {
+  const c = established({ mss: 1000, sack: true, offload: { checksum: true, superSegmentBytes: 65535 } })
+  c.write(10_000).drain()
+  c.advance(100).in('. ack 1001 <sack 5001:10001>').drain()
+  c.in('. ack 2001 <sack 5001:10001>').drain()
+  const info = c.connection.info()
+  expect([info.tcpi_total_retrans, info.tcpi_retrans]).toEqual([4, 3])
+})

@@ -235,3 +235,16 @@ scenario('without SACK there is no RACK (RFC 8985 §4)', () => {
   const c = established({ mss, tcp: { rack: true } })
   c.write(5000).outText(1, 5001).in('. ack 1', '. ack 1').quiet().in('. ack 1').out('. 1:1001 ack 1')
 })
+
+scenario(
+  'an acknowledgement of a part of a super-segment tells of that part only: what is SACKed behind it is no reordering (RFC 8985 §6.2 step 3)',
+  () => {
+    const c = open({ offload: { checksum: true, superSegmentBytes: 65535 } })
+    c.write(10_000).drain()
+    c.advance(100).in('. ack 3001')
+    expect(c.tcb.rack.end).toBe(c.tcb.snd.una)
+    c.in('. ack 3001 <sack 4001:5001>').in('. ack 3001 <sack 4001:6001>')
+    expect(c.tcb.rack.isReorderingSeen).toBe(false)
+    c.in('. ack 3001 <sack 4001:7001>').out('. 3001:4001 ack 1')
+  },
+)
