@@ -11,6 +11,7 @@ import { handleAck, measure, releaseAcked, restartRetransmitTimer } from './ack.
 import { owesAck, owesChallenge, owesReminder } from './acknowledge.ts'
 import { closeTcb, enterTimeWait, failTcb } from './closing.ts'
 import { confirmEcn, receiveMark, repeatHandshakeAck } from './ecn.ts'
+import { TcpError } from './errors.ts'
 import { EVENT } from './events.ts'
 import { afterSynAcked } from './fast-open.ts'
 import { resendEarlyText, resetEmbryo } from './fast-open-server.ts'
@@ -130,8 +131,12 @@ function arrivesReset(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' {
     case 'CLOSING':
     case 'LAST-ACK':
       // RFC 9293 §3.10.7.4 just closes here, but the application has to know when text of its own was lost [MUST-12].
-      if (hasUnackedText(tcb)) failTcb(tcb, 'ECONNRESET')
-      else closeTcb(tcb)
+      // What was received stays readable: it is whole.
+      if (hasUnackedText(tcb)) {
+        tcb.error = new TcpError('ECONNRESET')
+        tcb.events |= EVENT.error
+      }
+      closeTcb(tcb)
       break
     case 'TIME-WAIT':
       if (!tcb.config.timeWaitIgnoresResets) closeTcb(tcb)

@@ -169,6 +169,7 @@ function network(it: Case, plan: FlowPlan, configs: TcpConfig[]): string | null 
         ? incident.type === 3 && (incident.code === 3 || incident.code === 2)
         : incident.type === 1 && incident.code === 4)
     if (isHard) return 'hard ICMP error'
+    if (incident.kind === 'icmp' && configs.some((c) => c.softErrorsEndOpening)) return 'soft ICMP error'
   }
   let sum = 0
   for (const { ab, ba } of links) sum = Math.max(sum, losses(ab), losses(ba))
@@ -211,6 +212,7 @@ export function judgeEnd(world: World): void {
         (peer === null || side.received !== peer.written)
       if (isTruncated) world.fail('truncated', `${who}: the end after ${side.received} of ${peer?.written} bytes`, id)
       if (excuse !== null) continue
+      if (isLateReset(side, peer)) continue
       if (side.connection.error !== null)
         world.fail('error', `${who}: ${side.connection.error.code}, ${account(side)}`, id)
       checkWhole(world, side, peer, who)
@@ -218,6 +220,15 @@ export function judgeEnd(world: World): void {
     if (excuse === null && server === null)
       world.fail('error', `flow ${id} was never accepted, and the client saw no error`, id)
   }
+}
+
+/**
+ * Both have sent and received all; the last acknowledgement was lost, and the peer, which has forgotten the connection, answers what goes
+ * again with a reset. Nothing tells it from one that lost the text, so that the application hears of it [MUST-12].
+ */
+function isLateReset(side: Side, peer: Side | null): boolean {
+  const isWhole = peer?.isEnded && peer.received === side.written
+  return isWhole === true && side.connection.error?.code === 'ECONNRESET'
 }
 
 function checkWhole(world: World, side: Side, peer: Side | null, who: string): void {
