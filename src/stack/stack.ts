@@ -14,6 +14,7 @@ import type { TcpConfig } from '../tcp/config.ts'
 import type { Connection } from '../tcp/connection.ts'
 import { type ConnectOptions, type ListenOptions, TcpLayer } from '../tcp/layer.ts'
 import type { Listener } from '../tcp/listener.ts'
+import { Loopback } from './loopback.ts'
 
 /** How a host is set up. */
 export interface StackConfig {
@@ -44,6 +45,7 @@ export class Stack {
   readonly tcp: TcpLayer
   readonly drops = new DropCounters()
   readonly #header = new IpHeader()
+  readonly #loopback = new Loopback(this.drops)
 
   /** @throws {TypeError} {RangeError} naming the setting that cannot be */
   constructor(config: StackConfig) {
@@ -69,8 +71,13 @@ export class Stack {
 
   /** A packet has come from the device; borrowed until this returns. */
   handlePacket(packet: Packet, now: Micros): void {
+    const verdict = this.ip.receive(packet, this.#header, now)
+    if (verdict === 'ok') this.#deliver(packet, now)
+    else if (verdict === 'reassembled') this.#deliver(this.ip.reassembled, now)
+  }
+
+  #deliver(packet: Packet, now: Micros): void {
     const header = this.#header
-    if (this.ip.receive(packet, header, now) !== 'ok') return
     switch (header.protocol) {
       case PROTOCOL.TCP:
         this.tcp.handleSegment(packet, header, now)
@@ -90,18 +97,27 @@ export class Stack {
 
   /** Handles what is due at `now`. */
   handleTimeout(now: Micros): void {
+    this.ip.handleTimeout(now)
     this.tcp.handleTimeout(now)
   }
 
-  /** Writes the next packet to send into `packet`; false when there is none now. */
+  /** Writes the next packet to send into `packet`; false when there is none now. What is for this host itself arrives meanwhile. */
   pollTransmit(packet: Packet, now: Micros): boolean {
-    if (this.ip.pollTransmit(packet)) return true
-    return this.tcp.pollTransmit(packet, now)
+    for (;;) {
+      if (this.ip.pollTransmit(packet) || this.tcp.pollTransmit(packet, now)) {
+        if (!this.ip.toSelf) return true
+        this.#loopback.put(packet)
+      } else {
+        const own = this.#loopback.take()
+        if (own === null) return false
+        if (this.ip.receive(own, this.#header, now, true) === 'ok') this.#deliver(own, now)
+      }
+    }
   }
 
   /** When handleTimeout is to be called next, once there is nothing to transmit; Infinity for never. */
   nextDeadline(): Micros {
-    return this.tcp.nextDeadline()
+    return Math.min(this.tcp.nextDeadline(), this.ip.nextDeadline())
   }
 
   /** The next connection or listener with events: take them with `takeEvents()`. Null when there is none. */
