@@ -22,7 +22,7 @@ import {
 } from './icmp.ts'
 import { ICMPV6, PARAMETER_PROBLEM_V6, parseIcmpv6, UNREACHABLE_V6, writeIcmpv6 } from './icmpv6.ts'
 import { IPV4_HEADER_BYTES } from './ipv4.ts'
-import { IPV6_HEADER_BYTES, MAX_IPV6_BYTES } from './ipv6.ts'
+import { FRAGMENT, IPV6_HEADER_BYTES, MAX_IPV6_BYTES } from './ipv6.ts'
 import { Outbound } from './outbound.ts'
 import { parseIp } from './parse.ts'
 import { TokenBucket } from './token-bucket.ts'
@@ -344,13 +344,16 @@ function readQuote(bytes: Uint8Array, start: number, end: number, family: 4 | 6,
   const available = end - start
   if (available < (family === 4 ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES) || bytes[start] >>> 4 !== family) return 0
   if (family === 6) {
-    // Our packets have no extension headers.
+    // Our packets have no extension headers but that of fragments.
     out.totalBytes = IPV6_HEADER_BYTES + get16(bytes, start + 4)
     out.protocol = bytes[start + 6]
     out.fragmentOffset = 0
     out.src.read(bytes, start + 8, 6)
     out.dst.read(bytes, start + 24, 6)
-    return IPV6_HEADER_BYTES
+    if (out.protocol !== FRAGMENT || available < IPV6_HEADER_BYTES + 8) return IPV6_HEADER_BYTES
+    out.protocol = bytes[start + IPV6_HEADER_BYTES]
+    out.fragmentOffset = get16(bytes, start + IPV6_HEADER_BYTES + 2) & 0xfff8
+    return IPV6_HEADER_BYTES + 8
   }
   const headerBytes = (bytes[start] & 15) << 2
   if (headerBytes < IPV4_HEADER_BYTES || headerBytes > available) return 0

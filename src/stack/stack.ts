@@ -1,6 +1,6 @@
 // One host, sans-I/O: packets, times and calls go in; packets, events and a deadline come out. It keeps no clock, owns no device and
 // starts nothing by itself, so the same object serves a TUN device, a simulation and a test.
-// Owns: joining IP and TCP. Does not own: reading and writing packets (driver.ts), sockets (src/net).
+// Owns: joining IP, TCP and UDP. Does not own: reading and writing packets (driver.ts), sockets (src/net).
 
 import type { Random } from '../base/random.ts'
 import type { Micros } from '../base/time.ts'
@@ -14,7 +14,12 @@ import type { TcpConfig } from '../tcp/config.ts'
 import type { Connection } from '../tcp/connection.ts'
 import { type ConnectOptions, type ListenOptions, TcpLayer } from '../tcp/layer.ts'
 import type { Listener } from '../tcp/listener.ts'
+import { UdpLayer } from '../udp/layer.ts'
+import type { UdpSocket } from '../udp/socket.ts'
 import { Loopback } from './loopback.ts'
+
+/** What has events to take. */
+export type EventSource = Connection | Listener | UdpSocket
 
 /** How a host is set up. */
 export interface StackConfig {
@@ -43,6 +48,7 @@ export interface StackConfig {
 export class Stack {
   readonly ip: IpLayer
   readonly tcp: TcpLayer
+  readonly udp: UdpLayer
   readonly drops = new DropCounters()
   readonly #header = new IpHeader()
   readonly #loopback = new Loopback(this.drops)
@@ -67,6 +73,12 @@ export class Stack {
       ...(config.challengeAcksPerSecond === undefined ? {} : { challengeAcksPerSecond: config.challengeAcksPerSecond }),
       ...(config.isn === undefined ? {} : { isn: config.isn }),
     })
+    this.udp = new UdpLayer(this.ip, config.random)
+    const toTcp = this.ip.onTransportError
+    this.ip.onTransportError = (error) => {
+      if (error.protocol === PROTOCOL.UDP) this.udp.handleError(error)
+      else toTcp?.(error)
+    }
   }
 
   /** A packet has come from the device; borrowed until this returns. */
@@ -86,9 +98,8 @@ export class Stack {
       case PROTOCOL.ICMPV6:
         this.ip.handleIcmp(packet, header, now)
         break
-      case PROTOCOL.UDP: // RFC 1122 §4.1.3.1: nobody listens on any port, which its senders understand better than that there is no UDP
-        this.ip.drops.count('udp-no-listener')
-        this.ip.queueUnreachable(packet, header, 'port', now)
+      case PROTOCOL.UDP:
+        this.udp.handleDatagram(packet, header, now)
         break
       default:
         this.ip.queueUnreachable(packet, header, 'protocol', now)
@@ -120,14 +131,14 @@ export class Stack {
     return Math.min(this.tcp.nextDeadline(), this.ip.nextDeadline())
   }
 
-  /** The next connection or listener with events: take them with `takeEvents()`. Null when there is none. */
-  pollEvent(): Connection | Listener | null {
-    return this.tcp.pollEvent()
+  /** The next connection, listener or UDP socket with events: take them with `takeEvents()`. Null when there is none. */
+  pollEvent(): EventSource | null {
+    return this.tcp.pollEvent() ?? this.udp.pollEvent()
   }
 
   /** Whether pollEvent has something to give. */
   get hasEvents(): boolean {
-    return this.tcp.hasEvents
+    return this.tcp.hasEvents || this.udp.hasEvents
   }
 
   /** Opens a connection: see TcpLayer.connect. */
