@@ -220,7 +220,7 @@ test('two hosts over a cable: large datagrams, both families behind one IPv6 soc
   await time.drive(b.close())
 })
 
-test('a device that fails closes UDP sockets', async () => {
+test('closing the host closes its UDP sockets, and none can be bound afterwards', async () => {
   const { time, a } = twoHosts()
   const socket = a.createSocket('udp4')
   socket.bind(53)
