@@ -107,7 +107,7 @@ export const IPV6_PACKETS = rfc(8200, 'Internet Protocol, Version 6 (IPv6)', [
     word: 'MUST',
     meaning: 'Every link takes packets of 1280 octets.',
     tests: ['options that cannot be are refused with what would mend them'],
-    code: [`${LAYER} checkOptions`],
+    code: ['src/ip/layer-options.ts checkOptions'],
   },
   {
     at: '5-b',
