@@ -25,6 +25,7 @@ import { IPV4_HEADER_BYTES } from './ipv4.ts'
 import { FRAGMENT, IPV6_HEADER_BYTES, MAX_IPV6_BYTES } from './ipv6.ts'
 import { Outbound } from './outbound.ts'
 import { parseIp } from './parse.ts'
+import type { PathMtus } from './path-mtus.ts'
 import { TokenBucket } from './token-bucket.ts'
 
 /** Most control packets that wait to be sent. */
@@ -74,6 +75,7 @@ export interface ControlHost {
   readonly mtu: number
   readonly hopLimit: number
   readonly drops: DropCounters
+  readonly pathMtus: PathMtus
   readonly counters: {
     echoRequests: number
     echoReplies: number
@@ -184,6 +186,9 @@ export class Control {
     const at = message.bodyStart + readQuote(bytes, message.bodyStart, message.bodyEnd, header.family, quoted)
     if (at === message.bodyStart || quoted.fragmentOffset !== 0) return 'icmp-bad-quote'
     if (!quoted.src.equals(header.dst)) return 'icmp-bad-quote'
+    if (kind === 'packet-too-big' && header.family === 6 && quoted.protocol !== PROTOCOL.TCP) {
+      this.#layer.pathMtus.lower(quoted.dst, message.mtu)
+    }
     if (quoted.protocol !== PROTOCOL.TCP && quoted.protocol !== PROTOCOL.UDP) return 'icmp-ignored'
     if (message.bodyEnd - at < 8) return 'icmp-bad-quote'
     this.#layer.counters.errorsReceived++

@@ -25,6 +25,7 @@ import {
 } from './layer-options.ts'
 import { Outbound } from './outbound.ts'
 import { parseIp, writeIp } from './parse.ts'
+import { PathMtus } from './path-mtus.ts'
 import { RouteTable } from './routes.ts'
 
 export type { IpCounters, IpLayerOptions } from './layer-options.ts'
@@ -48,6 +49,8 @@ export class IpLayer {
   readonly hopLimit: number
   readonly routes: RouteTable
   readonly drops: DropCounters
+  /** What is known of the paths of IPv6 datagrams. */
+  readonly pathMtus = new PathMtus()
   readonly counters: IpCounters = ipCounters()
   /** Told of ICMP errors about TCP and UDP packets of ours. Called from within `handleIcmp`. */
   onTransportError: ((error: TransportError) => void) | null = null
@@ -349,12 +352,13 @@ export class IpLayer {
 
   #queue(queue: Outbound, packet: Packet): void {
     const { bytes, start, length } = packet
-    const isCut = length > this.mtu && !this.toSelf
+    const mtu = this.pathMtus.get(this.#out.dst, this.mtu)
+    const isCut = length > mtu && !this.toSelf
     assert(
       !isCut || bytes[start] >>> 4 === 6 || (bytes[start + 6] & 0x40) === 0,
       'Don’t Fragment keeps a datagram whole',
     )
-    queue.push(packet, this.toSelf, this.mtu, isCut ? this.#identification.next(this.#out.dst) : 0)
+    queue.push(packet, this.toSelf, mtu, isCut ? this.#identification.next(this.#out.dst) : 0)
   }
 
   /**

@@ -5,7 +5,7 @@ import { SeededRandom } from '../../src/base/random.ts'
 import { Packet } from '../../src/link/device.ts'
 import { Stack } from '../../src/stack/index.ts'
 import { UDP_EVENT, type UdpFamilies } from '../../src/udp/index.ts'
-import { ip } from '../ip/helpers.ts'
+import { icmp, ip, make } from '../ip/helpers.ts'
 
 const bytes = (length: number) => Uint8Array.from({ length }, (_, i) => (i * 3) & 255)
 
@@ -205,4 +205,30 @@ test('datagrams wait within bounds, and fragments of one identification do not m
   carry()
   expect(socket.waiting).toBe(128)
   expect(b.ip.counters.reassembled).toBe(128)
+})
+
+test('IPv6: a router that takes less is told of once, later datagrams go in fragments of that size (RFC 8201 §4, RFC 8200 §4.5)', () => {
+  const { a, b, carry, open } = hosts()
+  const socket = open(b, 53)
+  const client = open(a)
+  client.connect(ip('fd00::2'), 53)
+  for (const [size, mtu, expected] of [
+    [1400, 1300, [1296, 208]],
+    [5000, 68, [1280, 1280, 1280, 1280, 128]], // less than any link of IPv6 may have
+  ] as const) {
+    client.send(bytes(size), ip('fd00::2'), 53)
+    const first = new Packet()
+    a.pollTransmit(first, 0)
+    while (a.pollTransmit(new Packet(), 0));
+    const quoted = first.bytes.slice(first.start, first.start + 200)
+    const payload = icmp(2, 0, mtu.toString(16).padStart(8, '0'), quoted, 'fd00::9', 'fd00::1')
+    a.handlePacket(make({ src: 'fd00::9', dst: 'fd00::1', protocol: 58, payload }), 0)
+    expect(client.takeError()).toBe(null)
+    client.send(bytes(size), ip('fd00::2'), 53)
+    const sizes: number[] = []
+    for (const packet = new Packet(); a.pollTransmit(packet, 0); b.handlePacket(packet, 0)) sizes.push(packet.length)
+    expect(sizes).toEqual(expected)
+  }
+  carry()
+  expect([socket.receive()?.data.length, socket.receive()?.data.length]).toEqual([1400, 5000])
 })
