@@ -176,6 +176,8 @@ export async function tshark(pcap: string, filter: string, fields: readonly stri
     'tcp.check_checksum:TRUE',
     '-o',
     'ip.check_checksum:TRUE',
+    '-o',
+    'udp.check_checksum:TRUE',
   ]
   const shown = fields.length === 0 ? [] : ['-T', 'fields', ...fields.flatMap((field) => ['-e', field])]
   const got = await run('tshark', ['-n', ...only, '-r', pcap, '-Y', filter, ...shown])

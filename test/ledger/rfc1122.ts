@@ -57,7 +57,7 @@ export const HOSTS = rfc(1122, 'Requirements for Internet Hosts: Communication L
       'options that cannot be are refused with what would mend them',
       'a SYN comes from the address that IP chose',
     ],
-    code: [`${LAYER} checkOptions`, `${LAYER} IpLayer.sourceFor`],
+    code: ['src/ip/layer-options.ts checkOptions', `${LAYER} IpLayer.sourceFor`],
   },
   {
     at: '3.2.1.6-a',
@@ -78,7 +78,7 @@ export const HOSTS = rfc(1122, 'Requirements for Internet Hosts: Communication L
     word: 'MUST',
     meaning: 'Nothing is sent with a time to live of zero.',
     tests: ['no hop limit of 0 can be set, for the host or for a connection'],
-    code: [`${LAYER} checkOptions`],
+    code: ['src/ip/layer-options.ts checkOptions'],
   },
   {
     at: '3.2.1.7-b',
@@ -95,7 +95,7 @@ export const HOSTS = rfc(1122, 'Requirements for Internet Hosts: Communication L
       'hop limit, traffic class and source of a packet are those of whoever sends it',
       'hop limit and traffic class of a connection are its settings',
     ],
-    code: [`${LAYER} IpLayer.writeHeader`, `${LAYER} IpLayerOptions.hopLimit`],
+    code: [`${LAYER} IpLayer.writeHeader`, 'src/ip/layer-options.ts IpLayerOptions.hopLimit'],
   },
   {
     at: '3.2.1.8-a',
@@ -217,17 +217,15 @@ export const HOSTS = rfc(1122, 'Requirements for Internet Hosts: Communication L
     at: '3.3.2-a',
     word: 'MUST',
     meaning: 'Fragments are put together again, to 576 octets at least.',
-    reason: 'not yet: TCP sets Don’t Fragment and finds the path’s MTU, so fragments are dropped, and counted',
-    tests: ['fragments are dropped whole and quietly: none is taken for a packet'],
-    code: [`${LAYER} IpLayer.#reassemble`],
+    tests: ['a datagram of every size comes out whole, in whatever order its pieces come'],
+    code: [`${LAYER} IpLayer.#reassemble`, 'src/ip/fragments.ts Reassembler.take'],
   },
   {
     at: '3.3.3-a',
     word: 'MAY',
     meaning: 'Packets may be fragmented by their sender.',
-    reason: 'not yet: what exceeds the MTU is not sent',
-    tests: ['a reply beyond the MTU is not sent: it could only be fragmented'],
-    code: [`${CONTROL} Control.#send`],
+    tests: ['a reply beyond the MTU goes in fragments'],
+    code: ['src/ip/outbound.ts Outbound.poll'],
   },
   {
     at: '3.3.4.3-a',

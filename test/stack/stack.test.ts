@@ -8,6 +8,7 @@ import { parseIp } from '../../src/ip/parse.ts'
 import { Packet } from '../../src/link/device.ts'
 import { Stack } from '../../src/stack/stack.ts'
 import { FLAG, SegmentPlan } from '../../src/tcp/header.ts'
+import { make } from '../ip/helpers.ts'
 import { segmentBytes, transportSum, wrapIp } from '../tcp/wire.ts'
 
 const us = IpAddress.parse('10.0.0.2')
@@ -132,4 +133,14 @@ test('several connections take turns and all get out', () => {
   s.handleTimeout(1_000_000)
   expect(poll(s, 1_000_000).length).toBe(100)
   expect(s.tcp.counters.TcpRetransSegs).toBe(100)
+})
+
+test('a stack wakes up for a datagram that does not get whole, and says so to its sender (RFC 1122 §3.3.2)', () => {
+  const stack = new Stack({ addresses: ['10.0.0.2/24'], mtu: 1500, random: new SeededRandom(1) })
+  stack.handlePacket(make({ moreFragments: true, protocol: 17, payload: new Uint8Array(64) }), 7)
+  const packet = new Packet()
+  expect([stack.nextDeadline(), stack.pollTransmit(packet, 7)]).toEqual([30_000_007, false])
+  stack.handleTimeout(30_000_007)
+  expect([stack.pollTransmit(packet, 30_000_007), stack.nextDeadline()]).toEqual([true, Infinity])
+  expect([...packet.bytes.subarray(packet.start + 20, packet.start + 22)]).toEqual([11, 1])
 })

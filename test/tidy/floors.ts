@@ -13,14 +13,15 @@ export const FLOORS: Readonly<Record<string, readonly string[]>> = {
   link: ['base'],
   ip: ['base', 'link/device.ts'],
   tcp: ['base', 'link/device.ts', 'ip'],
-  stack: ['base', 'link/device.ts', 'ip', 'tcp'],
-  trace: ['base', 'link/device.ts', 'ip', 'tcp', 'stack'],
-  sim: ['base', 'link', 'ip', 'tcp', 'stack', 'trace'],
-  net: ['base', 'link', 'ip', 'tcp', 'stack', 'trace'],
-  packetdrill: ['base', 'link/device.ts', 'ip', 'tcp', 'stack', 'trace', 'sim'],
+  udp: ['base', 'link/device.ts', 'ip'],
+  stack: ['base', 'link/device.ts', 'ip', 'tcp', 'udp'],
+  trace: ['base', 'link/device.ts', 'ip', 'tcp', 'udp', 'stack'],
+  sim: ['base', 'link', 'ip', 'tcp', 'udp', 'stack', 'trace'],
+  net: ['base', 'link', 'ip', 'tcp', 'udp', 'stack', 'trace'],
+  packetdrill: ['base', 'link/device.ts', 'ip', 'tcp', 'udp', 'stack', 'trace', 'sim'],
   http: ['base'],
-  'index.ts': ['base', 'link', 'ip', 'tcp', 'stack', 'trace', 'sim', 'net', 'http'],
-  cli: ['base', 'link', 'ip', 'tcp', 'stack', 'trace', 'sim', 'net', 'packetdrill', 'http', 'index.ts'],
+  'index.ts': ['base', 'link', 'ip', 'tcp', 'udp', 'stack', 'trace', 'sim', 'net', 'http'],
+  cli: ['base', 'link', 'ip', 'tcp', 'udp', 'stack', 'trace', 'sim', 'net', 'packetdrill', 'http', 'index.ts'],
 }
 
 /** The floor a file belongs to: `tcp` for src/tcp/congestion/reno.ts, `index.ts` for src/index.ts. */
