@@ -183,7 +183,10 @@ export class Exchanger {
     }
   }
 
-  /** Socket or stream `id` can not be used: refused, reset, ended, unreachable. If it was the last try's the next server is asked at once. */
+  /**
+   * Socket or stream `id` is of no more use: refused, reset, ended, unreachable. When it was the last try's, the next server is asked at
+   * once.
+   */
   handleFailure(id: number, now: Micros): void {
     const channel = this.#channels.get(id)
     if (channel === undefined) return
@@ -231,7 +234,7 @@ export class Exchanger {
     const { servers, timeoutUs } = this.#config
     const round = Math.floor(exchange.step / servers.length)
     if (round === 0) return timeoutUs
-    return Math.max(Math.min(SECOND, timeoutUs), (timeoutUs * 2 ** round) / servers.length)
+    return Math.max(Math.min(SECOND, timeoutUs), Math.round((timeoutUs * 2 ** round) / servers.length))
   }
 
   #next(exchange: Exchange, now: Micros): void {

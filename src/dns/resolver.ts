@@ -250,7 +250,7 @@ export function sortFamilies(addresses: readonly IpAddress[], order: AddressOrde
   return [...addresses.filter(({ family }) => family === first), ...addresses.filter(({ family }) => family !== first)]
 }
 
-/** The name under which an address has its names: `1.2.0.192.in-addr.arpa`, or 32 digits under ip6.arpa (RFC 1035 §3.5, RFC 3596 §2.5). */
+/** Where an address has its names: `1.2.0.192.in-addr.arpa`, or 32 digits under ip6.arpa (RFC 1035 §3.5, RFC 3596 §2.5). */
 export function reverseName(address: IpAddress): string {
   const bytes = new Uint8Array(address.family === 4 ? 4 : 16)
   address.write(bytes, 0)
