@@ -6,18 +6,31 @@
 
 import { get16, get32 } from '../base/bytes.ts'
 import type { Micros } from '../base/time.ts'
-import { HEADROOM, Packet } from '../link/device.ts'
+import { HEADROOM, MAX_PACKET, Packet } from '../link/device.ts'
 import type { IpAddress } from './address.ts'
 import type { DropCounters, DropReason } from './drops.ts'
 import { IpHeader, NO_NEXT_HEADER, PROTOCOL } from './header.ts'
-import { ICMP, ICMP_HEADER_BYTES, type IcmpErrorKind, IcmpMessage, parseIcmp, UNREACHABLE, writeIcmp } from './icmp.ts'
+import {
+  ICMP,
+  ICMP_HEADER_BYTES,
+  type IcmpErrorKind,
+  IcmpMessage,
+  parseIcmp,
+  REASSEMBLY_TIME_EXCEEDED,
+  UNREACHABLE,
+  writeIcmp,
+} from './icmp.ts'
 import { ICMPV6, PARAMETER_PROBLEM_V6, parseIcmpv6, UNREACHABLE_V6, writeIcmpv6 } from './icmpv6.ts'
 import { IPV4_HEADER_BYTES } from './ipv4.ts'
-import { IPV6_HEADER_BYTES } from './ipv6.ts'
+import { FRAGMENT, IPV6_HEADER_BYTES, MAX_IPV6_BYTES } from './ipv6.ts'
+import { Outbound } from './outbound.ts'
+import { parseIp } from './parse.ts'
 import { TokenBucket } from './token-bucket.ts'
 
 /** Most control packets that wait to be sent. */
 export const CONTROL_QUEUE_PACKETS = 64
+/** Most bytes of them. */
+const CONTROL_QUEUE_BYTES = 1 << 20
 
 /**
  * Most bytes of an ICMP error: a datagram that every host takes (RFC 1812 §4.3.2.3), the least MTU (RFC 4443 §2.4(c)).
@@ -73,6 +86,8 @@ export interface ControlHost {
   isLocal(address: IpAddress): boolean
   sourceFor(dst: IpAddress): IpAddress | null
   headerBytes(dst: IpAddress): number
+  enableLoopback(): void
+  queueControl(queue: Outbound, packet: Packet): void
   writeHeader(
     packet: Packet,
     src: IpAddress,
@@ -88,10 +103,11 @@ export interface ControlHost {
 export class Control {
   readonly #layer: ControlHost
   readonly #bucket: TokenBucket
-  readonly #queue: Packet[] = []
+  readonly #queue = new Outbound(CONTROL_QUEUE_PACKETS, CONTROL_QUEUE_BYTES)
   readonly #in = new IcmpMessage()
   readonly #out = new IcmpMessage()
   readonly #quoted = new IpHeader()
+  readonly #late = new IpHeader()
 
   /** @throws {RangeError} when rate or burst is negative or not finite */
   constructor(layer: ControlHost, errorsPerSecond: number, errorBurst: number) {
@@ -99,12 +115,9 @@ export class Control {
     this.#bucket = new TokenBucket(errorsPerSecond, errorBurst)
   }
 
-  /** Moves the next waiting packet into `packet`; false when there is none. */
-  poll(packet: Packet): boolean {
-    const next = this.#queue.shift()
-    if (next === undefined) return false
-    packet.copyFrom(next)
-    return true
+  /** Copies the next waiting packet into `packet`, null when there is none: see Outbound.poll. */
+  poll(packet: Packet): { readonly toSelf: boolean } | null {
+    return this.#queue.poll(packet)
   }
 
   /** Handles an ICMP packet of the header's own family; the caller counts the verdict. */
@@ -232,13 +245,26 @@ export class Control {
   reportHeaderProblem(packet: Packet, header: IpHeader, verdict: DropReason, now: Micros): boolean {
     const out = this.#out
     const isOption = verdict === 'ip-unknown-option'
+    const { header: field, option, firstFragment } = PARAMETER_PROBLEM_V6
     out.kind = 'parameter-problem'
     out.type = ICMPV6.parameterProblem
-    out.code = isOption ? PARAMETER_PROBLEM_V6.option : PARAMETER_PROBLEM_V6.header
+    out.code = isOption ? option : verdict === 'ip-fragment-tiny' ? firstFragment : field
     out.pointer = header.problemOffset
     // RFC 8200 §4.2: an option of type 10xxxxxx is reported even to a sender to a group, one of type 11xxxxxx is not.
     const evenToGroups = isOption && packet.bytes[packet.start + header.problemOffset] >>> 6 === 2
     return this.#sendError(packet, header, evenToGroups, now)
+  }
+
+  /** Tells the sender of a datagram's first fragment that the others did not all come (RFC 1122 §3.3.2, RFC 4443 §3.3). */
+  reportReassemblyTime(first: Packet, now: Micros): boolean {
+    const header = this.#late
+    if (parseIp(first.bytes, first.start, first.end, header) !== 'ok') return false
+    header.toUnicast = this.#layer.isLocal(header.dst)
+    const out = this.#out
+    out.kind = 'time-exceeded'
+    out.type = header.family === 4 ? ICMP.timeExceeded : ICMPV6.timeExceeded
+    out.code = REASSEMBLY_TIME_EXCEEDED
+    return this.#sendError(first, header, false, now)
   }
 
   // Sends #out as an error about `packet`, quoting as much of it as an error may hold.
@@ -272,8 +298,9 @@ export class Control {
     const layer = this.#layer
     const headerBytes = layer.headerBytes(dst)
     const total = headerBytes + ICMP_HEADER_BYTES + (to - from)
-    if (total > layer.mtu) return 'icmp-too-big'
-    if (this.#queue.length >= CONTROL_QUEUE_PACKETS) return 'icmp-queue-full'
+    if (total > (dst.family === 4 ? MAX_PACKET : MAX_IPV6_BYTES)) return 'icmp-too-big'
+    if (!this.#queue.hasRoom(total)) return 'icmp-queue-full'
+    if (layer.isLocal(dst)) layer.enableLoopback()
     const packet = new Packet(new Uint8Array(HEADROOM + total))
     packet.end = packet.start + total
     const at = packet.start + headerBytes
@@ -282,7 +309,7 @@ export class Control {
     if (is4) writeIcmp(message, packet.bytes, at, packet.end)
     else writeIcmpv6(message, packet.bytes, at, packet.end, src, dst)
     layer.writeHeader(packet, src, dst, is4 ? PROTOCOL.ICMP : PROTOCOL.ICMPV6, layer.hopLimit, trafficClass, false)
-    this.#queue.push(packet)
+    layer.queueControl(this.#queue, packet)
     return 'ok'
   }
 }
@@ -293,9 +320,12 @@ export class Control {
  */
 function mayReport(packet: Packet, header: IpHeader, evenToGroups: boolean): boolean {
   if (!header.toUnicast && !evenToGroups) return false
-  if (header.fragmentOffset !== 0) return false
   const { src } = header
-  if (src.isUnspecified || src.isMulticast || src.isLoopback) return false
+  if (src.isUnspecified || src.isMulticast || (src.isLoopback && !header.fromSelf)) return false
+  if (header.fragmentOffset !== 0) {
+    // RFC 8200 §4.5 has one that is too long reported; of one of ICMPv6 nobody knows whether it is of an error.
+    return header.family === 6 && header.protocol !== PROTOCOL.ICMPV6
+  }
   const at = packet.start + header.headerBytes
   const type = at < packet.end ? packet.bytes[at] : -1
   if (header.family === 6) {
@@ -314,13 +344,16 @@ function readQuote(bytes: Uint8Array, start: number, end: number, family: 4 | 6,
   const available = end - start
   if (available < (family === 4 ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES) || bytes[start] >>> 4 !== family) return 0
   if (family === 6) {
-    // Our packets have no extension headers.
+    // Our packets have no extension headers but that of fragments.
     out.totalBytes = IPV6_HEADER_BYTES + get16(bytes, start + 4)
     out.protocol = bytes[start + 6]
     out.fragmentOffset = 0
     out.src.read(bytes, start + 8, 6)
     out.dst.read(bytes, start + 24, 6)
-    return IPV6_HEADER_BYTES
+    if (out.protocol !== FRAGMENT || available < IPV6_HEADER_BYTES + 8) return IPV6_HEADER_BYTES
+    out.protocol = bytes[start + IPV6_HEADER_BYTES]
+    out.fragmentOffset = get16(bytes, start + IPV6_HEADER_BYTES + 2) & 0xfff8
+    return IPV6_HEADER_BYTES + 8
   }
   const headerBytes = (bytes[start] & 15) << 2
   if (headerBytes < IPV4_HEADER_BYTES || headerBytes > available) return 0

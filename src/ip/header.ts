@@ -29,7 +29,7 @@ export class IpHeader {
   trafficClass = 0
   /** IPv4: 16 bits. IPv6: the int32 of a Fragment header, or 0. */
   identification = 0
-  /** Never set in packets that this stack makes. */
+  /** Never set in headers that this stack writes: see outbound.ts. */
   moreFragments = false
   /** In bytes, a multiple of 8. */
   fragmentOffset = 0
@@ -47,6 +47,8 @@ export class IpHeader {
   problemOffset = -1
   /** Set by IpLayer.receive: the destination is one of our addresses, neither broadcast nor multicast. */
   toUnicast = true
+  /** Set by IpLayer.receive: this host has sent it to itself. */
+  fromSelf = false
 
   /** Whether the packet is one piece of a larger one. */
   get isFragment(): boolean {

@@ -23,6 +23,9 @@ export const ICMP = {
 /** Codes of ICMP destination unreachable (RFC 792, RFC 1122 §3.2.2.1). */
 export const UNREACHABLE = { network: 0, host: 1, protocol: 2, port: 3, fragmentationNeeded: 4 } as const
 
+/** Code of time exceeded, of both families: fragments did not all come (RFC 792, RFC 4443 §3.3). */
+export const REASSEMBLY_TIME_EXCEEDED = 1
+
 /** Bytes before the body of an ICMP or ICMPv6 message. */
 export const ICMP_HEADER_BYTES = 8
 

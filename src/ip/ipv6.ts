@@ -16,12 +16,16 @@ import type { IpHeader } from './header.ts'
 /** Bytes of an IPv6 header without extension headers: what this stack sends. */
 export const IPV6_HEADER_BYTES = 40
 
+/** The longest packet: its length field counts what follows the header (RFC 8200 §3). */
+export const MAX_IPV6_BYTES = IPV6_HEADER_BYTES + 65535
+
 /** Most extension headers that are skipped. RFC 8200 §4.1 has each kind once and destination options twice: five. */
 export const MAX_EXTENSION_HEADERS = 8
 
 const HOP_BY_HOP = 0
 const ROUTING = 43
-const FRAGMENT = 44
+/** IPv6 Next Header: a Fragment header (RFC 8200 §4.5). */
+export const FRAGMENT = 44
 const DESTINATION = 60
 
 const OPTION_PAD1 = 0
@@ -121,6 +125,59 @@ function judgeOptions(bytes: Uint8Array, start: number, from: number, end: numbe
     at += 2 + bytes[at + 1]
   }
   return 'ok'
+}
+
+/**
+ * Where the header chain of a first fragment ends (RFC 7112 §3): the protocol of the transport and where its header begins; null when the
+ * fragment ends before.
+ * @param next the kind of the header at `at`
+ */
+export function endOfHeaderChain(
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  next: number,
+): { readonly protocol: number; readonly at: number } | null {
+  let position = at
+  let protocol = next
+  while (isExtension(protocol)) {
+    if (end - position < 8) return null
+    const length = protocol === FRAGMENT ? 8 : (bytes[position + 1] + 1) * 8
+    protocol = bytes[position]
+    position += length
+    if (position > end) return null
+  }
+  return { protocol, at: position }
+}
+
+/** Offset in a fragment of the byte that announces its Fragment header; the packet is one that parseIpv6 found to be a fragment. */
+export function nextHeaderOfFragment(bytes: Uint8Array, start: number): number {
+  let offset = NEXT_HEADER_OFFSET
+  let at = start + IPV6_HEADER_BYTES
+  while (bytes[start + offset] !== FRAGMENT) {
+    offset = at - start
+    at += (bytes[at + 1] + 1) * 8
+  }
+  return offset
+}
+
+/**
+ * Writes the Fragment header (RFC 8200 §4.5) at `at`. @returns the bytes written: 8
+ * @param offset in bytes, a multiple of 8
+ */
+export function writeFragmentHeader(
+  bytes: Uint8Array,
+  at: number,
+  next: number,
+  offset: number,
+  moreFragments: boolean,
+  identification: number,
+): number {
+  bytes[at] = next
+  bytes[at + 1] = 0
+  put16(bytes, at + 2, offset | (moreFragments ? 1 : 0))
+  put32(bytes, at + 4, identification)
+  return 8
 }
 
 /**

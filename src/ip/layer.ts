@@ -1,61 +1,41 @@
 // The IP host: which packets are ours, what goes before a packet that we send, and from which address.
-// Owns: own addresses, routes, the judgement of received headers, IPv4 identification, drop counters. Does not own:
-// ICMP (control.ts, reached through here), transports, devices, time.
+// Owns: own addresses, routes, the judgement of received headers, drop counters. Does not own: ICMP (control.ts), fragments (fragments.ts,
+// outbound.ts), both reached through here, transports, devices, time.
 // Invariant: packets are never forwarded; this is a host, not a router (RFC 1122 §3.1).
 // Read first: RFC 1122 §3.2.1.3 (addressing), §3.3 (routing, multihoming).
 
 import { assert } from '../base/assert.ts'
-import type { Random } from '../base/random.ts'
 import type { Micros } from '../base/time.ts'
 import { MAX_PACKET, type Packet } from '../link/device.ts'
 import { type InterfaceAddress, IpAddress } from './address.ts'
 import { Control, type EchoReply, type TransportError } from './control.ts'
 import { DropCounters, type DropReason } from './drops.ts'
+import { Reassembler } from './fragments.ts'
 import { IpHeader, PROTOCOL } from './header.ts'
+import { Identification } from './identification.ts'
 import { IPV4_HEADER_BYTES } from './ipv4.ts'
-import { IPV6_HEADER_BYTES } from './ipv6.ts'
+import { IPV6_HEADER_BYTES, MAX_IPV6_BYTES } from './ipv6.ts'
+import {
+  checkOptions,
+  connectedRoutes,
+  defaultRoutes,
+  type IpCounters,
+  type IpLayerOptions,
+  ipCounters,
+} from './layer-options.ts'
+import { Outbound } from './outbound.ts'
 import { parseIp, writeIp } from './parse.ts'
-import { type Route, RouteTable } from './routes.ts'
+import { RouteTable } from './routes.ts'
 
-/** How a host's IP floor is set up. */
-export interface IpLayerOptions {
-  /** Own addresses with their prefixes, of one family or both. Unicast, not loopback. */
-  readonly addresses: readonly InterfaceAddress[]
-  /** Largest packet to send, in bytes: 68 to 65535, with an IPv6 address at least 1280 (RFC 791 §3.2, RFC 8200 §5). */
-  readonly mtu: number
-  /** Hop limit of packets sent, 1 to 255. Default 64 (RFC 1122 §3.2.1.7; IANA). */
-  readonly hopLimit?: number
-  /** Routes besides those to the own prefixes. Default: one default route for each family that has an address. */
-  readonly routes?: readonly Route[]
-  /** Seeds the IPv4 identification. */
-  readonly random: Random
-  /** Where to count drops; by default counters of its own. */
-  readonly drops?: DropCounters
-  /** ICMP errors sent in the long run, per second (RFC 4443 §2.4(f)). Default 100. */
-  readonly errorsPerSecond?: number
-  /** ICMP errors sent at once (RFC 4443 §2.4(f)). Default 50. */
-  readonly errorBurst?: number
-}
+export type { IpCounters, IpLayerOptions } from './layer-options.ts'
 
-/** What the IP floor has done so far, in packets. */
-export interface IpCounters {
-  /** Handed to `receive`. */
-  received: number
-  /** Found to be ours. */
-  delivered: number
-  /** Headers written. */
-  sent: number
-  /** Echo requests answered. */
-  echoRequests: number
-  /** Echo replies handed up. */
-  echoReplies: number
-  /** ICMP errors about our packets handed up. */
-  errorsReceived: number
-  /** ICMP errors queued. */
-  errorsSent: number
-  /** ICMP errors that the rate limit held back. */
-  errorsLimited: number
-}
+/** Most datagrams of transports that wait to be sent, and most bytes of them. */
+const SEND_QUEUE_PACKETS = 4096
+const SEND_QUEUE_BYTES = 8 << 20
+
+/** The addresses that packets to 127.0.0.0/8 and ::1 come from. */
+const LOOPBACK_V4 = IpAddress.parse('127.0.0.1')
+const LOOPBACK_V6 = IpAddress.parse('::1')
 
 /**
  * One host's IP floor, IPv4 and IPv6. Sans-I/O: packets come in through `receive`, its own go out through
@@ -68,26 +48,26 @@ export class IpLayer {
   readonly hopLimit: number
   readonly routes: RouteTable
   readonly drops: DropCounters
-  readonly counters: IpCounters = {
-    received: 0,
-    delivered: 0,
-    sent: 0,
-    echoRequests: 0,
-    echoReplies: 0,
-    errorsReceived: 0,
-    errorsSent: 0,
-    errorsLimited: 0,
-  }
+  readonly counters: IpCounters = ipCounters()
   /** Told of ICMP errors about TCP and UDP packets of ours. Called from within `handleIcmp`. */
   onTransportError: ((error: TransportError) => void) | null = null
   /** Told of echo replies. Called from within `handleIcmp`. */
   onEchoReply: ((reply: EchoReply) => void) | null = null
 
+  /** Whether the packet that was written or polled last is for this host itself: it must not reach a device (RFC 1122 §3.2.1.3(g)). */
+  toSelf = false
+
   readonly #control: Control
+  readonly #fragments: Reassembler
+  readonly #datagrams = new Outbound(SEND_QUEUE_PACKETS, SEND_QUEUE_BYTES)
+  readonly #identification: Identification
+  // Whether a transport has ever asked for a way to this host itself: until then no packet need be looked at.
+  #hasLoopback = false
+  // When the last fragment came.
+  #now: Micros = 0
   readonly #out = new IpHeader()
   // The directed broadcast addresses of the own IPv4 prefixes, as words.
   readonly #broadcasts: number[] = []
-  #identification: number
 
   /** @throws {RangeError} when a number is out of bounds or an address is not one that a host can have */
   constructor(options: IpLayerOptions) {
@@ -105,15 +85,21 @@ export class IpLayer {
     }
     this.drops = options.drops ?? new DropCounters()
     this.#control = new Control(this, options.errorsPerSecond ?? 100, options.errorBurst ?? 50)
-    this.#identification = options.random.int32() & 0xffff
+    this.#identification = new Identification(options.random)
+    this.#fragments = new Reassembler(this.drops, options.fragments)
+    this.#fragments.onLate = (first) => this.#control.reportReassemblyTime(first, this.#now)
     for (const { address, prefixLength } of addresses) {
       // A network of one or two addresses has no broadcast address (RFC 3021 §2.1).
       if (address.family === 4 && prefixLength < 31) this.#broadcasts.push(address.w3 | (-1 >>> prefixLength))
     }
   }
 
-  /** Whether `address` is one of our own. */
+  /** Whether `address` is this host's: an own address, or one of loopback. */
   isLocal(address: IpAddress): boolean {
+    return this.#isOwn(address) || address.isLoopback
+  }
+
+  #isOwn(address: IpAddress): boolean {
     const own = this.addresses
     for (let i = 0; i < own.length; i++) if (own[i].address.equals(address)) return true
     return false
@@ -131,6 +117,7 @@ export class IpLayer {
    */
   sourceFor(dst: IpAddress): IpAddress | null {
     if (dst.isUnspecified) return null
+    if (dst.isLoopback) return dst.family === 4 ? LOOPBACK_V4 : LOOPBACK_V6
     const route = this.routes.lookup(dst)
     if (route === null && !this.isLocal(dst)) return null
     if (route?.source !== undefined && !this.isLocal(dst)) return route.source
@@ -152,47 +139,100 @@ export class IpLayer {
     return dst.family === 4 ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES
   }
 
+  /** Packets to this host itself are looked for from now on: to be called before the first one is written. */
+  enableLoopback(): void {
+    this.#hasLoopback = true
+  }
+
   /**
    * Judges a received packet: reads its header into `header`, cuts padding off (`packet.end`), and checks that it is
    * whole, ours, and from a possible source. Sets `header.toUnicast`: a transport drops what is not (RFC 9293 §3.9.2.3
    * [MUST-57]).
-   * @param now for the rate of ICMPv6 parameter problems
-   * @returns 'ok', or the reason, which is counted already
+   * @param now for the rate of ICMP errors, and the time of fragments
+   * @param fromSelf the packet was written by this host, and has come back by its loopback
+   * @returns 'ok'; 'kept': a fragment, that is all; 'reassembled': `reassembled` is the packet, and `header` its header; or the reason to
+   * drop it, which is counted already
    */
-  receive(packet: Packet, header: IpHeader, now: Micros = 0): 'ok' | DropReason {
+  receive(
+    packet: Packet,
+    header: IpHeader,
+    now: Micros = 0,
+    fromSelf = false,
+  ): 'ok' | 'kept' | 'reassembled' | DropReason {
     this.counters.received++
-    const verdict = this.#judge(packet, header, now)
+    const verdict = this.#judge(packet, header, now, fromSelf)
     if (verdict === 'ok') this.counters.delivered++
-    else this.drops.count(verdict)
+    else if (verdict === 'kept') this.counters.fragmentsKept++
+    else if (verdict === 'reassembled') {
+      this.counters.delivered++
+      this.counters.reassembled++
+    } else this.drops.count(verdict)
     return verdict
   }
 
-  #judge(packet: Packet, header: IpHeader, now: Micros): 'ok' | DropReason {
+  /** The packet of the last 'reassembled'; valid until the next call of `receive`. */
+  get reassembled(): Packet {
+    return this.#fragments.datagram
+  }
+
+  #judge(packet: Packet, header: IpHeader, now: Micros, fromSelf: boolean): 'ok' | 'kept' | 'reassembled' | DropReason {
     const parsed = parseIp(packet.bytes, packet.start, packet.end, header)
+    header.fromSelf = fromSelf
     if (parsed !== 'ok' && header.problemOffset < 0) return parsed
     packet.end = packet.start + header.totalBytes
-    const addressed = this.#judgeAddresses(header)
+    const addressed = fromSelf ? this.#judgeOwn(header) : this.#judgeAddresses(header)
     if (addressed !== 'ok') return addressed
     if (parsed !== 'ok') {
       this.#control.reportHeaderProblem(packet, header, parsed, now)
       return parsed
     }
-    return header.isFragment ? this.#reassemble() : 'ok'
+    return header.isFragment ? this.#reassemble(packet, header, now) : 'ok'
   }
 
-  // The place of reassembly (RFC 791 §3.2, RFC 8200 §4.5).
-  // DEVIATION: RFC 1122 §3.3.2 asks every host to reassemble. TCP with path MTU discovery makes no fragments, so they
-  // are dropped.
-  #reassemble(): 'ok' | DropReason {
-    return 'ip-fragment'
+  // RFC 791 §3.2, RFC 1122 §3.3.2, RFC 8200 §4.5.
+  #reassemble(packet: Packet, header: IpHeader, now: Micros): 'ok' | 'kept' | 'reassembled' | DropReason {
+    this.#now = now
+    const verdict = this.#fragments.take(packet, header, now)
+    if (verdict === 'kept') return verdict
+    if (verdict !== 'whole') {
+      if (header.problemOffset >= 0) this.#control.reportHeaderProblem(packet, header, verdict, now)
+      return verdict
+    }
+    const whole = this.#fragments.datagram
+    const parsed = parseIp(whole.bytes, whole.start, whole.end, header)
+    const addressed = this.#judgeAddresses(header)
+    if (addressed !== 'ok') return addressed
+    if (parsed !== 'ok') {
+      if (header.problemOffset >= 0) this.#control.reportHeaderProblem(whole, header, parsed, now)
+      return parsed
+    }
+    return header.isFragment ? 'ip-bad-header-chain' : 'reassembled' // a fragment of a fragment
+  }
+
+  /** When handleTimeout is to be called next; Infinity for never. */
+  nextDeadline(): Micros {
+    return this.#fragments.nextDeadline()
+  }
+
+  /** Gives up datagrams whose fragments did not all come in time (RFC 1122 §3.3.2, RFC 8200 §4.5). */
+  handleTimeout(now: Micros): void {
+    this.#fragments.expire(now, (first) => this.#control.reportReassemblyTime(first, now))
+  }
+
+  // What this host has sent to itself can be from and to any address of its own.
+  #judgeOwn(header: IpHeader): 'ok' | DropReason {
+    header.toUnicast = true
+    return this.isLocal(header.dst) && this.isLocal(header.src) ? 'ok' : 'ip-not-for-us'
   }
 
   #judgeAddresses(header: IpHeader): 'ok' | DropReason {
     const { src, dst } = header
     // An IPv4 address in an IPv6 header would pass for the real one further up (RFC 4942 §2.2).
     if (header.family === 6 && dst.family === 4) return 'ip-not-for-us'
-    header.toUnicast = this.isLocal(dst)
+    header.toUnicast = this.#isOwn(dst)
     if (!header.toUnicast && !dst.isMulticast && !this.isBroadcast(dst)) return 'ip-not-for-us'
+    // What we sent ourselves does not come from a device: somebody has made it up.
+    if (this.#isOwn(src)) return 'ip-martian-source'
     if (header.family === 6) {
       if (src.isUnspecified && src.family === 6 && dst.isMulticast && header.protocol === PROTOCOL.ICMPV6) {
         // A neighbour that still has no address: duplicate address detection, MLD (RFC 4862 §5.4.2).
@@ -265,7 +305,11 @@ export class IpLayer {
     const family = dst.family
     const total = packet.end - packet.start
     assert(src.family === family, 'a packet has addresses of one family')
-    assert(total >= (family === 4 ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES) && total <= MAX_PACKET, 'packet length')
+    assert(
+      total >= (family === 4 ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES) &&
+        total <= (family === 4 ? MAX_PACKET : MAX_IPV6_BYTES),
+      'packet length',
+    )
     out.family = family
     out.src.assign(src)
     out.dst.assign(dst)
@@ -277,50 +321,51 @@ export class IpLayer {
     out.flowLabel = flowLabel
     if (family === 4) {
       // RFC 6864 §4.1: with DF any value will do, and a counter would tell everyone how much we send to others (RFC 6274 §3.5.2.1);
-      // without it (ICMP only) a counter repeats late enough.
-      out.identification = dontFragment ? 0 : this.#identification
-      if (!dontFragment) this.#identification = (this.#identification + 1) & 0xffff
+      // without it one counter for each of many groups of destinations repeats late enough (§4.3).
+      out.identification = dontFragment ? 0 : this.#identification.next(dst) & 0xffff
     }
+    this.toSelf = this.#hasLoopback && this.isLocal(dst)
     writeIp(out, packet.bytes, packet.start)
     this.counters.sent++
   }
 
+  /** Whether a datagram of so many bytes, header included, finds room in the queue of `sendDatagram`. */
+  hasRoom(bytes: number): boolean {
+    return this.#datagrams.hasRoom(bytes)
+  }
+
   /**
-   * Copies the next queued control packet (an echo, or an ICMP error) into `packet`; false when there is none. At most
-   * 64 wait: what comes on top is counted as 'icmp-queue-full'.
+   * Queues a datagram whose header `writeHeader` has just written; longer ones than the MTU go in fragments, which its header must allow.
+   * The packet belongs to the queue from now on.
+   */
+  sendDatagram(packet: Packet): void {
+    this.#queue(this.#datagrams, packet)
+  }
+
+  /** For control.ts. */
+  queueControl(queue: Outbound, packet: Packet): void {
+    this.#queue(queue, packet)
+  }
+
+  #queue(queue: Outbound, packet: Packet): void {
+    const { bytes, start, length } = packet
+    const isCut = length > this.mtu && !this.toSelf
+    assert(
+      !isCut || bytes[start] >>> 4 === 6 || (bytes[start + 6] & 0x40) === 0,
+      'Don’t Fragment keeps a datagram whole',
+    )
+    queue.push(packet, this.toSelf, this.mtu, isCut ? this.#identification.next(this.#out.dst) : 0)
+  }
+
+  /**
+   * Copies the next queued packet (an echo, an ICMP error, a datagram or a fragment of one) into `packet`; false when there is none. At
+   * most 64 of control wait: what comes on top is counted as 'icmp-queue-full'. Sets `toSelf`.
    */
   pollTransmit(packet: Packet): boolean {
-    return this.#control.poll(packet)
+    const next = this.#control.poll(packet) ?? this.#datagrams.poll(packet)
+    this.toSelf = next?.toSelf === true
+    return next !== null
   }
-}
-
-function checkOptions(addresses: readonly InterfaceAddress[], mtu: number, hopLimit: number): void {
-  const least = addresses.some(({ address }) => address.family === 6) ? 1280 : 68
-  if (!Number.isInteger(mtu) || mtu < least || mtu > MAX_PACKET) {
-    throw new RangeError(`the MTU is a whole number from ${least} to ${MAX_PACKET} here, not ${mtu}`)
-  }
-  if (!Number.isInteger(hopLimit) || hopLimit < 1 || hopLimit > 255) {
-    throw new RangeError(`the hop limit is a whole number from 1 to 255, not ${hopLimit}`)
-  }
-  for (const { address, prefixLength } of addresses) {
-    const most = address.family === 4 ? 32 : 128
-    if (!Number.isInteger(prefixLength) || prefixLength < 0 || prefixLength > most) {
-      throw new RangeError(`the prefix length of ${address} is a whole number from 0 to ${most}, not ${prefixLength}`)
-    }
-    if (address.isMulticast || address.isUnspecified || address.isLoopback || address.isLimitedBroadcast) {
-      throw new RangeError(`${address} cannot be the address of a host: give it a unicast address of the network`)
-    }
-  }
-}
-
-function connectedRoutes(addresses: readonly InterfaceAddress[]): Route[] {
-  return addresses.map(({ address, prefixLength }) => ({ destination: address, prefixLength, source: address }))
-}
-
-function defaultRoutes(addresses: readonly InterfaceAddress[]): Route[] {
-  const anywhere = [new IpAddress(0, 0, 0xffff, 0), new IpAddress()]
-  const used = anywhere.filter((any) => addresses.some(({ address }) => address.family === any.family))
-  return used.map((destination) => ({ destination, prefixLength: 0 }))
 }
 
 /** 169.254.0.0/16 (RFC 3927 §2.1) or fe80::/10 (RFC 4291 §2.5.6). */

@@ -7,7 +7,7 @@
 import type { LookupFunction } from 'node:net'
 import { MILLISECOND, type Scheduler } from '../base/time.ts'
 import type { PacketDevice } from '../link/device.ts'
-import { type Connection, Driver, type Listener, type Stack } from '../stack/index.ts'
+import { type Connection, Driver, type EventSource, type Stack } from '../stack/index.ts'
 import { type AckWaiters, isAcknowledged } from './ack-waiters.ts'
 import { callError } from './socket-errors.ts'
 
@@ -76,7 +76,7 @@ export class HostCore {
       stack,
       device,
       scheduler,
-      onEvent: (source: Connection | Listener, events: number) => {
+      onEvent: (source: EventSource, events: number) => {
         const owner = source.user as EventSink | null
         if (owner !== null && owner !== undefined) safely(() => owner[ON_EVENTS](events))
       },

@@ -15,6 +15,8 @@ import type { TcpConfig, TcpCounters, TcpEvent } from '../tcp/index.ts'
 import { TunAgent, TunHttpsAgent } from './agent.ts'
 import { attachServer } from './attach.ts'
 import { Hold, HostCore, safely } from './core.ts'
+import { type RemoteInfo, TunDgramSocket } from './dgram.ts'
+import type { DgramOptions } from './dgram-arguments.ts'
 import {
   type ConnectArguments,
   type CreateConnectionOptions,
@@ -135,6 +137,17 @@ export class Host extends EventEmitter {
   /** A socket that is not connected yet, for libraries that call `connect` themselves. */
   socket(options: SocketOptions = {}): TunSocket {
     return new TunSocket(this.#core, options)
+  }
+
+  /**
+   * A UDP socket, as dgram.createSocket: `type` is 'udp4' or 'udp6', and `onMessage` a listener for 'message'.
+   * @throws {TypeError} for a type that is none
+   */
+  createSocket(
+    type: 'udp4' | 'udp6' | DgramOptions,
+    onMessage?: (data: Buffer, from: RemoteInfo) => void,
+  ): TunDgramSocket {
+    return new TunDgramSocket(this.#core, typeof type === 'string' ? { type } : type, onMessage)
   }
 
   /**

@@ -3,6 +3,8 @@
 
 export type { Lingered } from './ack-waiters.ts'
 export { TunAgent, TunHttpsAgent } from './agent.ts'
+export { type RemoteInfo, TunDgramSocket } from './dgram.ts'
+export type { DatagramData, DgramBindOptions, DgramOptions, SendCallback } from './dgram-arguments.ts'
 export { createHost, Host, type HostObserver, type HostOptions } from './host.ts'
 export type {
   ConnectArguments,

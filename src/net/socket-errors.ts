@@ -50,20 +50,33 @@ function bare(message: string, code: string, syscall: string): SocketError {
   return Object.assign(new Error(message), { errno: lookUp(code).errno, code, syscall })
 }
 
-/** `read ECONNRESET`, `write EPIPE`: a call on an open connection failed, or a ping. */
-export function callError(code: string, syscall: 'read' | 'write' | 'ping'): SocketError {
+/** Calls that fail without a peer to name. */
+export type FailedCall =
+  | 'read'
+  | 'write'
+  | 'ping'
+  | 'recvmsg'
+  | 'getsockname'
+  | 'getpeername'
+  | 'setTTL'
+  | 'setMulticastTTL'
+  | 'setBroadcast'
+  | 'uv_recv_buffer_size'
+
+/** `read ECONNRESET`, `write EPIPE`: a call on an open connection failed, or a ping, or one on a UDP socket. */
+export function callError(code: string, syscall: FailedCall): SocketError {
   return bare(`${syscall} ${code}`, code, syscall)
 }
 
 /**
  * `connect ECONNREFUSED 10.0.0.1:80`, with ` - Local (10.0.0.2:0)` when `local` is given; or, with `syscall` `'bind'`, that
- * the local address or port asked for cannot be had.
+ * the local address or port asked for cannot be had; with 'send' that a datagram could not be sent.
  */
 export function connectError(
   code: string,
   remote: Endpoint,
   local?: Endpoint,
-  syscall: 'connect' | 'bind' = 'connect',
+  syscall: 'connect' | 'bind' | 'send' = 'connect',
 ): SocketError {
   const tail = local === undefined ? '' : ` - Local (${local.address}:${local.port})`
   const error = withEndpoint(bare(`${syscall} ${code} ${endpointText(remote)}${tail}`, code, syscall), remote)

@@ -8,7 +8,7 @@ import { SeededRandom } from '../base/random.ts'
 import type { Micros } from '../base/time.ts'
 import { IpAddress } from '../ip/address.ts'
 import { MAX_PACKET, Packet } from '../link/device.ts'
-import { Connection, EVENT, type Listener, Stack } from '../stack/index.ts'
+import { Connection, EVENT, type EventSource, Stack } from '../stack/index.ts'
 import type { TcpConfig } from '../tcp/config.ts'
 import { FLAG } from '../tcp/header.ts'
 import type { Tcb } from '../tcp/tcb.ts'
@@ -264,7 +264,7 @@ export class Host {
     return any
   }
 
-  #tell(source: Connection | Listener, events: number): void {
+  #tell(source: EventSource, events: number): void {
     const socket = source.user
     if (!(socket instanceof Socket)) return
     if (source instanceof Connection && source === socket.connection) {

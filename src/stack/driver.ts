@@ -6,9 +6,7 @@
 
 import type { ScheduledTask, Scheduler } from '../base/time.ts'
 import { Packet, type PacketDevice } from '../link/device.ts'
-import type { Connection } from '../tcp/connection.ts'
-import type { Listener } from '../tcp/listener.ts'
-import type { Stack } from './stack.ts'
+import type { EventSource, Stack } from './stack.ts'
 
 /** Packets handled before output and owners get their turn. */
 export const BATCH_PACKETS = 64
@@ -21,7 +19,7 @@ export interface DriverOptions {
   readonly device: PacketDevice
   readonly scheduler: Scheduler
   /** Told of events, after the batch that brought them. Must not throw. */
-  readonly onEvent: (source: Connection | Listener, events: number) => void
+  readonly onEvent: (source: EventSource, events: number) => void
   /** Told when the device is gone: with the error when it failed, null when it was closed. */
   readonly onDeviceClose?: (error: Error | null) => void
 }

@@ -1,6 +1,6 @@
 // One host, sans-I/O: packets, times and calls go in; packets, events and a deadline come out. It keeps no clock, owns no device and
 // starts nothing by itself, so the same object serves a TUN device, a simulation and a test.
-// Owns: joining IP and TCP. Does not own: reading and writing packets (driver.ts), sockets (src/net).
+// Owns: joining IP, TCP and UDP. Does not own: reading and writing packets (driver.ts), sockets (src/net).
 
 import type { Random } from '../base/random.ts'
 import type { Micros } from '../base/time.ts'
@@ -14,6 +14,12 @@ import type { TcpConfig } from '../tcp/config.ts'
 import type { Connection } from '../tcp/connection.ts'
 import { type ConnectOptions, type ListenOptions, TcpLayer } from '../tcp/layer.ts'
 import type { Listener } from '../tcp/listener.ts'
+import { UdpLayer } from '../udp/layer.ts'
+import type { UdpSocket } from '../udp/socket.ts'
+import { Loopback } from './loopback.ts'
+
+/** What has events to take. */
+export type EventSource = Connection | Listener | UdpSocket
 
 /** How a host is set up. */
 export interface StackConfig {
@@ -42,8 +48,10 @@ export interface StackConfig {
 export class Stack {
   readonly ip: IpLayer
   readonly tcp: TcpLayer
+  readonly udp: UdpLayer
   readonly drops = new DropCounters()
   readonly #header = new IpHeader()
+  readonly #loopback = new Loopback(this.drops)
 
   /** @throws {TypeError} {RangeError} naming the setting that cannot be */
   constructor(config: StackConfig) {
@@ -65,12 +73,23 @@ export class Stack {
       ...(config.challengeAcksPerSecond === undefined ? {} : { challengeAcksPerSecond: config.challengeAcksPerSecond }),
       ...(config.isn === undefined ? {} : { isn: config.isn }),
     })
+    this.udp = new UdpLayer(this.ip, config.random)
+    const toTcp = this.ip.onTransportError
+    this.ip.onTransportError = (error) => {
+      if (error.protocol === PROTOCOL.UDP) this.udp.handleError(error)
+      else toTcp?.(error)
+    }
   }
 
   /** A packet has come from the device; borrowed until this returns. */
   handlePacket(packet: Packet, now: Micros): void {
+    const verdict = this.ip.receive(packet, this.#header, now)
+    if (verdict === 'ok') this.#deliver(packet, now)
+    else if (verdict === 'reassembled') this.#deliver(this.ip.reassembled, now)
+  }
+
+  #deliver(packet: Packet, now: Micros): void {
     const header = this.#header
-    if (this.ip.receive(packet, header, now) !== 'ok') return
     switch (header.protocol) {
       case PROTOCOL.TCP:
         this.tcp.handleSegment(packet, header, now)
@@ -79,9 +98,8 @@ export class Stack {
       case PROTOCOL.ICMPV6:
         this.ip.handleIcmp(packet, header, now)
         break
-      case PROTOCOL.UDP: // RFC 1122 §4.1.3.1: nobody listens on any port, which its senders understand better than that there is no UDP
-        this.ip.drops.count('udp-no-listener')
-        this.ip.queueUnreachable(packet, header, 'port', now)
+      case PROTOCOL.UDP:
+        this.udp.handleDatagram(packet, header, now)
         break
       default:
         this.ip.queueUnreachable(packet, header, 'protocol', now)
@@ -90,28 +108,37 @@ export class Stack {
 
   /** Handles what is due at `now`. */
   handleTimeout(now: Micros): void {
+    this.ip.handleTimeout(now)
     this.tcp.handleTimeout(now)
   }
 
-  /** Writes the next packet to send into `packet`; false when there is none now. */
+  /** Writes the next packet to send into `packet`; false when there is none now. What is for this host itself arrives meanwhile. */
   pollTransmit(packet: Packet, now: Micros): boolean {
-    if (this.ip.pollTransmit(packet)) return true
-    return this.tcp.pollTransmit(packet, now)
+    for (;;) {
+      if (this.ip.pollTransmit(packet) || this.tcp.pollTransmit(packet, now)) {
+        if (!this.ip.toSelf) return true
+        this.#loopback.put(packet)
+      } else {
+        const own = this.#loopback.take()
+        if (own === null) return false
+        if (this.ip.receive(own, this.#header, now, true) === 'ok') this.#deliver(own, now)
+      }
+    }
   }
 
   /** When handleTimeout is to be called next, once there is nothing to transmit; Infinity for never. */
   nextDeadline(): Micros {
-    return this.tcp.nextDeadline()
+    return Math.min(this.tcp.nextDeadline(), this.ip.nextDeadline())
   }
 
-  /** The next connection or listener with events: take them with `takeEvents()`. Null when there is none. */
-  pollEvent(): Connection | Listener | null {
-    return this.tcp.pollEvent()
+  /** The next connection, listener or UDP socket with events: take them with `takeEvents()`. Null when there is none. */
+  pollEvent(): EventSource | null {
+    return this.tcp.pollEvent() ?? this.udp.pollEvent()
   }
 
   /** Whether pollEvent has something to give. */
   get hasEvents(): boolean {
-    return this.tcp.hasEvents
+    return this.tcp.hasEvents || this.udp.hasEvents
   }
 
   /** Opens a connection: see TcpLayer.connect. */

@@ -13,12 +13,7 @@ export function localAddress(ip: IpLayer, { local, remote }: ConnectOptions): Ip
   if (remote.isMulticast || remote.isUnspecified || ip.isBroadcast(remote)) {
     throw new TcpError('ENETUNREACH', `${remote} is not the address of one host`) // [MUST-46]
   }
-  if (ip.isLocal(remote)) {
-    throw new TcpError(
-      'ENETUNREACH',
-      `${remote} is this host itself, and there is no loopback: connect from another host`,
-    )
-  }
+  if (ip.isLocal(remote)) ip.enableLoopback()
   const own = local ?? ip.sourceFor(remote)
   if (own === null) throw new TcpError('ENETUNREACH', `no address of ours can reach ${remote}`)
   if (!ip.isLocal(own) || own.family !== remote.family) {

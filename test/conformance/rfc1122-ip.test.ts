@@ -54,18 +54,6 @@ describe.each([4, 6] as const)('IPv%i', (family) => {
     expect(parseIp(packet.bytes, packet.start, packet.end, header)).toBe('ok')
     expect([header.hopLimit, header.trafficClass, `${header.src}`]).toEqual([3, 0xb8, dst])
   })
-
-  test('fragments are dropped whole and quietly: none is taken for a packet (RFC 1122 §3.3.2, RFC 8200 §4.5)', () => {
-    const h = host()
-    const first = hex('0600 0001 00000007') // more to come
-    const later = hex('0600 0008 00000007') // offset 8
-    const made =
-      family === 4
-        ? [make({ dst, moreFragments: true }), make({ dst, fragmentOffset: 8 })]
-        : [make({ dst, protocol: 44, extra: first }), make({ dst, protocol: 44, extra: later })]
-    for (const packet of made) expect(h.layer.receive(packet, h.header)).toBe('ip-fragment')
-    expect(h.sent()).toEqual([])
-  })
 })
 
 test('no hop limit of 0 can be set, for the host or for a connection (RFC 1122 §3.2.1.7)', () => {

@@ -59,10 +59,13 @@ describe('echo (RFC 1122 §3.2.2.6, RFC 4443 §4.2)', () => {
     },
   )
 
-  test('a reply beyond the MTU is not sent: it could only be fragmented', () => {
+  test('a reply beyond the MTU goes in fragments (RFC 1122 §3.3.3)', () => {
     const { take, sent } = host()
-    expect(take(ping('10.0.0.2', data(1473)))).toBe('icmp-too-big')
-    expect(sent()).toEqual([])
+    expect(take(ping('10.0.0.2', data(1473)))).toBe('ok')
+    expect(sent().map(({ header }) => [header.fragmentOffset, header.moreFragments, header.totalBytes])).toEqual([
+      [0, true, 1500],
+      [1480, false, 21],
+    ])
   })
 
   test('a ping with IPv4 options or IPv6 extension headers is answered without them', () => {
@@ -138,7 +141,7 @@ describe('echo (RFC 1122 §3.2.2.6, RFC 4443 §4.2)', () => {
   test('a ping that cannot be sent says why', () => {
     const { layer } = host({ routes: [] })
     expect(layer.sendEchoRequest(ip('192.0.2.1'), 1, 1, data(8))).toBe('ip-no-route')
-    expect(layer.sendEchoRequest(ip('10.0.0.1'), 1, 1, data(1473))).toBe('icmp-too-big')
+    expect(layer.sendEchoRequest(ip('10.0.0.1'), 1, 1, new Uint8Array(65508))).toBe('icmp-too-big')
   })
 })
 

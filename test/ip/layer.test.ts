@@ -6,7 +6,7 @@ import { parseCidr } from '../../src/ip/address.ts'
 import { IpHeader, PROTOCOL } from '../../src/ip/header.ts'
 import { parseIp } from '../../src/ip/parse.ts'
 import { Packet } from '../../src/link/device.ts'
-import { fixHeaderChecksum, hex, host, ip, make, slowChecksum } from './helpers.ts'
+import { fixHeaderChecksum, host, ip, make, slowChecksum } from './helpers.ts'
 
 describe('what is received', () => {
   test('a packet to an own address is delivered, padding cut off', () => {
@@ -68,17 +68,6 @@ describe('what is received', () => {
     const { layer, header } = host()
     const packet = make({ src: '::', dst: 'ff02::16', protocol: PROTOCOL.ICMPV6, payload: new Uint8Array(24) })
     expect(layer.receive(packet, header)).toBe('icmp-ignored')
-  })
-
-  test('fragments are dropped, an atomic fragment is not one (RFC 6946 §4)', () => {
-    const { layer, header } = host()
-    expect(layer.receive(make({ moreFragments: true }), header)).toBe('ip-fragment')
-    expect(layer.receive(make({ fragmentOffset: 8 }), header)).toBe('ip-fragment')
-    const v6 = (extra: string) => make({ dst: 'fd00::2', protocol: 44, extra: hex(extra) })
-    expect(layer.receive(v6('06 00 0001 00000001'), header)).toBe('ip-fragment')
-    expect(layer.receive(v6('06 00 0008 00000001'), header)).toBe('ip-fragment')
-    expect(layer.receive(v6('06 00 0000 00000001'), header)).toBe('ok')
-    expect(layer.drops.get('ip-fragment')).toBe(4)
   })
 
   test('random bytes are always a verdict, and drops and deliveries add up', () => {

@@ -82,18 +82,17 @@ export const IPV6_PACKETS = rfc(8200, 'Internet Protocol, Version 6 (IPv6)', [
     at: '4.5-a',
     word: 'MUST',
     meaning: 'Fragments are put together again, to 1500 octets at least.',
-    reason: 'not yet: TCP finds the path’s MTU, so fragments are dropped, and counted',
     tests: [
-      'fragments are dropped whole and quietly: none is taken for a packet',
+      'a datagram of every size comes out whole, in whatever order its pieces come',
       'behind the header of a true fragment nothing is parsed',
     ],
-    code: [`${LAYER} IpLayer.#reassemble`],
+    code: [`${LAYER} IpLayer.#reassemble`, 'src/ip/fragments.ts Reassembler.take'],
   },
   {
     at: '4.5-b',
     word: 'MUST',
     meaning: 'A packet that is its only fragment is taken by itself.',
-    tests: ['fragments are dropped, an atomic fragment is not one'],
+    tests: ['an atomic fragment is a whole packet, whatever waits under its identification'],
     code: [`${IPV6} skipExtensions`],
   },
   {

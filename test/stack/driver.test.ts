@@ -11,6 +11,7 @@ import { Stack } from '../../src/stack/stack.ts'
 import type { Connection } from '../../src/tcp/connection.ts'
 import { EVENT } from '../../src/tcp/events.ts'
 import { Listener } from '../../src/tcp/listener.ts'
+import { UdpSocket } from '../../src/udp/index.ts'
 
 type Told = [source: Connection | Listener, events: number]
 
@@ -34,6 +35,7 @@ function cable(superSegmentBytes = 0) {
       device,
       scheduler: time,
       onEvent: (source, events) => {
+        if (source instanceof UdpSocket) return
         told[i].push([source, events])
         onEvent[i](source, events)
       },

@@ -1,0 +1,103 @@
+// How a host's IP floor is set up, and what it counts.
+// Owns: options and counters, what addresses a host can have, the routes that follow from them. Does not own: their use (layer.ts).
+
+import type { Random } from '../base/random.ts'
+import { MAX_PACKET } from '../link/device.ts'
+import { type InterfaceAddress, IpAddress } from './address.ts'
+import type { DropCounters } from './drops.ts'
+import type { FragmentLimits } from './fragments.ts'
+import type { Route } from './routes.ts'
+
+/** How a host's IP floor is set up. */
+export interface IpLayerOptions {
+  /** Own addresses with their prefixes, of one family or both. Unicast, not loopback. */
+  readonly addresses: readonly InterfaceAddress[]
+  /** Largest packet to send, in bytes: 68 to 65535, with an IPv6 address at least 1280 (RFC 791 §3.2, RFC 8200 §5). */
+  readonly mtu: number
+  /** Hop limit of packets sent, 1 to 255. Default 64 (RFC 1122 §3.2.1.7; IANA). */
+  readonly hopLimit?: number
+  /** Routes besides those to the own prefixes. Default: one default route for each family that has an address. */
+  readonly routes?: readonly Route[]
+  /** Seeds the IPv4 identification. */
+  readonly random: Random
+  /** Where to count drops; by default counters of its own. */
+  readonly drops?: DropCounters
+  /** ICMP errors sent in the long run, per second (RFC 4443 §2.4(f)). Default 100. */
+  readonly errorsPerSecond?: number
+  /** ICMP errors sent at once (RFC 4443 §2.4(f)). Default 50. */
+  readonly errorBurst?: number
+  /** Limits of reassembly, in bytes, datagrams and time. */
+  readonly fragments?: FragmentLimits
+}
+
+/** What the IP floor has done so far, in packets. */
+export interface IpCounters {
+  /** Handed to `receive`. */
+  received: number
+  /** Found to be ours. */
+  delivered: number
+  /** Headers written. */
+  sent: number
+  /** Echo requests answered. */
+  echoRequests: number
+  /** Echo replies handed up. */
+  echoReplies: number
+  /** ICMP errors about our packets handed up. */
+  errorsReceived: number
+  /** ICMP errors queued. */
+  errorsSent: number
+  /** ICMP errors that the rate limit held back. */
+  errorsLimited: number
+  /** Fragments kept for their datagram. */
+  fragmentsKept: number
+  /** Datagrams made whole. */
+  reassembled: number
+}
+
+/** Fresh counters, all zero. */
+export function ipCounters(): IpCounters {
+  return {
+    received: 0,
+    delivered: 0,
+    sent: 0,
+    echoRequests: 0,
+    echoReplies: 0,
+    errorsReceived: 0,
+    errorsSent: 0,
+    errorsLimited: 0,
+    fragmentsKept: 0,
+    reassembled: 0,
+  }
+}
+
+/** @throws {RangeError} naming what cannot be */
+export function checkOptions(addresses: readonly InterfaceAddress[], mtu: number, hopLimit: number): void {
+  const least = addresses.some(({ address }) => address.family === 6) ? 1280 : 68
+  if (!Number.isInteger(mtu) || mtu < least || mtu > MAX_PACKET) {
+    throw new RangeError(`the MTU is a whole number from ${least} to ${MAX_PACKET} here, not ${mtu}`)
+  }
+  if (!Number.isInteger(hopLimit) || hopLimit < 1 || hopLimit > 255) {
+    throw new RangeError(`the hop limit is a whole number from 1 to 255, not ${hopLimit}`)
+  }
+  for (const { address, prefixLength } of addresses) {
+    const most = address.family === 4 ? 32 : 128
+    if (!Number.isInteger(prefixLength) || prefixLength < 0 || prefixLength > most) {
+      throw new RangeError(`the prefix length of ${address} is a whole number from 0 to ${most}, not ${prefixLength}`)
+    }
+    if (address.isMulticast || address.isUnspecified || address.isLoopback || address.isLimitedBroadcast) {
+      throw new RangeError(`${address} cannot be the address of a host: give it a unicast address of the network`)
+    }
+  }
+}
+
+/** The routes to the own prefixes. */
+export function connectedRoutes(addresses: readonly InterfaceAddress[]): Route[] {
+  return addresses.map(({ address, prefixLength }) => ({ destination: address, prefixLength, source: address }))
+}
+
+/** A default route for each family that has an address. */
+export function defaultRoutes(addresses: readonly InterfaceAddress[]): Route[] {
+  const anywhere = [new IpAddress(0, 0, 0xffff, 0), new IpAddress()]
+  const used = anywhere.filter((any) => addresses.some(({ address }) => address.family === any.family))
+  return used.map((destination) => ({ destination, prefixLength: 0 }))
+}

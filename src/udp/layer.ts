@@ -1,0 +1,300 @@
+// One host's UDP: whose a datagram is, which ports are taken, what goes out (RFC 768, RFC 1122 §4.1).
+// Owns: the table of sockets, ephemeral ports, the checks before sending. Does not own: a socket's buffer (socket.ts), IP, fragments.
+// Read first: RFC 1122 §4.1.3.
+
+import type { Random } from '../base/random.ts'
+import type { Micros } from '../base/time.ts'
+import type { IpAddress } from '../ip/address.ts'
+import type { TransportError } from '../ip/control.ts'
+import type { DropReason } from '../ip/drops.ts'
+import { type IpHeader, PROTOCOL } from '../ip/header.ts'
+import type { IpLayer } from '../ip/layer.ts'
+import { HEADROOM, Packet } from '../link/device.ts'
+import { codeOfIcmp, UdpError } from './errors.ts'
+import { parseUdp, UDP_HEADER_BYTES, UdpHeader, writeUdp } from './header.ts'
+import { type SocketLayer, type UdpOpenOptions, UdpSocket } from './socket.ts'
+
+/** The ephemeral range, as TCP's and Linux's. */
+const EPHEMERAL_FIRST = 32768
+const EPHEMERAL_COUNT = 60999 - EPHEMERAL_FIRST + 1
+
+/** Most bytes of data in a datagram: what the length fields of IPv4 (with its header) and of UDP can say. */
+export const MAX_DATA_V4 = 65535 - 20 - UDP_HEADER_BYTES
+/** The same over IPv6. */
+export const MAX_DATA_V6 = 65535 - UDP_HEADER_BYTES
+
+/** What UDP has done so far, in datagrams; by nstat's names. */
+export interface UdpCounters {
+  UdpInDatagrams: number
+  UdpNoPorts: number
+  UdpInErrors: number
+  UdpOutDatagrams: number
+  UdpRcvbufErrors: number
+  UdpSndbufErrors: number
+  UdpInCsumErrors: number
+}
+
+/** One host's UDP. Use it through Stack. */
+export class UdpLayer implements SocketLayer {
+  readonly counters: UdpCounters = {
+    UdpInDatagrams: 0,
+    UdpNoPorts: 0,
+    UdpInErrors: 0,
+    UdpOutDatagrams: 0,
+    UdpRcvbufErrors: 0,
+    UdpSndbufErrors: 0,
+    UdpInCsumErrors: 0,
+  }
+  readonly #ip: IpLayer
+  readonly #random: Random
+  readonly #sockets = new Map<number, UdpSocket[]>()
+  readonly #in = new UdpHeader()
+  readonly #out = new UdpHeader()
+  #eventful: UdpSocket[] = []
+
+  constructor(ip: IpLayer, random: Random) {
+    this.#ip = ip
+    this.#random = random
+  }
+
+  /** Sockets that are open. */
+  get size(): number {
+    let size = 0
+    for (const list of this.#sockets.values()) size += list.length
+    return size
+  }
+
+  /**
+   * Opens a socket, bound to an address and a port.
+   * @throws {UdpError} EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT; {RangeError} for a port or a size out of bounds
+   */
+  open(options: UdpOpenOptions): UdpSocket {
+    const { families, local = null, port = 0, receiveBufferBytes: bytes = 1 } = options
+    if (!Number.isInteger(port) || port < 0 || port > 65535) {
+      throw new RangeError(`a port is a whole number from 0 to 65535, not ${port}`)
+    }
+    if (!(bytes > 0)) throw new RangeError(`the receive buffer has a positive number of bytes, not ${bytes}`)
+    const bound = local === null || local.isUnspecified ? null : local.clone()
+    if (bound !== null) this.#checkOwn(bound, families)
+    const chosen = port === 0 ? this.#freePort(options, bound) : port
+    const socket = new UdpSocket(this, options, chosen, bound)
+    if (port !== 0 && this.#clash(socket)) throw new UdpError('EADDRINUSE', `port ${port} has a socket already`)
+    const list = this.#sockets.get(chosen)
+    if (list === undefined) this.#sockets.set(chosen, [socket])
+    else list.push(socket)
+    return socket
+  }
+
+  #checkOwn(bound: IpAddress, families: UdpOpenOptions['families']): void {
+    if (families !== 'both' && bound.family !== families) {
+      throw new UdpError('EAFNOSUPPORT', `${bound} is not an IPv${families} address`)
+    }
+    if (!this.#ip.isLocal(bound) && !this.#ip.isBroadcast(bound)) {
+      throw new UdpError('EADDRNOTAVAIL', `${bound} is not an address of this host`)
+    }
+  }
+
+  // RFC 6056 §3.3.1: a random port, then the next free one.
+  #freePort(options: UdpOpenOptions, bound: IpAddress | null): number {
+    const offset = this.#random.int32() >>> 0
+    for (let i = 0; i < EPHEMERAL_COUNT; i++) {
+      const port = EPHEMERAL_FIRST + ((offset + i) % EPHEMERAL_COUNT)
+      if (!this.#clash(new UdpSocket(this, { ...options, reuseAddress: false }, port, bound))) return port
+    }
+    throw new UdpError('EADDRINUSE', 'every port of the ephemeral range is taken: close sockets that are not needed')
+  }
+
+  #clash(socket: UdpSocket): boolean {
+    for (const other of this.#sockets.get(socket.port) ?? []) {
+      if (socket.families !== other.families && socket.families !== 'both' && other.families !== 'both') continue
+      const overlaps = other.bound === null || socket.bound === null || other.bound.equals(socket.bound)
+      if (overlaps && !(socket.reuseAddress && other.reuseAddress)) return true
+    }
+    return false
+  }
+
+  /** A UDP packet for us; `header` is its IP header. Returns 'ok' or why it was dropped, which is counted. */
+  handleDatagram(packet: Packet, header: IpHeader, now: Micros): 'ok' | DropReason {
+    const udp = this.#in
+    const at = packet.start + header.headerBytes
+    const isTrusted = packet.checksum !== 'complete'
+    const parsed = parseUdp(packet.bytes, at, packet.end, header.src, header.dst, udp, isTrusted)
+    if (parsed !== 'ok') {
+      this.counters.UdpInErrors++
+      if (parsed === 'udp-bad-checksum') this.counters.UdpInCsumErrors++
+      return this.#drop(parsed)
+    }
+    let verdict: 'ok' | DropReason = 'udp-no-listener'
+    if (header.toUnicast) {
+      const socket = this.#find(header.dst, udp.destinationPort, header.src, udp.sourcePort)
+      if (socket !== null) verdict = this.#deliver(socket, packet, header)
+    } else {
+      // A broadcast is for everyone who would take it.
+      for (const socket of [...(this.#sockets.get(udp.destinationPort) ?? [])]) {
+        if (score(socket, header.dst, header.src, udp.sourcePort) < 0) continue
+        const one = this.#deliver(socket, packet, header)
+        if (verdict !== 'ok') verdict = one
+      }
+    }
+    if (verdict === 'ok') return verdict
+    if (verdict === 'udp-no-listener') {
+      this.counters.UdpNoPorts++
+      this.#ip.queueUnreachable(packet, header, 'port', now) // RFC 1122 §4.1.3.1
+    }
+    return this.#drop(verdict)
+  }
+
+  #drop(reason: DropReason): DropReason {
+    this.#ip.drops.count(reason)
+    return reason
+  }
+
+  #deliver(socket: UdpSocket, packet: Packet, header: IpHeader): 'ok' | DropReason {
+    const { dataStart, dataEnd, sourcePort } = this.#in
+    if (!socket.hasRoom(dataEnd - dataStart)) {
+      socket.dropped++
+      this.counters.UdpRcvbufErrors++
+      this.counters.UdpInErrors++
+      return 'udp-buffer-full'
+    }
+    this.counters.UdpInDatagrams++
+    socket.deliver({
+      data: packet.bytes.slice(dataStart, dataEnd),
+      source: header.src.clone(),
+      sourcePort,
+      destination: header.dst.clone(),
+      hopLimit: header.hopLimit,
+      trafficClass: header.trafficClass,
+    })
+    return 'ok'
+  }
+
+  // The one that says most about the datagram: a peer before an own address before none; of equals the last to come.
+  #find(local: IpAddress, port: number, remote: IpAddress, remotePort: number): UdpSocket | null {
+    let best: UdpSocket | null = null
+    let bestScore = -1
+    for (const socket of this.#sockets.get(port) ?? []) {
+      const s = score(socket, local, remote, remotePort)
+      if (s >= 0 && s >= bestScore) {
+        best = socket
+        bestScore = s
+      }
+    }
+    return best
+  }
+
+  /** An ICMP error about a datagram of ours reaches the connected socket that sent it (RFC 1122 §4.1.3.3). */
+  handleError(error: TransportError): void {
+    const code = codeOfIcmp(error)
+    if (code === null) return
+    const socket = this.#find(error.src, error.sourcePort, error.dst, error.destinationPort)
+    if (socket !== null && socket.remote !== null) socket.fail(code)
+  }
+
+  /** For sockets: see UdpSocket.connect. */
+  connectSocket(socket: UdpSocket, remote: IpAddress, port: number): void {
+    if (!Number.isInteger(port) || port < 1 || port > 65535) {
+      throw new UdpError('EINVAL', `the port of a peer is a whole number from 1 to 65535, not ${port}`)
+    }
+    if (!takes(socket, remote)) throw new UdpError('EAFNOSUPPORT', `${remote} is of another family than the socket`)
+    const own = this.#ip.sourceFor(remote)
+    if (own === null) throw new UdpError('ENETUNREACH', `no address of ours can reach ${remote}`)
+    socket.remote = remote.clone()
+    socket.remotePort = port
+    socket.connectedLocal = socket.bound === null ? own : null
+  }
+
+  /** For sockets: see UdpSocket.send. */
+  send(socket: UdpSocket, data: Uint8Array, remote: IpAddress, port: number): UdpError | null {
+    const ip = this.#ip
+    if (socket.isClosed) return new UdpError('EBADF', 'the socket is closed')
+    const pending = socket.takeError()
+    if (pending !== null) return new UdpError(pending, 'an earlier datagram met with it')
+    if (port < 1 || port > 65535) return new UdpError('EINVAL', `nobody can be reached at port ${port}`)
+    if (!takes(socket, remote)) return new UdpError('EAFNOSUPPORT', `${remote} is of another family than the socket`)
+    if (data.length > (remote.family === 4 ? MAX_DATA_V4 : MAX_DATA_V6)) {
+      return new UdpError(
+        'EMSGSIZE',
+        `a datagram holds ${MAX_DATA_V4} bytes (IPv6: ${MAX_DATA_V6}), not ${data.length}`,
+      )
+    }
+    const isBroadcast = ip.isBroadcast(remote)
+    if (isBroadcast && !socket.mayBroadcast) return new UdpError('EACCES', `${remote} is a broadcast address`)
+    const route = ip.sourceFor(remote)
+    const bound = socket.local
+    if (route === null) return new UdpError('ENETUNREACH', `no address of ours can reach ${remote}`)
+    const src = bound !== null && ip.isLocal(bound) ? bound : route
+    if (src.family !== remote.family) return new UdpError('ENETUNREACH', `${src} cannot reach ${remote}`)
+    if (src.isLoopback && !ip.isLocal(remote)) return new UdpError('EINVAL', `${src} does not leave this host`)
+    return this.#write(socket, data, src, remote, port)
+  }
+
+  #write(socket: UdpSocket, data: Uint8Array, src: IpAddress, remote: IpAddress, port: number): UdpError | null {
+    const ip = this.#ip
+    const headers = ip.headerBytes(remote) + UDP_HEADER_BYTES
+    if (!ip.hasRoom(headers + data.length)) {
+      this.counters.UdpSndbufErrors++
+      return new UdpError('ENOBUFS', 'too many datagrams wait to be sent')
+    }
+    const packet = new Packet(new Uint8Array(HEADROOM + headers + data.length))
+    packet.end = packet.start + headers + data.length
+    packet.bytes.set(data, packet.start + headers)
+    const udp = this.#out
+    udp.sourcePort = socket.port
+    udp.destinationPort = port
+    writeUdp(udp, packet.bytes, packet.end - data.length - UDP_HEADER_BYTES, packet.end, src, remote)
+    if (ip.isLocal(remote)) ip.enableLoopback()
+    const hops = remote.isMulticast ? socket.multicastHopLimit : socket.hopLimit || ip.hopLimit
+    ip.writeHeader(packet, src, remote, PROTOCOL.UDP, hops, 0, false)
+    ip.sendDatagram(packet)
+    this.counters.UdpOutDatagrams++
+    return null
+  }
+
+  /** For sockets: see UdpSocket.close. */
+  closeSocket(socket: UdpSocket): void {
+    const rest = (this.#sockets.get(socket.port) ?? []).filter((other) => other !== socket)
+    if (rest.length === 0) this.#sockets.delete(socket.port)
+    else this.#sockets.set(socket.port, rest)
+  }
+
+  /** For sockets: there are events to take. */
+  queueEvents(socket: UdpSocket): void {
+    if (socket.isQueued) return
+    socket.isQueued = true
+    this.#eventful.push(socket)
+  }
+
+  /** A socket with events to take, or null. */
+  pollEvent(): UdpSocket | null {
+    const socket = this.#eventful.shift()
+    if (socket === undefined) return null
+    socket.isQueued = false
+    return socket
+  }
+
+  /** Whether pollEvent has something to give. */
+  get hasEvents(): boolean {
+    return this.#eventful.length > 0
+  }
+}
+
+function takes(socket: UdpSocket, address: IpAddress): boolean {
+  return socket.families === 'both' || socket.families === address.family
+}
+
+/** How much of a datagram's four values a socket names; -1 when it names another. */
+function score(socket: UdpSocket, local: IpAddress, remote: IpAddress, remotePort: number): number {
+  if (!takes(socket, local)) return -1
+  let score = socket.families === 'both' ? 0 : 1
+  if (socket.remote !== null) {
+    if (socket.remotePort !== remotePort || !socket.remote.equals(remote)) return -1
+    score += 8
+  }
+  const own = socket.local
+  if (own !== null) {
+    if (!own.equals(local)) return -1
+    score += 4
+  }
+  return score
+}
