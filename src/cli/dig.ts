@@ -110,7 +110,9 @@ async function dig(
   const [reply, source] = await resolver.ask(request.question, { recursionDesired: request.recursionDesired })
   if (reply === null || source === null) {
     const { address, port } = resolver.machine.config.servers[0]
-    printError(`;; no reply from ${formatEndpoint(address, port)}; ${request.tries} tries of ${request.timeoutMs / 1000} s`)
+    printError(
+      `;; no reply from ${formatEndpoint(address, port)}; ${request.tries} tries of ${request.timeoutMs / 1000} s`,
+    )
     return NO_REPLY
   }
   const result = { reply, source, elapsedUs: scheduler.now() - startUs, when: new Date() }

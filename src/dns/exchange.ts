@@ -23,8 +23,15 @@ export type ExchangeEvent =
   /** Close it; nothing that comes on it counts any more. */
   | { readonly kind: 'close'; readonly id: number }
 
-/** How a question ended: the reply, or null when no server gave one; and the server. */
-export type Asked = (reply: DnsMessage | null, server: ServerAddress | null, now: Micros) => void
+/** Where a reply came from, over what, and how long it was in octets. */
+export interface ReplySource {
+  readonly server: ServerAddress
+  readonly isStream: boolean
+  readonly bytes: number
+}
+
+/** How a question ended: the reply and its source, or null twice when no server gave one. */
+export type Asked = (reply: DnsMessage | null, source: ReplySource | null, now: Micros) => void
 
 /** What became of replies, and how often questions went out. */
 export interface ExchangeCounters {
@@ -67,7 +74,7 @@ interface Exchange {
   /** Servers that answered FORMERR to EDNS, by index. */
   readonly withoutEdns: Set<number>
   /** The last reply that was no answer (SERVFAIL, REFUSED, ...), kept for when there is no better. */
-  poor: { reply: DnsMessage; server: ServerAddress } | null
+  poor: { reply: DnsMessage; source: ReplySource } | null
   /** Sockets and streams that are open: late replies to earlier tries are welcome. */
   readonly channels: Set<number>
   /** The one of the last try. */
@@ -241,7 +248,7 @@ export class Exchanger {
     const { servers, attempts, tcpOnly } = this.#config
     exchange.step++
     if (exchange.step < servers.length * attempts) this.#send(exchange, tcpOnly, now)
-    else this.#finish(exchange, exchange.poor?.reply ?? null, exchange.poor?.server ?? null, now)
+    else this.#finish(exchange, exchange.poor?.reply ?? null, exchange.poor?.source ?? null, now)
   }
 
   #handleReply(channel: Channel, id: number, bytes: Uint8Array, now: Micros): void {
@@ -267,9 +274,10 @@ export class Exchanger {
       this.#send(exchange, true, now)
       return
     }
+    const source = { server, isStream, bytes: bytes.length }
     const isPoor = POOR.includes(reply.rcode) || isReferral(reply)
     if (!isPoor) {
-      this.#finish(exchange, reply, server, now)
+      this.#finish(exchange, reply, source, now)
       return
     }
     this.#close(exchange, id)
@@ -280,7 +288,7 @@ export class Exchanger {
       this.#send(exchange, isStream, now)
       return
     }
-    exchange.poor = { reply, server }
+    exchange.poor = { reply, source }
     if (isCurrent) this.#next(exchange, now)
   }
 
@@ -291,9 +299,9 @@ export class Exchanger {
     return -((this.#serverIndex(exchange) - index + servers.length) % servers.length)
   }
 
-  #finish(exchange: Exchange, reply: DnsMessage | null, server: ServerAddress | null, now: Micros): void {
+  #finish(exchange: Exchange, reply: DnsMessage | null, source: ReplySource | null, now: Micros): void {
     this.#forget(exchange)
-    exchange.done(reply, server, now)
+    exchange.done(reply, source, now)
   }
 
   #forget(exchange: Exchange): void {

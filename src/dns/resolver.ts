@@ -88,7 +88,7 @@ export class Resolver {
     now: Micros,
     key: string,
   ): void {
-    running.cancel = this.exchanger.ask(asked, {}, now, (reply, _server, at) => {
+    running.cancel = this.exchanger.ask(asked, {}, now, (reply, _source, at) => {
       let answer: Answer
       if (reply === null) answer = emptyAnswer(this.config.servers.length === 0 ? 'failed' : 'timeout', original)
       else {

@@ -10,12 +10,15 @@ import {
   type AddressOrder,
   type Answer,
   type AnswerKind,
+  type DnsMessage,
   formatQuestion,
   HostsTable,
   type LookupCode,
   type LookupResult,
   parseResolvConf,
   parseServer,
+  type Question,
+  type ReplySource,
   Resolver,
   type ResolverConfig,
   type ServerAddress,
@@ -76,6 +79,16 @@ export class HostResolver {
     const number = typeof type === 'number' ? type : typeNumber(type)
     if (!(number >= 0 && number <= 65_535)) throw new TypeError(`'${type}' is no type of record`)
     return this.#run((done) => this.machine.resolve(toAscii(name), number, this.#now(), done))
+  }
+
+  /**
+   * Asks the servers one question and gives their reply as it is: no cache, no aliases followed; null twice when none answered. `flags` go
+   * into the query's header. @throws {TypeError} for a name that is none
+   */
+  ask(question: Question, flags: Partial<DnsMessage> = {}): Promise<[DnsMessage | null, ReplySource | null]> {
+    return this.#run((done) =>
+      this.machine.exchanger.ask(question, flags, this.#now(), (reply, source) => done([reply, source])),
+    )
   }
 
   /** The addresses of a name, as getaddrinfo finds them. Rejects with ENOTFOUND, EAI_AGAIN or EAI_FAIL. */
