@@ -3,6 +3,7 @@
 
 import { Command, CommanderError } from 'commander'
 import { demoCommand } from './demo.ts'
+import { digCommand } from './dig.ts'
 import { EXIT } from './errors.ts'
 import { fetchCommand } from './fetch.ts'
 import { iperf3Command } from './iperf3.ts'
@@ -19,6 +20,7 @@ Examples:
   sudo tunstack serve .                               then: curl http://10.77.0.2/
   sudo tunstack fetch -v http://10.77.0.1:8080/       from a server of this machine's kernel
   sudo tunstack ping -c 3 10.77.0.1
+  sudo tunstack dig www.example.com @10.77.0.1
   sudo tunstack iperf3 -s                             then: iperf3 -c 10.77.0.2
   tunstack packetdrill tests/                         scripts in virtual time; needs no privileges
   unshare -Urn tunstack ping 10.77.0.1                without sudo, where /dev/net/tun may be opened
@@ -33,7 +35,7 @@ fetch has curl's.`
 export function program(): Command {
   const root = new Command('tunstack')
     .description(
-      'A TCP/IP stack of its own: serve, fetch, ping and iperf3 over a TUN device, and look at every packet.',
+      'A TCP/IP stack of its own: serve, fetch, ping, dig and iperf3 over a TUN device, and look at every packet.',
     )
     .version(packageVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help, or that of a command')
@@ -44,6 +46,7 @@ export function program(): Command {
     serveCommand(),
     fetchCommand(),
     pingCommand(),
+    digCommand(),
     iperf3Command(),
     packetdrillCommand(),
   ])

@@ -17,6 +17,9 @@ import { attachServer } from './attach.ts'
 import { Hold, HostCore, safely } from './core.ts'
 import { type RemoteInfo, TunDgramSocket } from './dgram.ts'
 import type { DgramOptions } from './dgram-arguments.ts'
+import { type DnsOptions, HostResolver } from './dns.ts'
+import { HostDnsServer, type HostDnsServerOptions } from './dns-server.ts'
+import { happyDial } from './happy-dial.ts'
 import {
   type ConnectArguments,
   type CreateConnectionOptions,
@@ -24,6 +27,7 @@ import {
   connectArguments,
   type DialOptions,
   type HostListenOptions,
+  parseLiteral,
   type ServerOptions,
   type SocketOptions,
 } from './options.ts'
@@ -60,6 +64,8 @@ export interface HostOptions {
   readonly challengeAcksPerSecond?: number
   /** Resolves names for `connect`, as node:dns's `lookup` does. Without it only addresses can be connected to. */
   readonly lookup?: LookupFunction
+  /** A resolver of the host's own, for `connect` and `host.lookup`; `lookup` counts more. See `host.resolver`. */
+  readonly dns?: DnsOptions
 }
 
 const HOST_OPTIONS: Readonly<Record<keyof HostOptions, true>> = {
@@ -73,6 +79,7 @@ const HOST_OPTIONS: Readonly<Record<keyof HostOptions, true>> = {
   orphanMax: true,
   challengeAcksPerSecond: true,
   lookup: true,
+  dns: true,
 }
 
 function checkOptionNames(options: HostOptions): void {
@@ -96,6 +103,11 @@ export class Host extends EventEmitter {
   readonly #core: HostCore
   readonly #hold: Hold
   readonly #pinger: Pinger
+  readonly #random: Random
+  readonly #resolver: HostResolver | null
+  readonly #isHappy: boolean
+  /** How names are resolved for `connect`, as dns.lookup; null when they are not. */
+  readonly lookup: LookupFunction | null
   #closing: Promise<void> | null = null
 
   /** @throws {TypeError | RangeError} for an address that is none, or a setting out of its bounds */
@@ -118,7 +130,11 @@ export class Host extends EventEmitter {
       orphanMax: options.orphanMax,
       challengeAcksPerSecond: options.challengeAcksPerSecond,
     })
-    this.#core = new HostCore(this.stack, device, scheduler, options.lookup ?? null)
+    this.#random = random
+    this.#resolver = options.dns === undefined ? null : this.resolver(options.dns)
+    this.lookup = options.lookup ?? (this.#resolver?.lookup as LookupFunction | undefined) ?? null
+    this.#isHappy = options.lookup === undefined && this.#resolver !== null
+    this.#core = new HostCore(this.stack, device, scheduler, this.lookup)
     this.#core.onClosed = (error) => this.emit('close', error)
     this.#hold = new Hold(this.#core)
     this.#pinger = new Pinger(this.#core, random)
@@ -165,12 +181,15 @@ export class Host extends EventEmitter {
   /**
    * Opens a connection and waits for it. Rejects with Node's errors (ECONNREFUSED, ETIMEDOUT, ...), with ENOTFOUND for a
    * name that cannot be resolved, with an AbortError when `signal` aborts. `signal` and `timeoutMs` end with the attempt.
+   * With the option `dns` a name's addresses are tried as RFC 8305 has it (Happy Eyeballs).
    * The socket has a listener for 'error': a later failure that nobody listens for destroys it but not the program.
    */
   async connect(options: DialOptions): Promise<TunSocket> {
     const { signal, timeoutMs, ...rest } = options
     if (timeoutMs !== undefined) checkMilliseconds(timeoutMs, 'timeoutMs')
     if (signal?.aborted) throw abortError(signal)
+    const isName = this.#isHappy && rest.lookup === undefined && parseLiteral(rest.host ?? 'localhost') === null
+    if (isName && this.#resolver !== null) return happyDial(this, this.#resolver, options)
     const socket = this.createConnection(rest)
     const abort = (): void => {
       if (signal !== undefined) socket.destroy(abortError(signal))
@@ -238,6 +257,19 @@ export class Host extends EventEmitter {
    */
   async ping(address: string, options: PingOptions = {}): Promise<Micros> {
     return this.#pinger.ping(address, options)
+  }
+
+  /**
+   * A resolver that asks these servers from this host, with a cache of its own: `host.resolver({ servers: ['10.0.0.53'] })`.
+   * @throws {TypeError | RangeError} for a server that is no address, or a setting out of its bounds
+   */
+  resolver(options: DnsOptions = {}): HostResolver {
+    return new HostResolver(this, options, this.#random)
+  }
+
+  /** A DNS server over UDP and TCP: `host.dnsServer({ zone: { origin: 'lan', text: 'box A 10.0.0.2' } })`. May reject: EADDRINUSE. */
+  dnsServer(options: HostDnsServerOptions): Promise<HostDnsServer> {
+    return new HostDnsServer(this, options, this.#random).open()
   }
 
   /** An agent for http.request, whose connections are this host's. */

@@ -3,8 +3,13 @@
 
 export type { Lingered } from './ack-waiters.ts'
 export { TunAgent, TunHttpsAgent } from './agent.ts'
+
 export { type RemoteInfo, TunDgramSocket } from './dgram.ts'
 export type { DatagramData, DgramBindOptions, DgramOptions, SendCallback } from './dgram-arguments.ts'
+
+export { type DnsOptions, HostResolver } from './dns.ts'
+export { HostDnsServer, type HostDnsServerOptions } from './dns-server.ts'
+
 export { createHost, Host, type HostObserver, type HostOptions } from './host.ts'
 export type {
   ConnectArguments,

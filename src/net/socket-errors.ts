@@ -104,6 +104,14 @@ export function notFoundError(hostname: string): SocketError {
   })
 }
 
+const LOOKUP_NUMBERS: Readonly<Record<string, number>> = { ENOTFOUND: EAI_NONAME, EAI_AGAIN: -3001, EAI_FAIL: -3004 }
+
+/** `getaddrinfo EAI_AGAIN example.com`: a lookup of the host's own resolver failed. */
+export function lookupError(code: string, hostname: string): SocketError {
+  const error = notFoundError(hostname)
+  return Object.assign(error, { message: `getaddrinfo ${code} ${hostname}`, code, errno: LOOKUP_NUMBERS[code] ?? -1 })
+}
+
 /** A write after the peer has ended its side and `allowHalfOpen` is false: Node's text and code, without an errno. */
 export function endedByPeerError(): SocketError {
   return Object.assign(new Error('This socket has been ended by the other party'), { code: 'EPIPE' })

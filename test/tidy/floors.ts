@@ -15,13 +15,14 @@ export const FLOORS: Readonly<Record<string, readonly string[]>> = {
   tcp: ['base', 'link/device.ts', 'ip'],
   udp: ['base', 'link/device.ts', 'ip'],
   stack: ['base', 'link/device.ts', 'ip', 'tcp', 'udp'],
+  dns: ['base', 'ip/address.ts'],
   trace: ['base', 'link/device.ts', 'ip', 'tcp', 'udp', 'stack'],
   sim: ['base', 'link', 'ip', 'tcp', 'udp', 'stack', 'trace'],
-  net: ['base', 'link', 'ip', 'tcp', 'udp', 'stack', 'trace'],
+  net: ['base', 'link', 'ip', 'tcp', 'udp', 'stack', 'dns', 'trace'],
   packetdrill: ['base', 'link/device.ts', 'ip', 'tcp', 'udp', 'stack', 'trace', 'sim'],
   http: ['base'],
-  'index.ts': ['base', 'link', 'ip', 'tcp', 'udp', 'stack', 'trace', 'sim', 'net', 'http'],
-  cli: ['base', 'link', 'ip', 'tcp', 'udp', 'stack', 'trace', 'sim', 'net', 'packetdrill', 'http', 'index.ts'],
+  'index.ts': ['base', 'link', 'ip', 'tcp', 'udp', 'stack', 'dns', 'trace', 'sim', 'net', 'http'],
+  cli: ['base', 'link', 'ip', 'tcp', 'udp', 'stack', 'dns', 'trace', 'sim', 'net', 'packetdrill', 'http', 'index.ts'],
 }
 
 /** The floor a file belongs to: `tcp` for src/tcp/congestion/reno.ts, `index.ts` for src/index.ts. */
