@@ -171,6 +171,9 @@ function network(it: Case, plan: FlowPlan, configs: TcpConfig[]): string | null 
     if (isHard) return 'hard ICMP error'
     if (incident.kind === 'icmp' && configs.some((c) => c.softErrorsEndOpening)) return 'soft ICMP error'
   }
+  // Without congestion control a bottleneck drops nearly all of each window, time after time; the first segment too when others overtake it.
+  const isHeedless = configs.some(({ congestion }) => congestion === 'none' || congestion === 'fixed')
+  if (isHeedless && paths.some(({ rateBps, reorder }) => rateBps > 0 || reorder > 0)) return 'no congestion control'
   let sum = 0
   for (const { ab, ba } of links) sum = Math.max(sum, losses(ab), losses(ba))
   const chained = links.reduce((most, { ab, ba }) => most + Math.max(losses(ab), losses(ba)), 0)
