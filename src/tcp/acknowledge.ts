@@ -112,11 +112,12 @@ export function acknowledgeText(tcb: Tcb, delivered: number, filledGap: boolean,
 
 /**
  * A FIN was taken, and the text before it has been seen to. Linux takes it for a question whose answer is to come: from now on
- * acknowledgements wait for answers, this one among them, unless a full segment is to be acknowledged with it.
+ * acknowledgements wait for answers, this one among them, unless a full segment is to be acknowledged with it, or it was ahead of what
+ * has come only now: then a gap is filled (RFC 5681 §4.2).
  */
-export function acknowledgeFin(tcb: Tcb, now: Micros): void {
+export function acknowledgeFin(tcb: Tcb, wasAhead: boolean, now: Micros): void {
   const { rcv, ack, config } = tcb
-  const mayWait = rcv.acksOwed === 0 || ack.reason === 'quick'
+  const mayWait = !wasAhead && (rcv.acksOwed === 0 || ack.reason === 'quick')
   if (config.finAck === 'now' || tcb.state !== 'ESTABLISHED' || config.delayedAck === 'fixed' || !mayWait) {
     owesOne(tcb, 'fin')
     return
@@ -188,10 +189,10 @@ function learnPauses(tcb: Tcb, now: Micros): void {
   }
 }
 
-/** The next acknowledgements go without delay: as many as half the window's segments draw, within the bound. */
+/** The next acknowledgements go without delay: as many as half the window's segments draw, two if that is none, within the bound. */
 function quicken(tcb: Tcb): void {
   const told = receiveWindow(tcb) + tcb.rcv.unacked
-  const byWindow = Math.max(2, Math.floor(told / (2 * fullSegment(tcb))))
+  const byWindow = Math.floor(told / (2 * fullSegment(tcb))) || 2
   tcb.ack.quickLeft = Math.max(tcb.ack.quickLeft, Math.min(tcb.config.quickAcks, byWindow))
 }
 
@@ -267,12 +268,14 @@ export function delayedAckExpired(tcb: Tcb): void {
 
 /**
  * The application has taken what was there. As in Linux an acknowledgement for less than a full segment goes now: the peer has
- * probably said all it wants to say. In an interactive connection only when two of them came.
+ * probably said all it wants to say. In an interactive connection only when two of them came. More than a full segment, which waited while
+ * the window would have had to shrink, goes in any case.
  */
 export function acknowledgeAfterRead(tcb: Tcb): void {
   const { rcv, ack, config } = tcb
-  if (config.delayedAck !== 'adaptive' || rcv.unread > 0 || rcv.unacked === 0 || rcv.acksOwed > 0) return
-  if (ack.shorts >= (isInteractive(tcb) ? 2 : 1)) owesAck(tcb, 'read')
+  if (config.delayedAck !== 'adaptive' || rcv.unacked === 0 || rcv.acksOwed > 0) return
+  const isMuch = rcv.unacked > fullSegment(tcb)
+  if (isMuch || (rcv.unread === 0 && ack.shorts >= (isInteractive(tcb) ? 2 : 1))) owesAck(tcb, 'read')
 }
 
 /** Length of the peer's full segment, as far as known. */

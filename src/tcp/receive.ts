@@ -158,8 +158,9 @@ function takeInOrder(tcb: Tcb, end: Seq, now: Micros): void {
 export function receiveFin(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
   const { rcv } = tcb
   if (tcb.state === 'CLOSED') return
-  if ((segment.flags & FLAG.FIN) !== 0) noteFin(tcb, segment)
-  if (rcv.finSeen && rcv.nxt === rcv.finSeq) takeFin(tcb, now)
+  const isHere = (segment.flags & FLAG.FIN) !== 0
+  if (isHere) noteFin(tcb, segment)
+  if (rcv.finSeen && rcv.nxt === rcv.finSeq) takeFin(tcb, !isHere, now)
 }
 
 function noteFin(tcb: Tcb, segment: SegmentHeader): void {
@@ -179,11 +180,11 @@ function noteFin(tcb: Tcb, segment: SegmentHeader): void {
   if (isAhead) owesDuplicate(tcb, 'out-of-order')
 }
 
-function takeFin(tcb: Tcb, now: Micros): void {
+function takeFin(tcb: Tcb, wasAhead: boolean, now: Micros): void {
   const { rcv } = tcb
   rcv.nxt = seqAdd(rcv.nxt, 1)
   if (seqLt(rcv.edge, rcv.nxt)) rcv.edge = rcv.nxt
-  acknowledgeFin(tcb, now)
+  acknowledgeFin(tcb, wasAhead, now)
   tcb.events |= EVENT.end
   switch (tcb.state) {
     case 'ESTABLISHED':
