@@ -120,7 +120,7 @@ function opening(
   const { listener } = it.hosts[plan.to]
   if (listener === null) return 'nobody listens'
   const { synAckRetries, synCookies, synBacklog, abortOnOverflow, initialRtoUs } = theirs[0]
-  if (synAckRetries < 5 || initialRtoUs < S || outage > 10 * S) return 'SYN,ACK'
+  if (synAckRetries < 5 || initialRtoUs < S || theirs[0].maxRtoUs < 10 * S || outage > 10 * S) return 'SYN,ACK'
   const isFull = listener.backlog < 100 || listener.acceptUs > 0
   if (isFull && abortOnOverflow) return 'overflow'
   const isBunched =
