@@ -10,6 +10,8 @@ import type { Tcb } from './tcb.ts'
 
 const EVEN_RATIO = 128
 const LEAST_CLAMP = 1152
+/** SOCK_MIN_RCVBUF: with less no part of a poorly filled packet would be text, and the window stay shut for ever. */
+const LEAST_RCVBUF = 2304
 /** Room before a packet that comes over a TUN device, what is kept behind it, and the record itself. */
 const HEADROOM = 64
 const BEHIND = 320
@@ -29,9 +31,9 @@ export function linuxWindow(tcb: Tcb): LinuxWindow {
   const whole = config.receiveBufferBytes
   const told = Math.max(0, seqDiff(rcv.edge, rcv.nxt))
   const clamp = whole > 2 * advmss(tcb) ? Math.max(2 * advmss(tcb), whole - advmss(tcb)) : whole
-  const ssthresh = Math.min(told, clamp)
+  const ssthresh = Math.min(Math.max(told, LEAST_CLAMP), clamp) // a window that is full at the first look opens again
   tuning.linux = {
-    rcvbuf: 2 * whole,
+    rcvbuf: Math.max(LEAST_RCVBUF, 2 * whole),
     ratio: EVEN_RATIO,
     clamp,
     ssthresh,
