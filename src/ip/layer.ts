@@ -21,6 +21,7 @@ import { checkOptions, defaultRoutes, type IpCounters, type IpLayerOptions, ipCo
 import { Outbound } from './outbound.ts'
 import { parseIp, writeIp } from './parse.ts'
 import { PathMtus } from './path-mtus.ts'
+import type { TransitProblem } from './transit.ts'
 
 export type { IpCounters, IpLayerOptions } from './layer-options.ts'
 
@@ -185,6 +186,15 @@ export class IpLayer extends Addressing {
   queueUnreachable(packet: Packet, header: IpHeader, what: 'protocol' | 'port', now: Micros): boolean {
     if (what === 'protocol') this.drops.count('ip-unknown-protocol')
     return this.#control.reportUnreachable(packet, header, what, now)
+  }
+
+  /**
+   * For a router: tells the sender of `packet`, which is for others, why it does not go on (RFC 1812 §4.3.3, RFC 4443 §3), limited in rate
+   * as all errors are. `mtu` is that of the next link, of 'too-big'.
+   * @returns whether an error was queued
+   */
+  reportTransit(packet: Packet, header: IpHeader, problem: TransitProblem, now: Micros, mtu: number): boolean {
+    return this.#control.reportTransit(packet, header, problem, now, mtu)
   }
 
   /**
