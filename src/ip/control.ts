@@ -208,7 +208,7 @@ export class Control {
     const at = message.bodyStart + readQuote(bytes, message.bodyStart, message.bodyEnd, header.family, quoted)
     if (at === message.bodyStart || quoted.fragmentOffset !== 0) return 'icmp-bad-quote'
     if (!quoted.src.equals(header.dst)) return 'icmp-bad-quote'
-    if (kind === 'packet-too-big' && header.family === 6 && quoted.protocol !== PROTOCOL.TCP) {
+    if (kind === 'packet-too-big' && quoted.protocol !== PROTOCOL.TCP) {
       this.#layer.pathMtus.lower(quoted.dst, message.mtu)
     }
     if (quoted.protocol !== PROTOCOL.TCP && quoted.protocol !== PROTOCOL.UDP) return 'icmp-ignored'

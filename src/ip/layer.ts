@@ -35,7 +35,7 @@ const SEND_QUEUE_BYTES = 8 << 20
  */
 export class IpLayer extends Addressing {
   readonly drops: DropCounters
-  /** What is known of the paths of IPv6 datagrams. */
+  /** What is known of the paths of our packets. */
   readonly pathMtus = new PathMtus()
   readonly counters: IpCounters = ipCounters()
   /** Told of ICMP errors about TCP and UDP packets of ours. Called from within `handleIcmp`. */
@@ -97,6 +97,7 @@ export class IpLayer extends Addressing {
     fromSelf = false,
   ): 'ok' | 'kept' | 'reassembled' | DropReason {
     this.counters.received++
+    this.pathMtus.now = now
     const verdict = this.#judge(packet, header, now, fromSelf)
     if (verdict === 'ok') this.counters.delivered++
     else if (verdict === 'kept') this.counters.fragmentsKept++
@@ -153,6 +154,7 @@ export class IpLayer extends Addressing {
 
   /** Gives up datagrams whose fragments did not all come in time (RFC 1122 §3.3.2, RFC 8200 §4.5). */
   handleTimeout(now: Micros): void {
+    this.pathMtus.now = now
     this.#fragments.expire(now, (first) => this.#control.reportReassemblyTime(first, now))
   }
 
@@ -254,6 +256,16 @@ export class IpLayer extends Addressing {
     this.counters.sent++
   }
 
+  /** The largest packet that is known to pass to `dst`, header included; the link's MTU when nothing is known. */
+  pathMtu(dst: IpAddress): number {
+    return this.pathMtus.get(dst, this.mtu)
+  }
+
+  /** The flow label of what goes from one port to another (RFC 6437 §3): the same for the life of a flow, and nobody can guess it. */
+  flowLabel(src: IpAddress, dst: IpAddress, protocol: number, sourcePort: number, destinationPort: number): number {
+    return this.#identification.flowLabel(src, dst, protocol, sourcePort, destinationPort)
+  }
+
   /** Whether a datagram of so many bytes, header included, finds room in the queue of `sendDatagram`. */
   hasRoom(bytes: number): boolean {
     return this.#datagrams.hasRoom(bytes)
@@ -286,8 +298,10 @@ export class IpLayer extends Addressing {
   /**
    * Copies the next queued packet (an echo, an ICMP error, a datagram or a fragment of one) into `packet`; false when there is none. At
    * most 64 of control wait: what comes on top is counted as 'icmp-queue-full'. Sets `toSelf`.
+   * @param now for the age of what is known of paths
    */
-  pollTransmit(packet: Packet): boolean {
+  pollTransmit(packet: Packet, now: Micros = this.pathMtus.now): boolean {
+    this.pathMtus.now = now
     const next = this.#control.poll(packet) ?? this.#datagrams.poll(packet)
     this.toSelf = next?.toSelf === true
     return next !== null
