@@ -6,6 +6,7 @@
 import { localError, ProtocolError, remoteError } from './errors.ts'
 import { CLOSED, type HttpEvent, type InformationalResponse, type RequestHead, type ResponseHead } from './events.ts'
 import { bodyFraming, messagePersists } from './framing.ts'
+import { type Leniency, STRICT } from './leniency.ts'
 import { type HttpLimits, limitsFrom } from './limits.ts'
 import { prepareInformational, prepareResponse } from './outgoing.ts'
 import { MessageReader } from './reader.ts'
@@ -26,6 +27,7 @@ export class HttpConnection {
   /** Which end this is. */
   readonly role: Role
   readonly #peer: Role
+  readonly #lenient: Leniency
   readonly #state = new MessageState()
   readonly #reader: MessageReader
   #body = new BodyWriter('none')
@@ -33,10 +35,12 @@ export class HttpConnection {
   #peerWaitsFor100 = false
 
   /** @throws {RangeError} when a limit is not a whole number of at least 0 */
-  constructor(options: { role: Role; limits?: Partial<HttpLimits> }) {
+  constructor(options: { role: Role; limits?: Partial<HttpLimits>; lenient?: Partial<Leniency> }) {
     this.role = options.role
     this.#peer = options.role === 'client' ? 'server' : 'client'
-    this.#reader = new MessageReader(options.role === 'client' ? 'response' : 'request', limitsFrom(options.limits))
+    this.#lenient = { ...STRICT, ...options.lenient }
+    const kind = options.role === 'client' ? 'response' : 'request'
+    this.#reader = new MessageReader(kind, limitsFrom(options.limits), this.#lenient)
   }
 
   /** What this end is doing. */
@@ -147,7 +151,7 @@ export class HttpConnection {
     if (event.type === 'request') {
       this.#request = event
       checkRequest(event, 'remote')
-      const framing = bodyFraming(event, null, 'remote')
+      const framing = bodyFraming(event, null, 'remote', this.#lenient)
       this.#noteRequest(event)
       this.#reader.startBody(framing)
       this.#peerWaitsFor100 =
@@ -157,7 +161,7 @@ export class HttpConnection {
     }
     if (event.type === 'response' || event.type === 'informational') {
       const switchTo = this.#switchOf(event)
-      const framing = bodyFraming(event, this.#request?.method ?? null, 'remote')
+      const framing = bodyFraming(event, this.#request?.method ?? null, 'remote', this.#lenient)
       this.#peerWaitsFor100 = false
       this.#state.process(peer, event.type, false, switchTo)
       if (event.type === 'response') {

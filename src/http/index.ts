@@ -21,6 +21,7 @@ export { decodePath, type FileOptions, type FileSource, type FileStat, fileHandl
 export { type BodyFraming, bodyFraming, messagePersists } from './framing.ts'
 export { formatHttpDate, parseHttpDate, parseRequestTarget, type RequestTarget, splitList } from './grammar.ts'
 export { HeaderList, type HeadersInit } from './headers.ts'
+export { type Leniency, STRICT } from './leniency.ts'
 export { DEFAULT_LIMITS, type HttpLimits } from './limits.ts'
 export type { DirectoryEntry } from './listing.ts'
 export { HttpServer } from './server.ts'
