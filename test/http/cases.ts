@@ -33,7 +33,7 @@ function casesOf(file: string, text: string): MessageCase[] {
   const cases: MessageCase[] = []
   for (const section of text.split(/^## /m).slice(1)) {
     const title = section.slice(0, section.indexOf('\n'))
-    const blocks = [...section.matchAll(/^```(\w+) ?(.*)\n([^]*?)^```$/gm)]
+    const blocks = [...section.matchAll(/^```(\w+) ?(.*)\n([\s\S]*?)^```$/gm)]
     const events = blocks.find(([, name]) => name === 'events')
     const messages = blocks.filter(([, name]) => name === 'request' || name === 'response')
     if (events === undefined || messages.length === 0) throw new Error(`${file}: '${title}' lacks bytes or events`)
@@ -55,17 +55,17 @@ function bytesOf(body: string): Uint8Array {
   let text = ''
   for (const line of lines(body)) {
     const open = /(?<!\\)(?:\\\\)*\\$/.test(line)
-    text += unescape(open ? line.slice(0, -1) : line) + (open ? '' : '\r\n')
+    text += literal(open ? line.slice(0, -1) : line) + (open ? '' : '\r\n')
   }
   return b(text)
 }
 
-const unescape = (text: string): string =>
+const literal = (text: string): string =>
   text.replace(/\\(?:x([0-9a-f]{2})|([rnt0\\]))/g, (_, hex, name) =>
     hex === undefined ? ESCAPES[name] : String.fromCharCode(Number.parseInt(hex, 16)),
   )
 
-const escape = (text: string): string =>
+const printable = (text: string): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
   text.replace(/[\x00-\x1f\x7f-\xff\\]/g, (one) => {
     const name = Object.keys(ESCAPES).find((key) => ESCAPES[key] === one)
@@ -146,11 +146,11 @@ function print(out: string[], event: HttpEvent): void {
       break
     case 'response':
     case 'informational':
-      out.push(`response ${event.status} ${event.version} ${escape(event.reason)}`, ...fields(event.headers))
+      out.push(`response ${event.status} ${event.version} ${printable(event.reason)}`, ...fields(event.headers))
       break
     case 'data':
-      if (out.at(-1)?.startsWith('data ')) out[out.length - 1] += escape(s(event.data))
-      else out.push(`data ${escape(s(event.data))}`)
+      if (out.at(-1)?.startsWith('data ')) out[out.length - 1] += printable(s(event.data))
+      else out.push(`data ${printable(s(event.data))}`)
       break
     case 'end':
       out.push('end', ...fields(event.trailers))
@@ -160,7 +160,7 @@ function print(out: string[], event: HttpEvent): void {
   }
 }
 
-const fields = (headers: HeaderList): string[] => [...headers].map(([name, value]) => `  ${name}: ${escape(value)}`)
+const fields = (headers: HeaderList): string[] => [...headers].map(([name, value]) => `  ${name}: ${printable(value)}`)
 
 /** What was read without the fields that the case does not name, and with `*` where the case has it. */
 export function comparable(actual: readonly string[], expected: readonly string[]): string[] {
