@@ -13,7 +13,9 @@ export {
 export { HttpClientConnection } from './client-connection.ts'
 export { ClientResponse, type ConnectionRequest, type ExchangeHooks, type ExchangeTimings } from './client-message.ts'
 export type { ClientConnectionOptions, ClientTimeouts } from './client-options.ts'
+export { checkPreconditions, parseEntityTags, type Validators } from './conditional.ts'
 export { HttpConnection } from './connection.ts'
+export { type ContentCoding, chooseCoding, codingWeight } from './content-coding.ts'
 export { contentTypeOf } from './content-types.ts'
 export { HttpError, type HttpErrorCode, ProtocolError, type ProtocolReason } from './errors.ts'
 export * from './events.ts'
@@ -21,15 +23,18 @@ export { decodePath, type FileOptions, type FileSource, type FileStat, fileHandl
 export { type BodyFraming, bodyFraming, messagePersists } from './framing.ts'
 export { formatHttpDate, parseHttpDate, parseRequestTarget, type RequestTarget, splitList } from './grammar.ts'
 export { HeaderList, type HeadersInit } from './headers.ts'
+export { type Leniency, STRICT } from './leniency.ts'
 export { DEFAULT_LIMITS, type HttpLimits } from './limits.ts'
 export type { DirectoryEntry } from './listing.ts'
 export { HttpServer } from './server.ts'
+export { type FetchHandler, fetchHandler } from './server-fetch.ts'
 export {
   type ConnectionInfo,
   type Handler,
   type PlainResponse,
   ServerRequest,
   ServerResponse,
+  type TakenStream,
 } from './server-message.ts'
 export type {
   ExchangeRecord,
