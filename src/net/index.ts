@@ -3,6 +3,7 @@
 
 export type { Lingered } from './ack-waiters.ts'
 export { TunAgent, TunHttpsAgent } from './agent.ts'
+export { type ContentDecoder, contentDecoders } from './content-codings.ts'
 
 export { type RemoteInfo, TunDgramSocket } from './dgram.ts'
 export type { DatagramData, DgramBindOptions, DgramOptions, SendCallback } from './dgram-arguments.ts'
@@ -11,6 +12,17 @@ export { type DnsOptions, HostResolver } from './dns.ts'
 export { HostDnsServer, type HostDnsServerOptions } from './dns-server.ts'
 
 export { createHost, Host, type HostObserver, type HostOptions } from './host.ts'
+export {
+  type AddressFinder,
+  type ConnectPhase,
+  type HttpConnectContext,
+  type HttpConnector,
+  type HttpConnectorOptions,
+  type HttpDialTimes,
+  type HttpTarget,
+  httpConnector,
+  secureOver,
+} from './http-connect.ts'
 export type {
   ConnectArguments,
   ConnectOptions,
