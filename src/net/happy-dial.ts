@@ -9,11 +9,18 @@ import type { DialOptions } from './options.ts'
 import type { TunSocket } from './socket.ts'
 import { abortError, connectError, lookupError } from './socket-errors.ts'
 
+/** What dialling needs of a host. */
+export type DialHost = Pick<DnsHost, 'scheduler' | 'stack' | 'connect'>
+
 /**
  * Opens a connection to `options.host`, a name. Rejects with the only error there was, or with an AggregateError of all that has the code
  * of the last, as Node's; with ETIMEDOUT after `timeoutMs`; with an AbortError.
  */
-export function happyDial(host: DnsHost, resolver: HostResolver, options: DialOptions): Promise<TunSocket> {
+export function happyDial(
+  host: DialHost,
+  resolver: Pick<HostResolver, 'find'>,
+  options: DialOptions,
+): Promise<TunSocket> {
   const { signal, timeoutMs, host: name = 'localhost', ...rest } = options
   const { scheduler } = host
   const machine = machineOf(host)
