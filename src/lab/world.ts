@@ -8,7 +8,7 @@ import { MINUTE, type Micros } from '../base/time.ts'
 import { type IpAddress, parseAddress } from '../ip/address.ts'
 import type { Packet } from '../link/device.ts'
 import { createHost, type Host, type HostOptions } from '../net/host.ts'
-import type { DialOptions, HostListenOptions } from '../net/options.ts'
+import type { CreateConnectionOptions, DialOptions, HostListenOptions } from '../net/options.ts'
 import type { TunServer } from '../net/server.ts'
 import type { TunSocket } from '../net/socket.ts'
 import { Network } from '../sim/network.ts'
@@ -117,6 +117,12 @@ export class World {
   /** Opens a connection by the names of hosts. */
   connect(from: string, to: string, port: number, options: Partial<DialOptions> = {}): Promise<TunSocket> {
     return this.host(from).connect({ host: this.addressOf(to), port, ...options })
+  }
+
+  /** Begins to open a connection by the names of hosts: the socket at once, as createConnection; errors may be listened for. */
+  open(from: string, to: string, port: number, options: Partial<CreateConnectionOptions> = {}): TunSocket {
+    const socket = this.host(from).createConnection({ host: this.addressOf(to), port, ...options })
+    return socket.on('error', () => undefined)
   }
 
   /** Listens on a host; `onConnection` gets each socket. */
