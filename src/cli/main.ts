@@ -7,6 +7,7 @@ import { digCommand } from './dig.ts'
 import { EXIT } from './errors.ts'
 import { fetchCommand } from './fetch.ts'
 import { iperf3Command } from './iperf3.ts'
+import { labCommand } from './lab.ts'
 import { reportError } from './lifecycle.ts'
 import { packetdrillCommand } from './packetdrill.ts'
 import { pingCommand } from './ping.ts'
@@ -22,6 +23,7 @@ Examples:
   sudo tunstack ping -c 3 10.77.0.1
   sudo tunstack dig www.example.com @10.77.0.1
   sudo tunstack iperf3 -s                             then: iperf3 -c 10.77.0.2
+  tunstack lab slow-start --report slow-start.html    an experiment in virtual time; needs no privileges
   tunstack packetdrill tests/                         scripts in virtual time; needs no privileges
   unshare -Urn tunstack ping 10.77.0.1                without sudo, where /dev/net/tun may be opened
 
@@ -49,6 +51,7 @@ export function program(): Command {
     digCommand(),
     iperf3Command(),
     packetdrillCommand(),
+    labCommand(),
   ])
     root.addCommand(command)
   for (const command of [root, ...root.commands]) {

@@ -21,8 +21,24 @@ export const FLOORS: Readonly<Record<string, readonly string[]>> = {
   net: ['base', 'link', 'ip', 'tcp', 'udp', 'stack', 'dns', 'trace'],
   packetdrill: ['base', 'link/device.ts', 'ip', 'tcp', 'udp', 'stack', 'trace', 'sim'],
   http: ['base'],
+  lab: ['base', 'link', 'ip', 'tcp', 'udp', 'stack', 'dns', 'trace', 'sim', 'net', 'http'],
   'index.ts': ['base', 'link', 'ip', 'tcp', 'udp', 'stack', 'dns', 'trace', 'sim', 'net', 'http'],
-  cli: ['base', 'link', 'ip', 'tcp', 'udp', 'stack', 'dns', 'trace', 'sim', 'net', 'packetdrill', 'http', 'index.ts'],
+  cli: [
+    'base',
+    'link',
+    'ip',
+    'tcp',
+    'udp',
+    'stack',
+    'dns',
+    'trace',
+    'sim',
+    'net',
+    'packetdrill',
+    'http',
+    'lab',
+    'index.ts',
+  ],
 }
 
 /** The floor a file belongs to: `tcp` for src/tcp/congestion/reno.ts, `index.ts` for src/index.ts. */
