@@ -301,7 +301,8 @@ export const close: Handler = (host, args) => {
     for (const item of descriptor.items.values()) item.socket.watchers.delete(item)
     return { value: 0 }
   }
-  return closeSocket(descriptor)
+  if (descriptor.kind === 'pipe') descriptor.close()
+  return descriptor instanceof Socket ? closeSocket(descriptor) : { value: 0 }
 }
 
 function closeSocket(at: Socket): Step {

@@ -3,7 +3,7 @@
 // Owns: the clock, the order of these steps, calls under way. Does not own: what a call does (calls-*.ts), TCP (src/tcp).
 
 import { assert } from '../base/assert.ts'
-import { get16, put16 } from '../base/bytes.ts'
+import { get16, get32, put16 } from '../base/bytes.ts'
 import { SeededRandom } from '../base/random.ts'
 import type { Micros } from '../base/time.ts'
 import { IpAddress } from '../ip/address.ts'
@@ -72,6 +72,23 @@ function push(bytes: Uint8Array, transportOffset: number): void {
   put16(bytes, sumAt, ~((sum & 0xffff) + (sum >>> 16)) & 0xffff)
 }
 
+/** A packet of this step: super-segments are told apart from others. */
+interface WrittenPacket {
+  readonly bytes: Uint8Array
+  /** Where its TCP header begins. */
+  readonly at: number
+  readonly isSuper: boolean
+}
+
+/** Whether a packet is the small end of the super-segment before it: Linux sends the two as one. */
+function isTailOf(tail: WrittenPacket, head: WrittenPacket): boolean {
+  if (tail.isSuper || tail.at !== head.at || get32(tail.bytes, tail.at) !== get32(head.bytes, head.at)) return false
+  const end = get32(head.bytes, head.at + 4) + textLength(head)
+  return ((end - get32(tail.bytes, tail.at + 4)) | 0) === 0 && textLength(tail) > 0
+}
+
+const textLength = ({ bytes, at }: WrittenPacket): number => bytes.length - at - ((bytes[at + 12] >> 4) << 2)
+
 class RunningCall implements Call {
   outcome: Outcome | null = null
   endedAt: Micros = -1
@@ -106,6 +123,8 @@ export class Host {
   readonly #waiting: RunningCall[] = []
   #hasEnded = false
   readonly #resetByText = new WeakSet<Tcb>()
+  /** Sockets whose error queue waits for what was written to be sent or acknowledged. */
+  readonly #watched = new Set<Socket>()
 
   constructor(ends: Ends, seed: number, isSegmentWise = false) {
     this.ends = ends
@@ -197,6 +216,7 @@ export class Host {
   /** A packet comes from the wire; borrowed. */
   deliver(bytes: Uint8Array): void {
     if (this.#isClosed) return
+    for (const { connection } of this.descriptors.sockets()) connection?.releaseMore()
     const packet = new Packet(bytes)
     packet.start = 0
     packet.end = bytes.length
@@ -210,6 +230,7 @@ export class Host {
       assert(steps < MOST_STEPS_AT_ONCE, 'an emulated host comes to rest')
       this.#transmit()
       const told = this.#tellEvents()
+      this.#settleErrors()
       const ended = this.#retry()
       if (!told && !ended && !(this.#stack?.hasEvents ?? false)) break
     }
@@ -244,15 +265,33 @@ export class Host {
     for (const item of socket.watchers) item.isReady = true
   }
 
+  /** The error queue of a socket is to be looked at whenever something has happened. */
+  watchErrors(socket: Socket): void {
+    this.#watched.add(socket)
+  }
+
+  #settleErrors(): void {
+    for (const socket of this.#watched) {
+      if (socket.errors.settle(socket, this.#now)) this.wake(socket)
+      if (!socket.errors.isWaiting) this.#watched.delete(socket)
+    }
+  }
+
   #transmit(): void {
     const stack = this.#stack
     if (stack === null) return
     const packet = scratch
+    let before: WrittenPacket | null = null
     while (stack.pollTransmit(packet, this.#now)) {
       const bytes = packet.bytes.slice(packet.start, packet.end)
-      if (packet.segmentBytes > 0) push(bytes, packet.transportOffset)
+      const at = packet.transportOffset
+      const sent = { bytes, at, isSuper: packet.segmentBytes > 0 }
+      if (before?.isSuper === true && !isTailOf(sent, before)) push(before.bytes, before.at)
+      before = sent
       this.#sent.push({ at: this.#now, bytes })
+      for (const socket of this.#watched) socket.errors.sent(socket, bytes, at, this.#now)
     }
+    if (before?.isSuper === true) push(before.bytes, before.at)
   }
 
   #tellEvents(): boolean {

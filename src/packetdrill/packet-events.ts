@@ -30,6 +30,7 @@ export class PacketEvents {
       this.#run.fail(error instanceof Error ? error.message : String(error))
     }
     this.#run.log(formatSpec(action))
+    this.#run.recorder?.event(event, this.#run.now)
     if (action.body.kind === 'tcp') this.#run.owed.delivered(action.body)
     this.#run.target.deliver(bytes)
     await this.#run.advance(this.#run.now)

@@ -161,6 +161,8 @@ function createSend(iss: Seq, bufferBytes: number): SendState {
     isPushed: false,
     smallEnd: iss,
     pushedEnd: seqAdd(iss, 1),
+    recordEnds: [],
+    isMoreOver: false,
   }
 }
 

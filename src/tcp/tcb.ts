@@ -77,6 +77,8 @@ export interface SendState {
   smallEnd: Seq
   /** End of the last segment with PSH. */
   pushedEnd: Seq
+  /** Ends of records (records.ts), in order; empty without any. */
+  readonly recordEnds: Seq[]
 }
 
 /** The receive half (RFC 9293 §3.3.1). */
