@@ -284,6 +284,7 @@ export const shutdown: Handler = (host, args) => {
   if (reads) at.isReadShut = true
   if (writes && !at.isWriteShut) {
     at.isWriteShut = true
+    at.connection?.releaseMore()
     at.connection?.shutdownWrite()
   }
   if (at.isReadShut && at.isWriteShut) at.connection?.refuseText()
@@ -315,6 +316,7 @@ function closeSocket(at: Socket): Step {
   }
   if (connection === null) return { value: 0 }
   connection.user = null
+  connection.releaseMore()
   connection.close()
   if (at.lingerSeconds <= 0 || connection.linger !== 'waiting') return { value: 0 }
   return {

@@ -72,23 +72,6 @@ function push(bytes: Uint8Array, transportOffset: number): void {
   put16(bytes, sumAt, ~((sum & 0xffff) + (sum >>> 16)) & 0xffff)
 }
 
-/** A packet of this step: super-segments are told apart from others. */
-interface WrittenPacket {
-  readonly bytes: Uint8Array
-  /** Where its TCP header begins. */
-  readonly at: number
-  readonly isSuper: boolean
-}
-
-/** Whether a packet is the small end of the super-segment before it: Linux sends the two as one. */
-function isTailOf(tail: WrittenPacket, head: WrittenPacket): boolean {
-  if (tail.isSuper || tail.at !== head.at || get32(tail.bytes, tail.at) !== get32(head.bytes, head.at)) return false
-  const end = get32(head.bytes, head.at + 4) + textLength(head)
-  return ((end - get32(tail.bytes, tail.at + 4)) | 0) === 0 && textLength(tail) > 0
-}
-
-const textLength = ({ bytes, at }: WrittenPacket): number => bytes.length - at - ((bytes[at + 12] >> 4) << 2)
-
 class RunningCall implements Call {
   outcome: Outcome | null = null
   endedAt: Micros = -1
@@ -216,12 +199,23 @@ export class Host {
   /** A packet comes from the wire; borrowed. */
   deliver(bytes: Uint8Array): void {
     if (this.#isClosed) return
-    for (const { connection } of this.descriptors.sockets()) connection?.releaseMore()
+    this.#releaseMore(bytes)
     const packet = new Packet(bytes)
     packet.start = 0
     packet.end = bytes.length
     this.stack.handlePacket(packet, this.#now)
     this.settle()
+  }
+
+  /** tcp_data_snd_check: an empty segment, or one that acknowledges something, lets go what MSG_MORE has held. */
+  #releaseMore(bytes: Uint8Array): void {
+    const at = bytes[0] >> 4 === 6 ? 40 : (bytes[0] & 15) << 2
+    if (bytes.length < at + 20) return
+    const length = bytes.length - at - ((bytes[at + 12] >> 4) << 2)
+    for (const { connection } of this.descriptors.sockets()) {
+      if (connection?.tcb.snd.hasMore !== true || connection.localPort !== get16(bytes, at + 2)) continue
+      if (length === 0 || ((get32(bytes, at + 8) - connection.tcb.snd.una) | 0) > 0) connection.releaseMore()
+    }
   }
 
   /** Everything that can happen now happens. */
@@ -281,17 +275,12 @@ export class Host {
     const stack = this.#stack
     if (stack === null) return
     const packet = scratch
-    let before: WrittenPacket | null = null
     while (stack.pollTransmit(packet, this.#now)) {
       const bytes = packet.bytes.slice(packet.start, packet.end)
-      const at = packet.transportOffset
-      const sent = { bytes, at, isSuper: packet.segmentBytes > 0 }
-      if (before?.isSuper === true && !isTailOf(sent, before)) push(before.bytes, before.at)
-      before = sent
+      if (packet.segmentBytes > 0) push(bytes, packet.transportOffset)
       this.#sent.push({ at: this.#now, bytes })
-      for (const socket of this.#watched) socket.errors.sent(socket, bytes, at, this.#now)
+      for (const socket of this.#watched) socket.errors.sent(socket, bytes, packet.transportOffset, this.#now)
     }
-    if (before?.isSuper === true) push(before.bytes, before.at)
   }
 
   #tellEvents(): boolean {

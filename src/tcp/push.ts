@@ -52,7 +52,7 @@ export function pushTail(tcb: Tcb): void {
 export function takesPush(tcb: Tcb, start: Seq, length: number, isLast: boolean): boolean {
   const { snd, config } = tcb
   const end = seqAdd(start, length)
-  const isTail = (isLast && (!snd.hasMore || snd.isPushed || snd.finQueued)) || isRecordEnd(tcb, end)
+  const isTail = (isLast && (!snd.hasMore || snd.isPushed || (snd.finQueued && !snd.isMoreOver))) || isRecordEnd(tcb, end)
   const isForced = config.forcedPush && seqDiff(end, snd.pushedEnd) > snd.maxWnd / 2
   if (!isTail && !isForced) return false
   if (seqGt(end, snd.pushedEnd)) snd.pushedEnd = end

@@ -79,6 +79,8 @@ export interface SendState {
   pushedEnd: Seq
   /** Ends of records (records.ts), in order; empty without any. */
   readonly recordEnds: Seq[]
+  /** The promise of `hasMore` is not waited for any longer; the tail still takes no PSH. */
+  isMoreOver: boolean
 }
 
 /** The receive half (RFC 9293 §3.3.1). */
