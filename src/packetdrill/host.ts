@@ -24,6 +24,7 @@ const MOST_STEPS_AT_ONCE = 100_000
 const LINUX_WAYS: Partial<TcpConfig> = {
   answersLateText: true,
   fastOpen: false,
+  heuristics: 'linux',
   keepAliveResets: true,
   resetKeepsText: true,
   synWindowBySegments: true,
@@ -63,13 +64,14 @@ export function fail(errno: string): Reply {
 }
 
 /** Linux sets PSH on each super-segment, so that its receiver does not wait for more to join it with. */
-function push(bytes: Uint8Array, transportOffset: number): void {
+function push(bytes: Uint8Array, transportOffset: number): boolean {
   const flagsAt = transportOffset + 13
-  if ((bytes[flagsAt] & FLAG.PSH) !== 0) return
+  if ((bytes[flagsAt] & FLAG.PSH) !== 0) return false
   bytes[flagsAt] |= FLAG.PSH
   const sumAt = transportOffset + 16
   const sum = (~get16(bytes, sumAt) & 0xffff) + FLAG.PSH // RFC 1624 §3: the word of the flags has grown by as much
   put16(bytes, sumAt, ~((sum & 0xffff) + (sum >>> 16)) & 0xffff)
+  return true
 }
 
 class RunningCall implements Call {
@@ -277,8 +279,8 @@ export class Host {
     const packet = scratch
     while (stack.pollTransmit(packet, this.#now)) {
       const bytes = packet.bytes.slice(packet.start, packet.end)
-      if (packet.segmentBytes > 0) push(bytes, packet.transportOffset)
-      this.#sent.push({ at: this.#now, bytes })
+      const isPushFree = packet.segmentBytes > 0 && push(bytes, packet.transportOffset)
+      this.#sent.push({ at: this.#now, bytes, isPushFree })
       for (const socket of this.#watched) socket.errors.sent(socket, bytes, packet.transportOffset, this.#now)
     }
   }

@@ -120,7 +120,7 @@ export class RunContext {
     for (let packet = this.target.take(); packet !== null; packet = this.target.take()) {
       const at = this.timeOf(packet.at)
       const before = this.wire.pending.length
-      const line = this.wire.sent({ at, bytes: packet.bytes })
+      const line = this.wire.sent({ ...packet, at })
       const live = this.wire.pending[before]
       if (live?.body.kind === 'tcp' && (live.body.flags & FLAG.ACK) !== 0) this.owed.sent(live.body.ack)
       if (line !== '') this.log(line, at)
