@@ -14,6 +14,7 @@ import { type TcpInfo, tcpInfo } from './info.ts'
 import type { LingerOutcome } from './life.ts'
 import { pushTail } from './push.ts'
 import { discardText, takeText } from './receive.ts'
+import { endRecord } from './records.ts'
 import { noteRetuned } from './retune.ts'
 import { resizeSendBuffer, writeRoom } from './send-buffer.ts'
 import { seqGt } from './seq.ts'
@@ -129,6 +130,17 @@ export class Connection implements DeadlineEntry {
     const taken = queueText(this.tcb, bytes, more)
     if (taken > 0 || isReleased) this.#layer.touch(this)
     return taken
+  }
+
+  /** What was written up to now never goes in one segment with what is written after it, as after MSG_EOR in Linux (records.ts). */
+  endRecord(): void {
+    endRecord(this.tcb)
+    this.#layer.touch(this)
+  }
+
+  /** What the last write has held back with `more` goes from now on as Nagle lets it: in Linux any segment that comes does this. */
+  releaseMore(): void {
+    this.tcb.snd.isMoreOver = true
   }
 
   /** Bytes that `write` would take now. */
