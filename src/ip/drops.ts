@@ -28,6 +28,7 @@ export const IP_DROP_REASONS = {
   'ip-loopback-full': 'too many packets of this host are on their way to itself',
   'ip-not-for-us': 'the destination is none of our addresses',
   'ip-martian-source': 'the source cannot be that of a host outside (RFC 1122 §3.2.1.3)',
+  'ip-stale-source': 'a segment of ours from an address that was taken away',
   'ip-unknown-protocol': 'no transport takes this protocol',
   'ip-no-route': 'a reply was due, but there is no route or no address of ours for it',
   'icmp-too-short': 'shorter than an ICMP header',

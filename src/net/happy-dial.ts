@@ -16,7 +16,7 @@ import { abortError, connectError, lookupError } from './socket-errors.ts'
 export function happyDial(host: DnsHost, resolver: HostResolver, options: DialOptions): Promise<TunSocket> {
   const { signal, timeoutMs, host: name = 'localhost', ...rest } = options
   const { scheduler } = host
-  const machine = new HappyEyeballs({ sourceOf: (to) => host.stack.ip.sourceFor(to) })
+  const machine = machineOf(host)
   const attempts = new Map<number, AbortController>()
   const open = new Map<number, TunSocket>()
   let timer: ScheduledTask | null = null
@@ -82,6 +82,10 @@ export function happyDial(host: DnsHost, resolver: HostResolver, options: DialOp
       })
     }
   })
+}
+
+function machineOf({ stack: { ip } }: DnsHost): HappyEyeballs {
+  return new HappyEyeballs({ sourceOf: (to) => ip.sourceFor(to), isDeprecated: (own) => ip.isDeprecated(own) })
 }
 
 // Errors of connections say more than a family that does not resolve.

@@ -9,6 +9,7 @@ import type { LookupFunction } from 'node:net'
 import type { Random } from '../base/random.ts'
 import { didYouMean } from '../base/suggest.ts'
 import { MILLISECOND, type Micros, type Scheduler } from '../base/time.ts'
+import { type InterfaceAddress, IpAddress, parseCidr } from '../ip/address.ts'
 import type { PacketDevice } from '../link/device.ts'
 import { type Connection, Stack } from '../stack/index.ts'
 import type { TcpConfig, TcpCounters, TcpEvent } from '../tcp/index.ts'
@@ -34,6 +35,7 @@ import {
 import { Pinger, type PingOptions } from './ping.ts'
 import { realTime, systemRandom } from './real-time.ts'
 import { type RedisConnectorClass, redisConnector } from './redis.ts'
+import { type HostRoute, readRoute } from './routes.ts'
 import { TunServer } from './server.ts'
 import { TunSocket } from './socket.ts'
 import { abortError, connectError } from './socket-errors.ts'
@@ -46,7 +48,7 @@ const CLOSE_GRACE_MS = 2_000
 export interface HostOptions {
   /** The host owns it from now on: `close` closes it. */
   readonly device: PacketDevice
-  /** Own addresses with prefix lengths: '10.77.0.2/24', 'fd77::2/64'. */
+  /** Own addresses with prefix lengths: '10.77.0.2/24', 'fd77::2/64'. [] for a host that learns them: see `Host.addAddress`. */
   readonly address: string | readonly string[]
   /** The clock. Default: real time, with timers that do not keep the program alive; see createHost for a cable in memory. */
   readonly scheduler?: Scheduler
@@ -117,8 +119,8 @@ export class Host extends EventEmitter {
     const { device, address, scheduler = realTime(), random = systemRandom() } = options
     if (typeof device?.receive !== 'function')
       throw new TypeError('createHost needs a device: openTun({ ... }), or an end of a cable')
-    if (address === undefined || address.length === 0)
-      throw new TypeError("createHost needs an address, as '10.77.0.2/24'")
+    if (address === undefined || address === '')
+      throw new TypeError("createHost needs an address, as '10.77.0.2/24', or [] for a host that learns them")
     this.stack = new Stack({
       addresses: typeof address === 'string' ? [address] : address,
       mtu: device.mtu,
@@ -143,6 +145,30 @@ export class Host extends EventEmitter {
   /** Own addresses, without prefix lengths. */
   get addresses(): string[] {
     return this.stack.ip.addresses.map(({ address }) => address.toString())
+  }
+
+  /**
+   * Adds an own address, '10.77.0.2/24', with a route to its prefix, or changes what is said of one. Listeners and sockets that are bound
+   * to no address have it from now on.
+   * @throws {TypeError | RangeError} for what is no address, or cannot be a host's
+   */
+  addAddress(address: string | InterfaceAddress): void {
+    this.stack.ip.addAddress(typeof address === 'string' ? parseCidr(address) : address)
+  }
+
+  /** Takes an own address away, given without its prefix length: see IpLayer.removeAddress. False when there is none. */
+  removeAddress(address: string | IpAddress): boolean {
+    return this.stack.ip.removeAddress(typeof address === 'string' ? IpAddress.parse(address) : address)
+  }
+
+  /** Adds a route: `{ to: 'default' | '10.1.0.0/16', via: '10.77.0.1' }`. @throws {TypeError | RangeError} for one that cannot be */
+  addRoute(route: HostRoute): void {
+    this.stack.ip.addRoute(readRoute(route))
+  }
+
+  /** Takes the first route away that fits what is given. False when there is none. @throws {TypeError} for what is no prefix */
+  removeRoute(route: HostRoute): boolean {
+    return this.stack.ip.routes.remove(readRoute(route))
   }
 
   /** The clock that timeouts of this host's sockets follow. */

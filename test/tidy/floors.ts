@@ -15,7 +15,7 @@ export const FLOORS: Readonly<Record<string, readonly string[]>> = {
   tcp: ['base', 'link/device.ts', 'ip'],
   udp: ['base', 'link/device.ts', 'ip'],
   stack: ['base', 'link/device.ts', 'ip', 'tcp', 'udp'],
-  dns: ['base', 'ip/address.ts'],
+  dns: ['base', 'ip/address.ts', 'ip/policy.ts'],
   trace: ['base', 'link/device.ts', 'ip', 'tcp', 'udp', 'stack'],
   sim: ['base', 'link', 'ip', 'tcp', 'udp', 'stack', 'trace'],
   net: ['base', 'link', 'ip', 'tcp', 'udp', 'stack', 'dns', 'trace'],
