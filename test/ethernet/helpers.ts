@@ -106,7 +106,12 @@ export function icmpv6Frame(
   header.src.assign(ip(src[1]))
   header.dst.assign(ip(dst[1]))
   writeIpv6(header, bytes, 0)
-  return frame(mac(src[0]), Number.parseInt(dst[0].replaceAll(':', ''), 16), ETHER_TYPE.IPV6, bytes.slice(0, 40 + length))
+  return frame(
+    mac(src[0]),
+    Number.parseInt(dst[0].replaceAll(':', ''), 16),
+    ETHER_TYPE.IPV6,
+    bytes.slice(0, 40 + length),
+  )
 }
 
 /** A host behind an Ethernet interface. */
