@@ -12,7 +12,6 @@ import type { TunDevice } from '../link/tun.ts'
 import type { Host } from '../net/index.ts'
 import { systemRandom } from '../net/index.ts'
 import { usageError } from './errors.ts'
-import type { RawOptions } from './options.ts'
 import { listOption, valueOption } from './read-options.ts'
 
 /** What the command line says of Ethernet. */
@@ -39,7 +38,7 @@ export function addEthernetOptions(command: Command): void {
 }
 
 /** Reads them; null without --tap. @throws {CliError} for an option that needs --tap */
-export function ethernetSettings(raw: RawOptions): EthernetSettings | null {
+export function ethernetSettings(raw: Readonly<Record<string, unknown>>): EthernetSettings | null {
   const gateways = (raw.gateway as readonly IpAddress[] | undefined) ?? []
   if (raw.tap !== true) {
     for (const name of ['mac', 'slaac', 'gateway', 'bare']) {

@@ -40,7 +40,7 @@ export interface MldQuery {
   readonly group: IpAddress | null
 }
 
-/** Reads the query at `bytes[start, end)`, behind an IPv6 header with a hop-by-hop header. Null when it is none that counts. Never throws. */
+/** Reads the query at `bytes[start, end)`, behind an IPv6 header and hop-by-hop options. Null when it is none that counts. Never throws. */
 export function parseMldQuery(bytes: Uint8Array, start: number, end: number, ip: IpHeader): MldQuery | null {
   // RFC 3810 §6.2: from the link, with a hop limit of 1.
   if (end - start < 24 || bytes[start] !== MLD_TYPE.query || ip.hopLimit !== 1 || !isLinkLocal(ip.src)) return null

@@ -129,7 +129,7 @@ export class NeighbourCache {
     this.limits = { ...NEIGHBOUR_LIMITS, ...limits }
   }
 
-  /** Entries. */
+  /** How many entries there are. */
   get size(): number {
     return this.#size
   }

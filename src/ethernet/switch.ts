@@ -117,7 +117,7 @@ export class VirtualSwitch {
     return this.#ports
   }
 
-  /** Makes a port with a cable in memory, and returns the other end of it. @throws {RangeError} as attach, memoryFramePair and impair */
+  /** Makes a port with a cable in memory, and returns its other end. @throws {RangeError} as attach, memoryFramePair and impair */
   port(options: PortOptions = {}): FrameDevice {
     const name = options.name ?? `port${this.#ports.length + 1}`
     const { mtu, txQueueLength } = options

@@ -22,7 +22,7 @@ import {
   writeArp,
   writeEthernet,
 } from '../../src/ethernet/index.ts'
-import type { SwitchOptions } from '../../src/ethernet/switch.ts'
+import type { PortOptions, SwitchOptions } from '../../src/ethernet/switch.ts'
 import { IpAddress } from '../../src/ip/address.ts'
 import { IpHeader } from '../../src/ip/header.ts'
 import { writeIpv6 } from '../../src/ip/ipv6.ts'
@@ -136,10 +136,10 @@ export class Lan {
   }
 
   /** A host with the addresses; its Ethernet address is 02:00:00:00:00:01, 02, ... */
-  station(address: string[], options: Partial<EthernetOptions> = {}, vlan = 1): Station {
+  station(address: string[], options: Partial<EthernetOptions> = {}, wire: PortOptions = {}): Station {
     const events: EthernetEvent[] = []
     const port = this.switch.port({
-      vlan,
+      ...wire,
       onFrame: (packet, direction, at) => {
         if (direction === 'in') this.seen.push({ at: at / 1e6, text: say(packet) })
       },
