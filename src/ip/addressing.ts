@@ -96,6 +96,11 @@ export class Addressing {
     return this.own.isBroadcast(address)
   }
 
+  /** Whether packets to `dst` never pass a router: groups, broadcasts, link-local addresses. */
+  isLinkWide(dst: IpAddress): boolean {
+    return this.own.isLinkWide(dst)
+  }
+
   /** Whether `address` is an own one that is to be avoided (RFC 4862 §5.5.4). */
   isDeprecated(address: IpAddress): boolean {
     return this.own.get(address)?.isDeprecated === true

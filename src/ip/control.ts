@@ -21,12 +21,13 @@ import {
   writeIcmp,
 } from './icmp.ts'
 import { ICMPV6, PARAMETER_PROBLEM_V6, parseIcmpv6, UNREACHABLE_V6, writeIcmpv6 } from './icmpv6.ts'
-import { IPV4_HEADER_BYTES } from './ipv4.ts'
-import { FRAGMENT, IPV6_HEADER_BYTES, MAX_IPV6_BYTES } from './ipv6.ts'
+import { MAX_IPV6_BYTES } from './ipv6.ts'
 import { Outbound } from './outbound.ts'
 import { parseIp } from './parse.ts'
 import type { PathMtus } from './path-mtus.ts'
+import { mayReport, readQuote } from './quotes.ts'
 import { TokenBucket } from './token-bucket.ts'
+import type { TransitProblem } from './transit.ts'
 
 /** Most control packets that wait to be sent. */
 export const CONTROL_QUEUE_PACKETS = 64
@@ -38,6 +39,27 @@ const CONTROL_QUEUE_BYTES = 1 << 20
  */
 const ERROR_BYTES_V4 = 576
 const ERROR_BYTES_V6 = 1280
+
+/** What a router says of each problem: the kind of error, its code in ICMP (RFC 1812 §5.2.7) and in ICMPv6 (RFC 4443 §3). */
+const TRANSIT: Readonly<Record<TransitProblem, readonly [IcmpErrorKind, number, number]>> = {
+  'hop-limit': ['time-exceeded', 0, 0],
+  'no-route': ['unreachable', UNREACHABLE.network, UNREACHABLE_V6.noRoute],
+  host: ['unreachable', UNREACHABLE.host, UNREACHABLE_V6.address],
+  'too-big': ['packet-too-big', UNREACHABLE.fragmentationNeeded, 0],
+  scope: ['unreachable', UNREACHABLE.network, UNREACHABLE_V6.scope],
+}
+const TYPE_V4: Readonly<Record<IcmpErrorKind, number>> = {
+  unreachable: ICMP.unreachable,
+  'time-exceeded': ICMP.timeExceeded,
+  'packet-too-big': ICMP.unreachable,
+  'parameter-problem': ICMP.parameterProblem,
+}
+const TYPE_V6: Readonly<Record<IcmpErrorKind, number>> = {
+  unreachable: ICMPV6.unreachable,
+  'time-exceeded': ICMPV6.timeExceeded,
+  'packet-too-big': ICMPV6.packetTooBig,
+  'parameter-problem': ICMPV6.parameterProblem,
+}
 
 /** An ICMP error about a packet of ours. Anyone may have made it up: `sequence` lets TCP check (RFC 5927 §4.1). */
 export interface TransportError {
@@ -186,7 +208,7 @@ export class Control {
     const at = message.bodyStart + readQuote(bytes, message.bodyStart, message.bodyEnd, header.family, quoted)
     if (at === message.bodyStart || quoted.fragmentOffset !== 0) return 'icmp-bad-quote'
     if (!quoted.src.equals(header.dst)) return 'icmp-bad-quote'
-    if (kind === 'packet-too-big' && header.family === 6 && quoted.protocol !== PROTOCOL.TCP) {
+    if (kind === 'packet-too-big' && quoted.protocol !== PROTOCOL.TCP) {
       this.#layer.pathMtus.lower(quoted.dst, message.mtu)
     }
     if (quoted.protocol !== PROTOCOL.TCP && quoted.protocol !== PROTOCOL.UDP) return 'icmp-ignored'
@@ -244,6 +266,19 @@ export class Control {
     return this.#sendError(packet, header, false, now)
   }
 
+  /** Tells the sender of a packet for others why it does not go on: see IpLayer.reportTransit. */
+  reportTransit(packet: Packet, header: IpHeader, problem: TransitProblem, now: Micros, mtu: number): boolean {
+    const out = this.#out
+    const is4 = header.family === 4
+    const [kind, codeV4, codeV6] = TRANSIT[problem]
+    out.kind = kind
+    out.type = is4 ? TYPE_V4[kind] : TYPE_V6[kind]
+    out.code = is4 ? codeV4 : codeV6
+    out.mtu = mtu
+    out.pointer = 0
+    return this.#sendError(packet, header, false, now, true)
+  }
+
   /**
    * Answers an IPv6 header that cannot be used (RFC 8200 §4.2, §4.4), `header.problemOffset` being what is wrong in it.
    */
@@ -273,10 +308,10 @@ export class Control {
   }
 
   // Sends #out as an error about `packet`, quoting as much of it as an error may hold.
-  #sendError(packet: Packet, header: IpHeader, evenToGroups: boolean, now: Micros): boolean {
+  #sendError(packet: Packet, header: IpHeader, evenToGroups: boolean, now: Micros, isTransit = false): boolean {
     if (!mayReport(packet, header, evenToGroups)) return false
     const route = this.#layer.sourceFor(header.src)
-    const src = header.toUnicast ? header.dst : route
+    const src = header.toUnicast && !isTransit ? header.dst : route // RFC 1812 §4.3.2.4
     if (src === null || route === null) return false
     if (!this.#bucket.take(now)) {
       this.#layer.counters.errorsLimited++
@@ -317,55 +352,4 @@ export class Control {
     layer.queueControl(this.#queue, packet)
     return 'ok'
   }
-}
-
-/**
- * Whether an ICMP error may be sent about a packet (RFC 1122 §3.2.2, RFC 4443 §2.4(e)): not about ICMP errors, not
- * about what was sent to a group, not about later fragments, not to a source that is not one host.
- */
-function mayReport(packet: Packet, header: IpHeader, evenToGroups: boolean): boolean {
-  if (!header.toUnicast && !evenToGroups) return false
-  const { src } = header
-  if (src.isUnspecified || src.isMulticast || (src.isLoopback && !header.fromSelf)) return false
-  if (header.fragmentOffset !== 0) {
-    // RFC 8200 §4.5 has one that is too long reported; of one of ICMPv6 nobody knows whether it is of an error.
-    return header.family === 6 && header.protocol !== PROTOCOL.ICMPV6
-  }
-  const at = packet.start + header.headerBytes
-  const type = at < packet.end ? packet.bytes[at] : -1
-  if (header.family === 6) {
-    if (header.protocol !== PROTOCOL.ICMPV6) return true
-    return type >= 128 && type !== ICMPV6.redirect
-  }
-  const net = src.w3 >>> 24
-  if (net === 0 || net >= 240) return false
-  // Of ICMP only the queries; what we do not know may be an error.
-  return header.protocol !== PROTOCOL.ICMP || type === ICMP.echoRequest || type === ICMP.echoReply
-}
-
-// Reads the header of a quoted packet, which may be cut off and whose length and checksum routers may have changed:
-// more leniently than parseIp. Returns the bytes before the transport header, 0 when there is no header of that family.
-function readQuote(bytes: Uint8Array, start: number, end: number, family: 4 | 6, out: IpHeader): number {
-  const available = end - start
-  if (available < (family === 4 ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES) || bytes[start] >>> 4 !== family) return 0
-  if (family === 6) {
-    // Our packets have no extension headers but that of fragments.
-    out.totalBytes = IPV6_HEADER_BYTES + get16(bytes, start + 4)
-    out.protocol = bytes[start + 6]
-    out.fragmentOffset = 0
-    out.src.read(bytes, start + 8, 6)
-    out.dst.read(bytes, start + 24, 6)
-    if (out.protocol !== FRAGMENT || available < IPV6_HEADER_BYTES + 8) return IPV6_HEADER_BYTES
-    out.protocol = bytes[start + IPV6_HEADER_BYTES]
-    out.fragmentOffset = get16(bytes, start + IPV6_HEADER_BYTES + 2) & 0xfff8
-    return IPV6_HEADER_BYTES + 8
-  }
-  const headerBytes = (bytes[start] & 15) << 2
-  if (headerBytes < IPV4_HEADER_BYTES || headerBytes > available) return 0
-  out.totalBytes = get16(bytes, start + 2)
-  out.protocol = bytes[start + 9]
-  out.fragmentOffset = (get16(bytes, start + 6) & 0x1fff) << 3
-  out.src.read(bytes, start + 12, 4)
-  out.dst.read(bytes, start + 16, 4)
-  return headerBytes
 }

@@ -21,6 +21,7 @@ import { checkOptions, defaultRoutes, type IpCounters, type IpLayerOptions, ipCo
 import { Outbound } from './outbound.ts'
 import { parseIp, writeIp } from './parse.ts'
 import { PathMtus } from './path-mtus.ts'
+import type { TransitProblem } from './transit.ts'
 
 export type { IpCounters, IpLayerOptions } from './layer-options.ts'
 
@@ -34,7 +35,7 @@ const SEND_QUEUE_BYTES = 8 << 20
  */
 export class IpLayer extends Addressing {
   readonly drops: DropCounters
-  /** What is known of the paths of IPv6 datagrams. */
+  /** What is known of the paths of our packets. */
   readonly pathMtus = new PathMtus()
   readonly counters: IpCounters = ipCounters()
   /** Told of ICMP errors about TCP and UDP packets of ours. Called from within `handleIcmp`. */
@@ -96,6 +97,7 @@ export class IpLayer extends Addressing {
     fromSelf = false,
   ): 'ok' | 'kept' | 'reassembled' | DropReason {
     this.counters.received++
+    this.pathMtus.now = now
     const verdict = this.#judge(packet, header, now, fromSelf)
     if (verdict === 'ok') this.counters.delivered++
     else if (verdict === 'kept') this.counters.fragmentsKept++
@@ -152,6 +154,7 @@ export class IpLayer extends Addressing {
 
   /** Gives up datagrams whose fragments did not all come in time (RFC 1122 §3.3.2, RFC 8200 §4.5). */
   handleTimeout(now: Micros): void {
+    this.pathMtus.now = now
     this.#fragments.expire(now, (first) => this.#control.reportReassemblyTime(first, now))
   }
 
@@ -185,6 +188,15 @@ export class IpLayer extends Addressing {
   queueUnreachable(packet: Packet, header: IpHeader, what: 'protocol' | 'port', now: Micros): boolean {
     if (what === 'protocol') this.drops.count('ip-unknown-protocol')
     return this.#control.reportUnreachable(packet, header, what, now)
+  }
+
+  /**
+   * For a router: tells the sender of `packet`, which is for others, why it does not go on (RFC 1812 §4.3.3, RFC 4443 §3), limited in rate
+   * as all errors are. `mtu` is that of the next link, of 'too-big'.
+   * @returns whether an error was queued
+   */
+  reportTransit(packet: Packet, header: IpHeader, problem: TransitProblem, now: Micros, mtu: number): boolean {
+    return this.#control.reportTransit(packet, header, problem, now, mtu)
   }
 
   /**
@@ -244,6 +256,16 @@ export class IpLayer extends Addressing {
     this.counters.sent++
   }
 
+  /** The largest packet that is known to pass to `dst`, header included; the link's MTU when nothing is known. */
+  pathMtu(dst: IpAddress): number {
+    return this.pathMtus.get(dst, this.mtu)
+  }
+
+  /** The flow label of what goes from one port to another (RFC 6437 §3): the same for the life of a flow, and nobody can guess it. */
+  flowLabel(src: IpAddress, dst: IpAddress, protocol: number, sourcePort: number, destinationPort: number): number {
+    return this.#identification.flowLabel(src, dst, protocol, sourcePort, destinationPort)
+  }
+
   /** Whether a datagram of so many bytes, header included, finds room in the queue of `sendDatagram`. */
   hasRoom(bytes: number): boolean {
     return this.#datagrams.hasRoom(bytes)
@@ -276,8 +298,10 @@ export class IpLayer extends Addressing {
   /**
    * Copies the next queued packet (an echo, an ICMP error, a datagram or a fragment of one) into `packet`; false when there is none. At
    * most 64 of control wait: what comes on top is counted as 'icmp-queue-full'. Sets `toSelf`.
+   * @param now for the age of what is known of paths
    */
-  pollTransmit(packet: Packet): boolean {
+  pollTransmit(packet: Packet, now: Micros = this.pathMtus.now): boolean {
+    this.pathMtus.now = now
     const next = this.#control.poll(packet) ?? this.#datagrams.poll(packet)
     this.toSelf = next?.toSelf === true
     return next !== null

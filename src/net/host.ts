@@ -49,7 +49,9 @@ export interface HostOptions {
   /** The host owns it from now on: `close` closes it. */
   readonly device: PacketDevice
   /** Own addresses with prefix lengths: '10.77.0.2/24', 'fd77::2/64'. [] for a host that learns them: see `Host.addAddress`. */
-  readonly address: string | readonly string[]
+  readonly address: string | readonly (string | InterfaceAddress)[]
+  /** Routes besides those to the prefixes of `address`. Default: one default route for each family, on the link itself. */
+  readonly routes?: readonly HostRoute[]
   /** The clock. Default: real time, with timers that do not keep the program alive; see createHost for a cable in memory. */
   readonly scheduler?: Scheduler
   /** Default: the operating system's. */
@@ -73,6 +75,7 @@ export interface HostOptions {
 const HOST_OPTIONS: Readonly<Record<keyof HostOptions, true>> = {
   device: true,
   address: true,
+  routes: true,
   scheduler: true,
   random: true,
   tcp: true,
@@ -128,6 +131,7 @@ export class Host extends EventEmitter {
       random,
       tcp: options.tcp,
       hopLimit: options.hopLimit,
+      ...(options.routes === undefined ? {} : { routes: options.routes.map(readRoute) }),
       timeWaitMax: options.timeWaitMax,
       orphanMax: options.orphanMax,
       challengeAcksPerSecond: options.challengeAcksPerSecond,

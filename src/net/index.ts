@@ -27,6 +27,7 @@ export type {
 export type { PingOptions } from './ping.ts'
 export { type RealTimeOptions, realTime, systemRandom } from './real-time.ts'
 export type { RedisConnector, RedisConnectorClass } from './redis.ts'
+export { createRouter, type HostRouter, type HostRouterOptions, type RouterPort } from './router.ts'
 export type { HostRoute } from './routes.ts'
 export { type DropArgument, TunServer } from './server.ts'
 export { TunSocket } from './socket.ts'

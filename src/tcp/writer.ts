@@ -76,6 +76,9 @@ export class SegmentWriter {
       packet.checksum = 'complete'
       put16(packet.bytes, at + CHECKSUM_AT, finishChecksum(sumBytes(packet.bytes, at, end, pseudo)))
     }
-    this.#ip.writeHeader(packet, local, remote, PROTOCOL.TCP, hopLimit, trafficClass, true)
+    const ip = this.#ip
+    const { sourcePort, destinationPort } = plan
+    const flow = remote.family === 4 ? 0 : ip.flowLabel(local, remote, PROTOCOL.TCP, sourcePort, destinationPort)
+    ip.writeHeader(packet, local, remote, PROTOCOL.TCP, hopLimit, trafficClass, true, flow)
   }
 }

@@ -189,7 +189,6 @@ export class UdpLayer implements SocketLayer {
   /** An ICMP error about a datagram of ours reaches the connected socket that sent it (RFC 1122 §4.1.3.3). */
   handleError(error: TransportError): void {
     const code = codeOfIcmp(error)
-    if (code === null) return
     const socket = this.#find(error.src, error.sourcePort, error.dst, error.destinationPort)
     if (socket !== null && socket.remote !== null) socket.fail(code)
   }
@@ -228,6 +227,13 @@ export class UdpLayer implements SocketLayer {
     if (src === 'gone') return new UdpError('EINVAL', `${socket.local} is not an address of this host any more`)
     if (src.family !== remote.family) return new UdpError('ENETUNREACH', `${src} cannot reach ${remote}`)
     if (src.isLoopback && !ip.isLocal(remote)) return new UdpError('EINVAL', `${src} does not leave this host`)
+    const total = ip.headerBytes(remote) + UDP_HEADER_BYTES + data.length
+    if (socket.pathMtuDiscovery === 'do' && total > ip.pathMtu(remote) && !ip.isLocal(remote)) {
+      return new UdpError(
+        'EMSGSIZE',
+        `the path to ${remote} takes packets of ${ip.pathMtu(remote)} bytes, not ${total}`,
+      )
+    }
     return this.#write(socket, data, src, remote, port)
   }
 
@@ -256,8 +262,13 @@ export class UdpLayer implements SocketLayer {
     udp.destinationPort = port
     writeUdp(udp, packet.bytes, packet.end - data.length - UDP_HEADER_BYTES, packet.end, src, remote)
     if (ip.isLocal(remote)) ip.enableLoopback()
+    const isWhole = headers + data.length <= ip.pathMtu(remote)
+    const mode = socket.pathMtuDiscovery
+    // RFC 8085 §3.2: what fits is not to be cut up on its way, so that a router tells where it does not fit.
+    const dontFragment = isWhole && mode !== 'dont' && (mode === 'do' || ip.pathMtus.mayForbidFragments(remote))
+    const flow = remote.family === 4 ? 0 : ip.flowLabel(src, remote, PROTOCOL.UDP, socket.port, port)
     const hops = remote.isMulticast ? socket.multicastHopLimit : socket.hopLimit || ip.hopLimit
-    ip.writeHeader(packet, src, remote, PROTOCOL.UDP, hops, 0, false)
+    ip.writeHeader(packet, src, remote, PROTOCOL.UDP, hops, 0, dontFragment, flow)
     ip.sendDatagram(packet)
     this.counters.UdpOutDatagrams++
     return null

@@ -78,6 +78,11 @@ export class UdpSocket {
   mayBroadcast = false
   /** Whether what goes to 255.255.255.255 comes from 0.0.0.0, as of a host that asks for its address (RFC 2131 §4.1). */
   sendsUnspecified = false
+  /**
+   * As Linux's IP_MTU_DISCOVER. 'want': what fits the path says Don't Fragment, so that routers tell (RFC 1191 §3), the rest goes in
+   * fragments; 'do': the rest is refused, EMSGSIZE; 'dont': routers may cut up what they like (IPv4).
+   */
+  pathMtuDiscovery: 'want' | 'do' | 'dont' = 'want'
   /** Groups joined. */
   readonly groups: IpAddress[] = []
   receiveBufferBytes: number
