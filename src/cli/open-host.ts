@@ -1,4 +1,4 @@
-// From settings to a running host: TUN device -> bad link -> captures -> stack, and back to nothing.
+// From settings to a running host: TUN device (or TAP device -> Ethernet) -> bad link -> captures -> stack, and back to nothing.
 // Owns: the order, what is undone when a step fails, the tie between the host and the command's life.
 // Does not own: reading options (options.ts), signals (lifecycle.ts).
 //
@@ -19,6 +19,7 @@ import { CaptureFile } from './capture-file.ts'
 import { CliError, codeOf, EXIT, messageOf } from './errors.ts'
 import { GrowingFile } from './growing-file.ts'
 import type { Lifecycle } from './lifecycle.ts'
+import { ethernetOn, ethernetText, joinHost } from './open-ethernet.ts'
 import type { HostSettings } from './options.ts'
 import { printError } from './print.ts'
 import { TracePrinter } from './trace-printer.ts'
@@ -29,7 +30,7 @@ const CLOSE_GRACE_MS = 400
 /** A host with all that belongs to it. */
 export interface OpenedHost {
   readonly host: Host
-  /** The TUN device below everything. */
+  /** The TUN or TAP device below everything. */
   readonly device: TunDevice
   readonly scheduler: Scheduler
   /** What the instant 0 of the host's clock is, in microseconds since 1970. */
@@ -65,9 +66,9 @@ export async function openHost(
   try {
     const scheduler = realTime()
     const epochUs = performance.timeOrigin * 1000
-    const impaired = withImpairment(device, settings, scheduler, life)
+    const family = settings.ethernet === null ? 'raw' : 'ethernet'
     const file =
-      settings.pcap === null ? null : new CaptureFile(settings.pcap, device.name, epochUs, (e) => life.fail(e))
+      settings.pcap === null ? null : new CaptureFile(settings.pcap, device.name, epochUs, (e) => life.fail(e), family)
     const events = settings.events === null ? null : new GrowingFile('--events', settings.events, (e) => life.fail(e))
     for (const one of [file, events]) {
       if (one === null) continue
@@ -75,16 +76,25 @@ export async function openHost(
       process.on('exit', () => one.close())
     }
     const observers: PacketObserver[] = []
-    if (file !== null) observers.push((packet, direction, at) => file.writer.packet(packet, direction, at))
+    const toFile: PacketObserver | null =
+      file === null ? null : (packet, direction, at) => file.writer.packet(packet, direction, at)
+    const ethernet =
+      settings.ethernet === null ? null : ethernetOn(device, settings.ethernet, scheduler, life.info, toFile)
+    const impaired = withImpairment(ethernet ?? device, settings, scheduler, life)
+    if (toFile !== null && ethernet === null) observers.push(toFile)
     if (settings.trace) observers.push(new TracePrinter(printError, epochUs).print)
     if (options.observe !== undefined) observers.push(options.observe)
     const host = createHost({
-      device: withObservers(impaired ?? device, observers, scheduler),
+      device: withObservers(impaired ?? ethernet ?? device, observers, scheduler),
       address: settings.addresses.map(formatCidr),
       scheduler,
       tcp: settings.tcp,
       ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
     })
+    if (ethernet !== null && settings.ethernet !== null) {
+      joinHost(ethernet, host, settings.ethernet)
+      life.info(ethernetText(ethernet))
+    }
     if (events !== null) {
       host.stack.tcp.observe((event, connection) =>
         events.add(Buffer.from(`${eventLine(event, connection, epochUs)}\n`)),
@@ -112,15 +122,16 @@ export async function openHost(
 async function openDevice(settings: HostSettings): Promise<TunDevice> {
   // Loaded here, so that `--help` does not load native code.
   const { openTun } = await import('../link/tun.ts')
-  const { tun, peers, mtu, txQueueLength, offload } = settings
+  const { openTap } = await import('../link/tun-tap.ts')
+  const { tun, peers, mtu, txQueueLength, offload, ethernet } = settings
+  const options = {
+    name: tun,
+    addresses: peers.map(formatCidr),
+    mtu,
+    ...(txQueueLength === null ? {} : { txQueueLength }),
+  }
   try {
-    return openTun({
-      name: tun,
-      addresses: peers.map(formatCidr),
-      mtu,
-      offload,
-      ...(txQueueLength === null ? {} : { txQueueLength }),
-    })
+    return ethernet === null ? openTun({ ...options, offload }) : openTap(options)
   } catch (error) {
     throw deviceError(error, tun)
   }
@@ -170,7 +181,7 @@ function nextName(tun: string): string {
 }
 
 function withImpairment(
-  device: TunDevice,
+  device: PacketDevice,
   settings: HostSettings,
   scheduler: Scheduler,
   life: Lifecycle,

@@ -152,7 +152,7 @@ function announce(source: FsSource, settings: ServeSettings, { device, host }: O
   printError(`serving ${source.root}`)
   printError(`     at ${urls.join('  ')}`)
   printError(
-    `    via ${device.name}, MTU ${device.mtu}, ${offload ? 'segmentation and checksum offload' : 'no offload'}`,
+    `    via ${device.name}, MTU ${host.stack.ip.mtu}, ${offload ? 'segmentation and checksum offload' : 'no offload'}`,
   )
   printError(`    try curl ${urls[0]}`)
   if (settings.upload) printError(`     or curl -T FILE ${urls[0].slice(0, -1)}${UPLOAD_PATH}`)
