@@ -2,8 +2,8 @@
 // its own. Only ratios mean anything on another machine.
 //   npm run bench -- [--only P1,P5] [--runs 5] [--seconds 1] [--peer NAME=PROGRAM[@ADDRESS]] [--precedence] [--json]
 // A peer is started in the namespace, and has to serve 5001 (takes), 5002 (gives), 5003 (echoes), 5004 (HTTP) at its address, 10.9.0.2
-// unless told otherwise; what ends in .js or .mjs is run by Node. `--precedence` gives every process of a run real-time priority and a
-// processor of its own: for machines that others work on.
+// unless told otherwise; what ends in .js or .mjs is run by Node. `--precedence` gives every process of a run real-time priority: for
+// machines that others work on.
 // Owns: the order of the runs, the report. Does not own: works (tun/works.ts), processes (tun/testbed.ts), P7 (tun/idle.ts), P9 (virtual.ts),
 // P10 (growth.ts). P8 is `npm run bench:lossy`.
 

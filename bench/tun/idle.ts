@@ -8,7 +8,7 @@ import { compile } from '../compile.ts'
 import { load, type Precedence, type Running, start, stop } from './testbed.ts'
 
 /** Connections of one client process. */
-const PER_CLIENT = 20_000
+const PER_CLIENT = 15_000
 const PORTS = '5003,5103,5203,5303'
 
 /** What was found. */
@@ -41,7 +41,12 @@ export async function benchIdle(count: number, how: Precedence, text: (line: str
       stdio: ['pipe', 'pipe', 'inherit'],
     })
     holders.push(child)
-    await once(createInterface({ input: child.stdout }), 'line')
+    const isHeld = once(createInterface({ input: child.stdout }), 'line')
+    const hasEnded = once(child, 'exit').then(() =>
+      Promise.reject(new Error('a client of the idle connections has ended')),
+    )
+    await Promise.race([isHeld, hasEnded])
+    hasEnded.catch(() => undefined)
   }
   const after = await memoryOf(running)
   const echoUsBeside = await echo()

@@ -13,8 +13,11 @@ import { createHost, type Host } from '../../src/net/index.ts'
 const CHUNK = Buffer.alloc(256 * 1024, 'tunstack ')
 const ANSWER = Buffer.alloc(100, 'x')
 
+let taken = 0
+
 function take(socket: Duplex): void {
-  socket.on('error', () => socket.destroy()).resume()
+  socket.on('error', () => socket.destroy())
+  socket.on('data', (chunk) => (taken += chunk.length))
 }
 
 function give(socket: Duplex): void {
@@ -73,7 +76,7 @@ async function start(kind: string): Promise<void> {
   process.stdin.on('end', () => process.exit(0))
   process.stdin.on('data', () => {
     for (let i = 0; i < 3; i++) globalThis.gc?.()
-    process.stdout.write(`${JSON.stringify(process.memoryUsage())}\n`)
+    process.stdout.write(`${JSON.stringify({ ...process.memoryUsage(), taken })}\n`)
   })
   process.stdout.write('ready\n')
 }

@@ -24,18 +24,20 @@ export interface Running {
   readonly lines: Interface
 }
 
-/** How processes run: by which command, on which processor. */
+/** By which command processes run. */
 export interface Precedence {
   readonly server: readonly string[]
   readonly load: readonly string[]
 }
 
-/** Real-time priority, server and load on a processor each, where the machine allows it; nothing otherwise. */
+/**
+ * Real-time priority, where the machine allows it; nothing otherwise. No processor is set: the threads of V8 that collect garbage and compile
+ * would share it with the one that works.
+ */
 export function precedence(wanted: boolean): Precedence {
-  if (!wanted) return { server: [], load: [] }
-  const on = (cpu: number): string[] => ['chrt', '-r', '20', 'taskset', '-c', String(cpu)]
-  if (spawnSync(on(1)[0], [...on(1).slice(1), 'true']).status !== 0) return { server: [], load: [] }
-  return { server: on(0), load: on(1) }
+  const before = ['chrt', '-r', '20']
+  const isAllowed = wanted && spawnSync(before[0], [...before.slice(1), 'true']).status === 0
+  return isAllowed ? { server: before, load: before } : { server: [], load: [] }
 }
 
 /** Whether a program is installed. */

@@ -205,9 +205,7 @@ export function takeText(tcb: Tcb, most: number): Uint8Array | null {
   const urgent = urgentBytes(tcb)
   const length = Math.min(most, rcv.unread, urgent > 0 ? urgent : Number.POSITIVE_INFINITY) // a read stops at the mark
   if (length <= 0) return null
-  const text = new Uint8Array(length)
-  rcv.buffer.copy(0, text, 0, length)
-  rcv.buffer.advance(length)
+  const text = rcv.buffer.take(length)
   rcv.unread -= length
   tcb.tuning.readBytes += length
   if (isLinuxWindow(tcb)) {
