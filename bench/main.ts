@@ -74,6 +74,7 @@ async function measure(works: readonly Work[]): Promise<Row[]> {
     { name: 'kernel', address: '127.0.0.1', command: [node, kernel], isOurs: true },
     own('node', '127.0.0.1'),
     own('stack', '10.78.0.2'),
+    own('direct', '10.78.0.2'),
     own('plain', '10.78.0.2'),
     ...flags.peer.map(peerOf),
   ]

@@ -1,14 +1,14 @@
 // What is measured: 5001 takes and throws away, 5002 gives for ever, 5003 echoes, 5004 and 5005 answer HTTP with 100 bytes. The same code
 // above sockets of Node's (`node`: Node's http on both) and above sockets of this stack (`stack`, `plain` without offload: our HTTP
 // server on 5004, Node's on 5005), so that a ratio tells of what lies below.
-//   servers.js node|stack|plain       prints 'ready' and runs until its standard input ends; a line there is answered with the memory held
+//   servers.js node|stack|direct|plain       prints 'ready' and runs until its standard input ends; a line there is answered with the memory held
 
 import http from 'node:http'
 import net from 'node:net'
 import type { Duplex } from 'node:stream'
 import { HttpServer } from '../../src/http/index.ts'
 import { openTun } from '../../src/link/index.ts'
-import { createHost, type Host } from '../../src/net/index.ts'
+import { createHost, type DirectHandler, type DirectSocket, type Host } from '../../src/net/index.ts'
 
 const CHUNK = Buffer.alloc(256 * 1024, 'tunstack ')
 const ANSWER = Buffer.alloc(100, 'x')
@@ -67,11 +67,29 @@ async function onStack(host: Host): Promise<void> {
   await host.serve(nodeHttp(), { port: 5005 })
 }
 
+/** The same on direct connections. HTTP stays as it is: it needs streams. */
+function onDirect(host: Host): void {
+  const sink: DirectHandler = { onData: (_socket, bytes) => (taken += bytes.length) }
+  const fill = (socket: DirectSocket): void => {
+    while (socket.write(CHUNK) === CHUNK.length) {
+      // until the send buffer is full
+    }
+  }
+  const source: DirectHandler = { onOpen: fill, onWritable: fill, onData: () => undefined }
+  const back: DirectHandler = { onData: (socket, bytes) => socket.write(bytes) }
+  const tcp = { nagle: false }
+  host.listenDirect({ port: 5001 }, sink)
+  host.listenDirect({ port: 5002 }, source)
+  for (const port of [5003, 5103, 5203, 5303]) host.listenDirect({ port, backlog: 4096, tcp }, back)
+}
+
 async function start(kind: string): Promise<void> {
   if (kind === 'node') onNode()
   else {
     const device = openTun({ name: 'tunbench', addresses: ['10.78.0.1/24'], offload: kind !== 'plain' })
-    await onStack(createHost({ device, address: '10.78.0.2/24' }))
+    const host = createHost({ device, address: '10.78.0.2/24' })
+    if (kind === 'direct') onDirect(host)
+    else await onStack(host)
   }
   process.stdin.on('end', () => process.exit(0))
   process.stdin.on('data', () => {

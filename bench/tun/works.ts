@@ -35,7 +35,7 @@ function bulk(id: string, title: string, way: 'up' | 'down', server: string, isF
   return {
     id,
     title,
-    servers: ['kernel', 'node', server],
+    servers: ['kernel', 'node', server, ...(server === 'stack' ? ['direct'] : [])],
     isForPeers,
     reference: 'kernel',
     unit: 'Mbit/s',
@@ -74,7 +74,7 @@ export const WORKS: readonly Work[] = [
   {
     id: 'P4',
     title: 'connections, 16 at a time',
-    servers: ['kernel', 'node', 'stack'],
+    servers: ['kernel', 'node', 'stack', 'direct'],
     isForPeers: true,
     reference: 'kernel',
     unit: '1/s',
@@ -91,7 +91,7 @@ export const WORKS: readonly Work[] = [
   {
     id: 'P6',
     title: 'echo of a byte, median',
-    servers: ['kernel', 'node', 'stack'],
+    servers: ['kernel', 'node', 'stack', 'direct'],
     isForPeers: true,
     reference: 'kernel',
     unit: 'us',

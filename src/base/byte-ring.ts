@@ -9,7 +9,6 @@
 // Does not own: which bytes are holes (base/ranges), how much may be stored (the window).
 
 import { assert } from './assert.ts'
-import { rawBytes } from './memory.ts'
 
 const EMPTY = new Uint8Array(0)
 const SMALLEST_LOG2 = 9
@@ -21,7 +20,7 @@ const POOLED_BYTES_PER_SIZE = 4 << 20
 const pool: Uint8Array[][] = Array.from({ length: LARGEST_LOG2 + 1 }, () => [])
 
 function borrow(log2: number): Uint8Array {
-  return pool[log2].pop() ?? rawBytes(1 << log2)
+  return pool[log2].pop() ?? new Uint8Array(1 << log2)
 }
 
 function giveBack(bytes: Uint8Array): void {
@@ -35,7 +34,10 @@ export class ByteRing {
   #bytes: Uint8Array = EMPTY
   #head = 0
   #extent = 0
-  /** What it gave away last, as a power of two: about as much will come again. */
+  /**
+   * The size of memory, as a power of two, that was taken whole last: as much will come again. It is new then, not borrowed: memory that
+   * grew old in a pool and is given away could be collected only by a full garbage collection, of which there would be fifty a second.
+   */
   #given = 0
 
   /** Offset one past the last byte ever put and not yet dropped. */
@@ -74,23 +76,23 @@ export class ByteRing {
   }
 
   /**
-   * Takes `length` bytes from the head, in memory of the caller's own. When they are all there are, and fill half of the ring or more, the
-   * caller gets the ring's memory and nothing is copied.
+   * Takes `length` bytes from the head, in memory of the caller's own. When they are all there are, again and again, and fill half of the
+   * ring or more, the caller gets the ring's memory and nothing is copied.
    */
   take(length: number): Uint8Array {
     const bytes = this.#bytes
     const head = this.#head
-    if (length === this.#extent && length >= LEAST_GIVEN_AWAY && 2 * length >= bytes.length) {
-      if (head + length <= bytes.length) {
-        this.#given = 31 - Math.clz32(bytes.length)
-        this.#bytes = EMPTY
-        this.#head = 0
-        this.#extent = 0
-        return length === bytes.length ? bytes : bytes.subarray(head, head + length)
-      }
+    const isWhole = length === this.#extent && length >= LEAST_GIVEN_AWAY && 2 * length >= bytes.length
+    const log2 = isWhole ? 31 - Math.clz32(bytes.length) : 0
+    const isNew = log2 === this.#given
+    this.#given = log2
+    if (isWhole && isNew && head + length <= bytes.length) {
+      this.#bytes = EMPTY
+      this.#head = 0
+      this.#extent = 0
+      return bytes.subarray(head, head + length)
     }
-    this.#given = 0
-    const out = length >= LEAST_GIVEN_AWAY ? rawBytes(length) : new Uint8Array(length)
+    const out = new Uint8Array(length)
     this.copy(0, out, 0, length)
     this.advance(length)
     return out
@@ -137,7 +139,7 @@ export class ByteRing {
     const least = Math.max(SMALLEST_LOG2, 32 - Math.clz32(needed - 1))
     const log2 = needed >= LEAST_GIVEN_AWAY ? Math.max(least, this.#given) : least
     assert(log2 <= LARGEST_LOG2, 'byte ring: more than 1 GiB')
-    const bytes = borrow(log2)
+    const bytes = log2 === this.#given ? new Uint8Array(1 << log2) : borrow(log2)
     if (this.#extent > 0) {
       const first = Math.min(this.#extent, old.length - this.#head)
       copyBytes(old, this.#head, bytes, 0, first)

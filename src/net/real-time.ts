@@ -4,12 +4,8 @@
 // Read first: src/base/time.ts, src/base/random.ts.
 
 import { randomFillSync } from 'node:crypto'
-import { useRawBytes } from '../base/memory.ts'
 import type { Random } from '../base/random.ts'
 import type { Micros, ScheduledTask, Scheduler } from '../base/time.ts'
-
-// Node's memory is not filled with zeros first. A plain Uint8Array: code that sees two shapes is slower.
-useRawBytes((length) => new Uint8Array(Buffer.allocUnsafeSlow(length).buffer))
 
 /** setTimeout takes a signed 32-bit number of milliseconds; a later deadline is reached in several steps. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
