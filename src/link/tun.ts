@@ -22,7 +22,7 @@ import { ERRNO, GatherList, type Libc, loadLibc, type PollHandle, type SystemErr
 import { type OpenedTun, openTunDescriptor, type TunOptions } from './tun-open.ts'
 import { readVnetHeader, VNET_HEADER_BYTES, writeVnetHeader } from './vnet-header.ts'
 
-export { isTunUsable, removeTun, type TunOptions } from './tun-open.ts'
+export { isTunUsable, type OpenedTun, openTunQueues, removeTun, type TunOptions } from './tun-open.ts'
 
 /** What a TUN device with offload does: Linux takes IP packets of up to 65535 bytes and cuts them up itself, or never. */
 const TUN_OFFLOAD: Offload = Object.freeze({ checksum: true, superSegmentBytes: MAX_PACKET, gather: true })
@@ -67,6 +67,11 @@ function forget(device: TunDevice): void {
  */
 export function openTun(options: TunOptions = {}): TunDevice {
   return new TunDevice(openTunDescriptor(options))
+}
+
+/** A device on one of the queues of `openTunQueues`, in whatever thread; it owns the queue from now on. */
+export function tunQueue(opened: OpenedTun): TunDevice {
+  return new TunDevice(opened)
 }
 
 /** A TUN device; made by openTun. */

@@ -10,7 +10,7 @@ import { checkTarget, openConnection } from './dial.ts'
 import { type ConnectOptions, parseLiteral } from './options.ts'
 import { callError, codeOf, connectError, listenError, notFoundError } from './socket-errors.ts'
 
-/** Who is told of what happens to direct connections; one object may serve any number of them. All are called after the batch of packets. */
+/** Who is told of what happens to direct connections; one object may serve many. All are called after the batch of packets. */
 export interface DirectHandler {
   /** The connection is open; of one that was accepted, at once. */
   onOpen?(socket: DirectSocket): void

@@ -1,5 +1,5 @@
-// Settings of open connections that differ from their listener's by one: `setNoDelay`, a cork. What a thousand connections have set alike is
-// one record for all of them, made and checked once.
+// Settings of open connections that differ from their listener's by one: `setNoDelay`, a cork. What a thousand connections have set alike
+// is one record for all of them, made and checked once.
 // Owns: remembering. Does not own: settings and their checks (config.ts).
 
 import { reconfigure, type TcpConfig } from './config.ts'

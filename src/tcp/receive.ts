@@ -211,8 +211,8 @@ export function takeText(tcb: Tcb, most: number): Uint8Array | null {
 }
 
 /**
- * Hands what is in order to `take` without a copy, in one piece or two, each borrowed until `take` returns. Returns how many bytes; `take` may
- * close or abort the connection.
+ * Hands what is in order to `take` without a copy, in one piece or two, each borrowed until `take` returns. Returns how many bytes;
+ * `take` may close or abort the connection.
  */
 export function lendText(tcb: Tcb, take: (bytes: Uint8Array) => void): number {
   const { rcv } = tcb
