@@ -87,11 +87,43 @@ interface Flags {
 
 /** Options of the original with a value that a script may have too: given here they stand above it. */
 const ORIGINAL = [
-  'ip_version', 'local_ip', 'remote_ip', 'netmask_ip', 'gateway_ip', 'mtu', 'mss', 'bind_port', 'connect_port', 'tolerance_percent',
-  'tcp_ts_tick_usecs', 'speed', 'init_scripts', 'non_fatal', 'code_command', 'code_format', 'code_sockopt', 'so_filename', 'so_flags',
-  'wire_client_dev', 'wire_server_dev', 'wire_server_ip', 'wire_server_port', 'udp_encaps', 'tun_dev', 'remote_prefix', 'tos',
+  'ip_version',
+  'local_ip',
+  'remote_ip',
+  'netmask_ip',
+  'gateway_ip',
+  'mtu',
+  'mss',
+  'bind_port',
+  'connect_port',
+  'tolerance_percent',
+  'tcp_ts_tick_usecs',
+  'speed',
+  'init_scripts',
+  'non_fatal',
+  'code_command',
+  'code_format',
+  'code_sockopt',
+  'so_filename',
+  'so_flags',
+  'wire_client_dev',
+  'wire_server_dev',
+  'wire_server_ip',
+  'wire_server_port',
+  'udp_encaps',
+  'tun_dev',
+  'remote_prefix',
+  'tos',
 ] as const
-const ORIGINAL_FLAGS = ['send_omit_free', 'strict_segments', 'persistent_tun_dev', 'debug', 'is_anyip', 'wire_client', 'wire_server'] as const
+const ORIGINAL_FLAGS = [
+  'send_omit_free',
+  'strict_segments',
+  'persistent_tun_dev',
+  'debug',
+  'is_anyip',
+  'wire_client',
+  'wire_server',
+] as const
 
 /** The command `packetdrill`. */
 export function packetdrillCommand(): Command {
@@ -111,7 +143,9 @@ export function packetdrillCommand(): Command {
     )
     .option('--record', 'print the scripts with what happens in the place of what was to happen')
     .option('--record-windows', 'the same, with the windows of packets')
-    .addOption(new Option('--gso', 'with --kernel: TCP makes super-segments, which are cut up before the device').hideHelp())
+    .addOption(
+      new Option('--gso', 'with --kernel: TCP makes super-segments, which are cut up before the device').hideHelp(),
+    )
     .option('--dry_run', 'read the scripts, and run none')
     .option('-v, --verbose', 'print what happens in each script, and what is ignored')
     .option('--stop-on-failure', 'end with the first script that fails')
@@ -171,7 +205,9 @@ async function packetdrill(paths: readonly string[], flags: Flags, life: Lifecyc
     ...(flags.recordWindows === true ? { record: 'windows' } : flags.record === true ? { record: 'plain' } : {}),
   }
   if (flags.dry_run === true) return dryRun(files, definitions)
-  const make: MakeTarget = isKernel ? (ends) => KernelTarget.open(ends, { isSegmentWise: flags.gso !== true }) : ourStack
+  const make: MakeTarget = isKernel
+    ? (ends) => KernelTarget.open(ends, { isSegmentWise: flags.gso !== true })
+    : ourStack
   const startMs = performance.now()
   if (flags.mutate === true) return mutate(files, definitions, options, flags, life)
   const count = { passed: 0, failed: 0, unreadable: 0 }

@@ -8,6 +8,7 @@ export { type ContentDecoder, contentDecoders } from './content-codings.ts'
 export { type RemoteInfo, TunDgramSocket } from './dgram.ts'
 export type { DatagramData, DgramBindOptions, DgramOptions, SendCallback } from './dgram-arguments.ts'
 
+export { type DirectHandler, type DirectListenOptions, DirectServer, DirectSocket } from './direct.ts'
 export { type DnsOptions, HostResolver } from './dns.ts'
 export { HostDnsServer, type HostDnsServerOptions } from './dns-server.ts'
 

@@ -58,7 +58,13 @@ export class CallEvents {
       this.#run.fail(`in ${action.name}: ${error instanceof Error ? error.message : String(error)}`)
     }
     if (this.#run.recorder !== null && call.outcome === null) {
-      this.#blocked = { event, action, call, endsAt: this.#run.now + this.#run.settings.patienceUs, base: this.#run.now }
+      this.#blocked = {
+        event,
+        action,
+        call,
+        endsAt: this.#run.now + this.#run.settings.patienceUs,
+        base: this.#run.now,
+      }
       await this.#run.advance(this.#run.now)
       return
     }

@@ -5,8 +5,8 @@
 import type { Micros } from '../base/time.ts'
 import type { Connection } from '../stack/index.ts'
 import { endpointOf, gather, isFields, isList, numberAt, replace, socketAt, textOf, vectorOf } from './arguments.ts'
-import { open, waitForConnection } from './calls-open.ts'
 import { fileCall } from './calls-files.ts'
+import { open, waitForConnection } from './calls-open.ts'
 import { controlOfError, STAMPING_RECORDS } from './error-queue.ts'
 import { fail, type Handler, type Host, type Reply, type Step, type Waiting } from './host.ts'
 import { type Endpoint, type Socket, TCP_STATE } from './sockets.ts'
@@ -117,7 +117,8 @@ function send(host: Host, at: Socket, text: Uint8Array, flags: number, to: Endpo
 }
 
 /** A write without an address, for calls that write among other things. */
-export const sendTo = (host: Host, at: Socket, text: Uint8Array, flags: number): Step => send(host, at, text, flags, null)
+export const sendTo = (host: Host, at: Socket, text: Uint8Array, flags: number): Step =>
+  send(host, at, text, flags, null)
 
 const begin = (waiting: Waiting): Step => waiting.attempt() ?? waiting
 
@@ -241,7 +242,8 @@ class Receiving implements Waiting {
     if (at.state === TCP_STATE.LISTEN) return fail('ENOTCONN')
     if ((this.#flags & MSG.OOB) !== 0) return this.#urgent()
     const isPeek = (this.#flags & MSG.PEEK) !== 0
-    if (isPeek && this.#peekAt > 0) this.#copied = Math.max(0, take(at, this.#peekAt + this.#count, true) - this.#peekAt)
+    if (isPeek && this.#peekAt > 0)
+      this.#copied = Math.max(0, take(at, this.#peekAt + this.#count, true) - this.#peekAt)
     else if (isPeek) this.#copied = take(at, this.#count, true)
     else this.#copied += take(at, this.#count - this.#copied, false)
     const isOver = at.isReceiveShut || at.state === TCP_STATE.CLOSE

@@ -148,7 +148,15 @@ export class ErrorQueue {
     const key = this.#firstKey === null || (this.flags & STAMPING.OPT_ID) === 0 ? 0 : seqDiff(end, this.#firstKey) - 1
     const hasStats = (this.flags & STAMPING.OPT_STATS) !== 0
     const at = (this.flags & STAMPING.SOFTWARE) !== 0 ? now : -1
-    this.#queue.push({ origin: ORIGIN.timestamping, errno: ENOMSG, code: 0, info: stage, data: key >>> 0, at, hasStats })
+    this.#queue.push({
+      origin: ORIGIN.timestamping,
+      errno: ENOMSG,
+      code: 0,
+      info: stage,
+      data: key >>> 0,
+      at,
+      hasStats,
+    })
   }
 
   /** Calls in a row become one message; the device has copied what it was given. */

@@ -44,7 +44,14 @@ export class Recorder {
   }
 
   /** A call is over. */
-  call({ text, from, to }: ScriptEvent, action: CallAction, outcome: Outcome, at: Micros, endedAt: Micros, waited: boolean): void {
+  call(
+    { text, from, to }: ScriptEvent,
+    action: CallAction,
+    outcome: Outcome,
+    at: Micros,
+    endedAt: Micros,
+    waited: boolean,
+  ): void {
     const shown = `${callText(text, action, outcome)} = ${resultOf(action, outcome)}`
     this.#entries.push({ at, lasted: waited ? Math.max(1, endedAt - at) : -1, text: shown, from, to })
   }
@@ -101,7 +108,8 @@ function withoutTime(text: string): string {
 }
 
 function resultOf({ name, expected }: CallAction, { value, errno }: Outcome): string {
-  if (errno === '' && value >= 0 && RETURNS_DESCRIPTOR.has(name) && expected.least !== null) return String(expected.least)
+  if (errno === '' && value >= 0 && RETURNS_DESCRIPTOR.has(name) && expected.least !== null)
+    return String(expected.least)
   return resultText(value, errno)
 }
 
