@@ -3,7 +3,7 @@
 
 export * from './address.ts'
 export { finishChecksum, foldSum, pseudoHeaderSum, sumBytes } from './checksum.ts'
-export { CONTROL_QUEUE_PACKETS, type EchoReply, type TransportError } from './control.ts'
+export { CONTROL_QUEUE_PACKETS, type EchoError, type EchoReply, type TransportError } from './control.ts'
 export * from './drops.ts'
 export { type FragmentLimits, Reassembler } from './fragments.ts'
 export * from './header.ts'
