@@ -280,7 +280,7 @@ export class Host {
     while (stack.pollTransmit(packet, this.#now)) {
       const bytes = packet.bytes.slice(packet.start, packet.end)
       const isPushFree = packet.segmentBytes > 0 && push(bytes, packet.transportOffset)
-      this.#sent.push({ at: this.#now, bytes, isPushFree })
+      this.#sent.push({ at: this.#now, bytes, isPushFree, segmentBytes: packet.segmentBytes })
       for (const socket of this.#watched) socket.errors.sent(socket, bytes, packet.transportOffset, this.#now)
     }
   }
