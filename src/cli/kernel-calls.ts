@@ -149,7 +149,8 @@ const messages =
     const keep: Memory[] = []
     const made = message(args[1], name === 'sendmsg', ends.family, ends.remote, keep, epochUs)
     const neverWaits = (flags & MSG_ERRQUEUE) !== 0
-    const blocks = !neverWaits && mayWait(fd, flags) && (name === 'sendmsg' || (flags & MSG_WAITALL) !== 0 || !isReadable(fd))
+    const blocks =
+      !neverWaits && mayWait(fd, flags) && (name === 'sendmsg' || (flags & MSG_WAITALL) !== 0 || !isReadable(fd))
     const outputs = (value: number): readonly Value[] =>
       name === 'recvmsg' && value >= 0 ? [args[0], made.read(), ...args.slice(2)] : args
     return { name, args: [fd, made.address, flags], blocks, outputs, keep }
@@ -293,8 +294,18 @@ const PLANNERS: Readonly<Record<string, Planner>> = {
     if (isDevice) return { ...plain('open', args, [text.address, numberOf(args[1]), 0], [text]), opens: true }
     return { ...plain('memfd_create', args, [text.address, 0], [text]), opens: true }
   },
-  lseek: (args) => plain('lseek', args, args.map((one) => numberOf(one))),
-  ftruncate: (args) => plain('ftruncate', args, args.map((one) => numberOf(one))),
+  lseek: (args) =>
+    plain(
+      'lseek',
+      args,
+      args.map((one) => numberOf(one)),
+    ),
+  ftruncate: (args) =>
+    plain(
+      'ftruncate',
+      args,
+      args.map((one) => numberOf(one)),
+    ),
   sendfile: (args) => {
     const offset = memory(8)
     const hasOffset = Array.isArray(args[2])

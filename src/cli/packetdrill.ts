@@ -68,7 +68,8 @@ Exit status: 0 all passed, 1 some failed, 2 a script could not be read, 77 no na
 /** How far times may be off against the kernel, whose timers go by ticks of up to 10 ms. */
 const KERNEL_TOLERANCE_US = 25_000
 
-interface Flags {
+/** Options of the command line, as commander has them. */
+export interface Flags {
   readonly kernel?: boolean
   readonly semantic?: boolean
   readonly json?: boolean
@@ -87,11 +88,43 @@ interface Flags {
 
 /** Options of the original with a value that a script may have too: given here they stand above it. */
 const ORIGINAL = [
-  'ip_version', 'local_ip', 'remote_ip', 'netmask_ip', 'gateway_ip', 'mtu', 'mss', 'bind_port', 'connect_port', 'tolerance_percent',
-  'tcp_ts_tick_usecs', 'speed', 'init_scripts', 'non_fatal', 'code_command', 'code_format', 'code_sockopt', 'so_filename', 'so_flags',
-  'wire_client_dev', 'wire_server_dev', 'wire_server_ip', 'wire_server_port', 'udp_encaps', 'tun_dev', 'remote_prefix', 'tos',
+  'ip_version',
+  'local_ip',
+  'remote_ip',
+  'netmask_ip',
+  'gateway_ip',
+  'mtu',
+  'mss',
+  'bind_port',
+  'connect_port',
+  'tolerance_percent',
+  'tcp_ts_tick_usecs',
+  'speed',
+  'init_scripts',
+  'non_fatal',
+  'code_command',
+  'code_format',
+  'code_sockopt',
+  'so_filename',
+  'so_flags',
+  'wire_client_dev',
+  'wire_server_dev',
+  'wire_server_ip',
+  'wire_server_port',
+  'udp_encaps',
+  'tun_dev',
+  'remote_prefix',
+  'tos',
 ] as const
-const ORIGINAL_FLAGS = ['send_omit_free', 'strict_segments', 'persistent_tun_dev', 'debug', 'is_anyip', 'wire_client', 'wire_server'] as const
+const ORIGINAL_FLAGS = [
+  'send_omit_free',
+  'strict_segments',
+  'persistent_tun_dev',
+  'debug',
+  'is_anyip',
+  'wire_client',
+  'wire_server',
+] as const
 
 /** The command `packetdrill`. */
 export function packetdrillCommand(): Command {
@@ -111,7 +144,9 @@ export function packetdrillCommand(): Command {
     )
     .option('--record', 'print the scripts with what happens in the place of what was to happen')
     .option('--record-windows', 'the same, with the windows of packets')
-    .addOption(new Option('--gso', 'with --kernel: TCP makes super-segments, which are cut up before the device').hideHelp())
+    .addOption(
+      new Option('--gso', 'with --kernel: TCP makes super-segments, which are cut up before the device').hideHelp(),
+    )
     .option('--dry_run', 'read the scripts, and run none')
     .option('-v, --verbose', 'print what happens in each script, and what is ignored')
     .option('--stop-on-failure', 'end with the first script that fails')
@@ -155,7 +190,15 @@ function findScripts(paths: readonly string[]): string[] {
   })
 }
 
-async function packetdrill(paths: readonly string[], flags: Flags, life: Lifecycle): Promise<number> {
+/**
+ * What the command does: returns the exit status.
+ * @throws {CliError} for what cannot be found, and options that do not go together
+ */
+export async function packetdrill(
+  paths: readonly string[],
+  flags: Flags,
+  life: Pick<Lifecycle, 'stop'>,
+): Promise<number> {
   const files = findScripts(paths)
   if (files.length === 0) throw usageError('no script (.pkt) was found', 'name scripts, or folders of them')
   const definitions = Object.fromEntries(flags.define ?? [])
@@ -171,7 +214,9 @@ async function packetdrill(paths: readonly string[], flags: Flags, life: Lifecyc
     ...(flags.recordWindows === true ? { record: 'windows' } : flags.record === true ? { record: 'plain' } : {}),
   }
   if (flags.dry_run === true) return dryRun(files, definitions)
-  const make: MakeTarget = isKernel ? (ends) => KernelTarget.open(ends, { isSegmentWise: flags.gso !== true }) : ourStack
+  const make: MakeTarget = isKernel
+    ? (ends) => KernelTarget.open(ends, { isSegmentWise: flags.gso !== true })
+    : ourStack
   const startMs = performance.now()
   if (flags.mutate === true) return mutate(files, definitions, options, flags, life)
   const count = { passed: 0, failed: 0, unreadable: 0 }
@@ -239,7 +284,7 @@ async function mutate(
   definitions: Readonly<Record<string, string>>,
   options: RunOptions,
   flags: Flags,
-  life: Lifecycle,
+  life: Pick<Lifecycle, 'stop'>,
 ): Promise<number> {
   let all = 0
   let noticed = 0

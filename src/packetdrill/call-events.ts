@@ -61,7 +61,14 @@ export class CallEvents {
       this.#run.fail(`in ${action.name}: ${error instanceof Error ? error.message : String(error)}`)
     }
     if (this.#run.recorder !== null && call.outcome === null) {
-      this.#blocked = { event, action, call, endsAt: this.#run.now + this.#run.settings.patienceUs, base: this.#run.now, order }
+      this.#blocked = {
+        event,
+        action,
+        call,
+        endsAt: this.#run.now + this.#run.settings.patienceUs,
+        base: this.#run.now,
+        order,
+      }
       await this.#run.advance(this.#run.now)
       return
     }

@@ -44,7 +44,8 @@ export function compareOutcome(action: CallAction, outcome: Outcome, toleranceUs
   const { expected } = action
   const errno = outcome.errno === '' ? '' : errnoName(outcome.errno)
   const failed = errno !== '' || outcome.value < 0
-  if (expected.least === null || expected.most === null) return failed ? [] : compareFilled(action, outcome, toleranceUs)
+  if (expected.least === null || expected.most === null)
+    return failed ? [] : compareFilled(action, outcome, toleranceUs)
   const isDescriptor = RETURNS_DESCRIPTOR.has(action.name) && expected.least >= 0
   const isWithin = outcome.value >= expected.least && outcome.value <= expected.most
   if (failed ? !isWithin : !isWithin && !isDescriptor) {

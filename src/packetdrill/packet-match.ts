@@ -34,7 +34,14 @@ const LAST_ONLY = FLAG.PSH | FLAG.FIN
  * @param live as on the wire
  * @param segmentBytes the most octets of text in one packet; longer ones may be split or joined
  */
-export function matchTcp(spec: TcpSpec, live: LiveTcp, flow: Flow, rules: MatchRules, segmentBytes: number, isPushFree = false): Match {
+export function matchTcp(
+  spec: TcpSpec,
+  live: LiveTcp,
+  flow: Flow,
+  rules: MatchRules,
+  segmentBytes: number,
+  isPushFree = false,
+): Match {
   const differences: string[] = []
   const say = (what: string, actual: number | string, expected: number | string): void => {
     if (actual !== expected) differences.push(`${what} ${actual}, expected ${expected}`)

@@ -54,10 +54,20 @@ export class Recorder {
   }
 
   /** A call is over. */
-  call({ text, from, to }: ScriptEvent, action: CallAction, outcome: Outcome, at: Micros, endedAt: Micros, order: number): void {
+  call(
+    { text, from, to }: ScriptEvent,
+    action: CallAction,
+    outcome: Outcome,
+    at: Micros,
+    endedAt: Micros,
+    order: number,
+  ): void {
     const shown = `${callText(text, action, outcome)} = ${resultOf(action, outcome)}`
     const waited = endedAt > at || order >= 0
-    this.#add({ at, lasted: waited ? Math.max(1, endedAt - at) : -1, text: shown, from, to }, order < 0 ? undefined : order)
+    this.#add(
+      { at, lasted: waited ? Math.max(1, endedAt - at) : -1, text: shown, from, to },
+      order < 0 ? undefined : order,
+    )
   }
 
   /** A packet has gone out. Numbers of a connection begin with its SYN. */
@@ -112,7 +122,8 @@ function withoutTime(text: string): string {
 }
 
 function resultOf({ name, expected }: CallAction, { value, errno }: Outcome): string {
-  if (errno === '' && value >= 0 && RETURNS_DESCRIPTOR.has(name) && expected.least !== null) return String(expected.least)
+  if (errno === '' && value >= 0 && RETURNS_DESCRIPTOR.has(name) && expected.least !== null)
+    return String(expected.least)
   return resultText(value, errno)
 }
 

@@ -16,7 +16,14 @@ import { noteUsage } from './window-validation.ts'
  * How much text may go in the next packet; -1 when it has to wait, with the reason in `tcb.hold`. 0 stands for a FIN alone.
  * RFC 9293 §3.8.6.2.1 names the cases: D is `unsent`, U is `usable`.
  */
-export function textToSend(tcb: Tcb, unsent: number, usable: number, most: number, finDue: boolean, now: Micros): number {
+export function textToSend(
+  tcb: Tcb,
+  unsent: number,
+  usable: number,
+  most: number,
+  finDue: boolean,
+  now: Micros,
+): number {
   const { snd } = tcb
   if (unsent === 0) return 0
   const sendable = Math.min(unsent, usable)
