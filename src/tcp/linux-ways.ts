@@ -30,7 +30,7 @@ export function hastenReneged(tcb: Tcb, now: Micros): void {
   tcb.timers.retransmit = now + Math.max(RENEGING_US, tcb.rtt.srttUs / 2)
 }
 
-/** Whether an acknowledgement that covers something sent again times nothing by itself: its backed-off timeout stays (RFC 6298 §5, Karn).
+/** Whether an acknowledgement that covers a retransmission times nothing by itself: the backed-off timeout stays (RFC 6298 §5, Karn). */
 export function isUntimed(tcb: Tcb, sample: DeliverySample): boolean {
   return isLinux(tcb) && sample.resentAt >= 0
 }
