@@ -8,6 +8,7 @@ import { EXIT } from './errors.ts'
 import { fetchCommand } from './fetch.ts'
 import { iperf3Command } from './iperf3.ts'
 import { reportError } from './lifecycle.ts'
+import { loadCommand } from './load.ts'
 import { packetdrillCommand } from './packetdrill.ts'
 import { pingCommand } from './ping.ts'
 import { printError } from './print.ts'
@@ -21,6 +22,7 @@ Examples:
   sudo tunstack fetch -v http://10.77.0.1:8080/       from a server of this machine's kernel
   sudo tunstack ping -c 3 10.77.0.1
   sudo tunstack dig www.example.com @10.77.0.1
+  sudo tunstack load -c 50 -z 10s http://10.77.0.1/   how long the answers of a server take
   sudo tunstack iperf3 -s                             then: iperf3 -c 10.77.0.2
   tunstack packetdrill tests/                         scripts in virtual time; needs no privileges
   unshare -Urn tunstack ping 10.77.0.1                without sudo, where /dev/net/tun may be opened
@@ -48,6 +50,7 @@ export function program(): Command {
     pingCommand(),
     digCommand(),
     iperf3Command(),
+    loadCommand(),
     packetdrillCommand(),
   ])
     root.addCommand(command)

@@ -128,7 +128,9 @@ export class ConnectionPool {
       this.#dispatch()
       // What has not found a place by now has to wait, if there is room.
       const { maxWaiting } = this.#settings
-      if (this.#waiting - this.#attempts() > maxWaiting && site.waiting.includes(waiting)) {
+      if (!site.waiting.includes(waiting)) return
+      if (site.attempts.size < site.waiting.length) this.#note('wait', site, 0, `${site.waiting.length} wait`)
+      if (this.#waiting - this.#attempts() > maxWaiting) {
         this.#give(site, waiting, new HttpError('EBUSY', `more than ${maxWaiting} requests wait`, { sent: false }))
       }
     })
@@ -232,29 +234,33 @@ export class ConnectionPool {
   }
 
   #serve(site: Site): void {
-    // Requests whose turn it is, less those for which a connection is being opened.
+    let covered = 0
     for (const waiting of [...site.waiting]) {
-      const kept = this.#choose(site, waiting)
-      if (kept !== null) {
-        this.#assign(site, waiting, kept)
-        continue
+      const idle = this.#idle(site, waiting)
+      if (idle !== null) this.#assign(site, waiting, idle)
+      // The first ones get the connections that are being opened, unless another becomes free before.
+      else if (covered < site.attempts.size) covered++
+      else if (this.#makeRoom(site, waiting)) {
+        this.#dial(site)
+        covered++
+      } else {
+        const busy = this.#busy(site, waiting)
+        if (busy === null) return
+        this.#assign(site, waiting, busy)
       }
-      if (site.attempts.size >= site.waiting.length) return
-      if (!this.#makeRoom(site, waiting)) {
-        this.#note('wait', site, 0, `${site.waiting.length} wait`)
-        return
-      }
-      this.#dial(site)
     }
   }
 
-  /** A connection that takes the request now: an idle one, the last used first; else, when no other may be opened, one to pipeline on. */
-  #choose(site: Site, { request, after }: Waiting): KeptConnection | null {
-    const good = [...site.connections].filter((one) => one.id > after && one.canTake(request))
-    const idle = good.filter(({ isIdle }) => isIdle).sort((a, b) => b.idleSince - a.idleSince || b.id - a.id)
-    for (const connection of idle) if (connection.check()) return connection
-    if (this.#hasRoom(site)) return null
-    const busy = good.filter((one) => !one.isIdle && one.canTake(request))
+  /** The idle connection that was used last. */
+  #idle(site: Site, { after }: Waiting): KeptConnection | null {
+    const idle = [...site.connections].filter((one) => one.id > after && one.isIdle)
+    idle.sort((a, b) => b.idleSince - a.idleSince || b.id - a.id)
+    return idle.find((one) => one.check()) ?? null
+  }
+
+  /** The connection with the fewest requests under way that the request may be pipelined on. */
+  #busy(site: Site, { request, after }: Waiting): KeptConnection | null {
+    const busy = [...site.connections].filter((one) => one.id > after && one.canTake(request))
     return busy.sort((a, b) => a.outstanding - b.outstanding || a.id - b.id)[0] ?? null
   }
 

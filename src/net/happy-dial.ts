@@ -9,6 +9,8 @@ import type { DialOptions } from './options.ts'
 import type { TunSocket } from './socket.ts'
 import { abortError, connectError, lookupError } from './socket-errors.ts'
 
+type Finder = Pick<HostResolver, 'find'>
+
 /** What dialling needs of a host. */
 export type DialHost = Pick<DnsHost, 'scheduler' | 'stack' | 'connect'>
 
@@ -16,11 +18,7 @@ export type DialHost = Pick<DnsHost, 'scheduler' | 'stack' | 'connect'>
  * Opens a connection to `options.host`, a name. Rejects with the only error there was, or with an AggregateError of all that has the code
  * of the last, as Node's; with ETIMEDOUT after `timeoutMs`; with an AbortError.
  */
-export function happyDial(
-  host: DialHost,
-  resolver: Pick<HostResolver, 'find'>,
-  options: DialOptions,
-): Promise<TunSocket> {
+export function happyDial(host: DialHost, resolver: Finder, options: DialOptions): Promise<TunSocket> {
   const { signal, timeoutMs, host: name = 'localhost', ...rest } = options
   const { scheduler } = host
   const machine = new HappyEyeballs({ sourceOf: (to) => host.stack.ip.sourceFor(to) })
