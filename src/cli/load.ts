@@ -25,9 +25,9 @@ Examples:
   sudo tunstack load -c 50 -z 10s http://10.77.0.1:8080/             over our stack, against a server of the kernel
   tunstack load --kernel -c 50 -n 100000 http://127.0.0.1:8080/      the same over the kernel's own TCP: a comparison
   sudo tunstack load -c 4 -p 8 -n 10000 http://10.77.0.1:8080/       with eight requests under way on each connection
-  sudo tunstack load --rate 1000 -z 30s http://10.77.0.1:8080/ --loss 1%
+  sudo tunstack load -q 1000 -z 30s http://10.77.0.1:8080/ --loss 1%
 
-With --rate a request's time counts from when it was due, so that a server that stalls is seen to stall.
+With -q a request's time counts from when it was due, so that a server that stalls is seen to stall.
 Exit status: 0 when every request was answered, 1 otherwise; 2 bad command line, 77 no TUN device, 130 after Ctrl-C.`
 
 /** The command `load`. */
@@ -42,7 +42,7 @@ export function loadCommand(): Command {
     valueOption('-n, --requests <n>', 'requests in all (default: 200, without -z)', whole(1, 1e9)),
     valueOption('-z, --duration <time>', 'for how long, as 10s', parseDuration),
     valueOption('-p, --pipeline <depth>', 'requests under way on each connection', whole(1, 1000)).default(1),
-    valueOption('--rate <n>', 'requests a second in all (default: as fast as answers come)', whole(1, 1e7)),
+    valueOption('-q, --qps <n>', 'requests a second in all (default: as fast as answers come)', whole(1, 1e7)),
     new Option('-X, --request <method>', 'method').default('GET'),
     listOption('-H, --header <line>', "a header, 'Name: value'", String),
     new Option('-d, --data <text>', 'body of every request'),
@@ -81,7 +81,7 @@ export function loadPlan(text: string, raw: RawOptions): LoadPlan {
     requests: (raw.requests as number | undefined) ?? (duration === undefined ? 200 : Number.POSITIVE_INFINITY),
     durationUs: duration ?? Number.POSITIVE_INFINITY,
     depth: raw.pipeline as number,
-    rate: (raw.rate as number | undefined) ?? Number.POSITIVE_INFINITY,
+    rate: (raw.qps as number | undefined) ?? Number.POSITIVE_INFINITY,
     isSerial,
     request: {
       method: given === 'GET' && body !== undefined ? 'POST' : given,
