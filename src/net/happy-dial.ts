@@ -9,8 +9,6 @@ import type { DialOptions } from './options.ts'
 import type { TunSocket } from './socket.ts'
 import { abortError, connectError, lookupError } from './socket-errors.ts'
 
-type Finder = Pick<HostResolver, 'find'>
-
 /** What dialling needs of a host. */
 export type DialHost = Pick<DnsHost, 'scheduler' | 'stack' | 'connect'>
 
