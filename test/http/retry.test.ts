@@ -192,4 +192,18 @@ describe('what is repeated', () => {
     expect(await slow).toMatchObject({ code: 'ETIMEDOUT' })
     expect(pair.pool.counters.retries).toBe(0)
   })
+
+  it('beside a request that was made in the moment of the loss: both are answered', async () => {
+    // The reset and the new request meet in every order that a few turns of the program can make.
+    for (let turns = 0; turns < 8; turns++) {
+      const pair = farm({ maxPerOrigin: 1 })
+      await pair.get('/warm')
+      const lost = pair.get('/lost')
+      pair.servers[0].stream.destroy()
+      for (let i = 0; i < turns; i++) await Promise.resolve()
+      const other = pair.get('/other')
+      expect(await Promise.all([lost, other])).toEqual(['/lost', '/other'])
+      expect(pair.pool.waiting).toBe(0)
+    }
+  })
 })
