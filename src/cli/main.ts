@@ -9,6 +9,7 @@ import { fetchCommand } from './fetch.ts'
 import { iperf3Command } from './iperf3.ts'
 import { labCommand } from './lab.ts'
 import { reportError } from './lifecycle.ts'
+import { loadCommand } from './load.ts'
 import { packetdrillCommand } from './packetdrill.ts'
 import { pingCommand } from './ping.ts'
 import { printError } from './print.ts'
@@ -24,6 +25,7 @@ Examples:
   sudo tunstack ping -c 3 10.77.0.1
   sudo tunstack traceroute 10.78.0.2
   sudo tunstack dig www.example.com @10.77.0.1
+  sudo tunstack load -c 50 -z 10s http://10.77.0.1/   how long the answers of a server take
   sudo tunstack iperf3 -s                             then: iperf3 -c 10.77.0.2
   tunstack lab slow-start --report slow-start.html    an experiment in virtual time; needs no privileges
   tunstack packetdrill tests/                         scripts in virtual time; needs no privileges
@@ -53,6 +55,7 @@ export function program(): Command {
     tracerouteCommand(),
     digCommand(),
     iperf3Command(),
+    loadCommand(),
     packetdrillCommand(),
     labCommand(),
   ])
