@@ -139,3 +139,17 @@ test('when TIME-WAIT holds all ephemeral ports an active open is refused; with t
   expect(new Set(ports).size).toBe(100)
   expect(on.tcp.connectionCount).toBe(28_232)
 })
+
+test('connections get the ports of ephemeralPorts and no others; with none left it says so (RFC 6056 §3.2)', () => {
+  const s = new Stack({
+    addresses: ['10.0.0.2/24'],
+    mtu: 1500,
+    random: new SeededRandom(3),
+    ephemeralPorts: [5000, 5002],
+  })
+  const open = () => s.connect({ remote: ip('10.0.0.1'), remotePort: 80 }, 0).localPort
+  expect([open(), open(), open()].sort()).toEqual([5000, 5001, 5002])
+  expect(open).toThrow(code('EADDRNOTAVAIL'))
+  const wrong = { addresses: ['10.0.0.2/24'], mtu: 1500, random: new SeededRandom(3) }
+  expect(() => new Stack({ ...wrong, ephemeralPorts: [5002, 5000] })).toThrow('ephemeralPorts is [first, last]')
+})
