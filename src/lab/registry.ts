@@ -9,6 +9,7 @@ import { nagle } from './experiments/nagle.ts'
 import { nagleDelayedAck } from './experiments/nagle-delayed-ack.ts'
 import { segments } from './experiments/segments.ts'
 import { slowStart } from './experiments/slow-start.ts'
+import { timeWait } from './experiments/time-wait.ts'
 import type { Experiment } from './types.ts'
 
 /** All experiments: by the rows of the chapter first, then the classics. One line each, so that additions do not collide. */
@@ -20,6 +21,7 @@ export const EXPERIMENTS: readonly Experiment[] = [
   slowStart, // E10
   nagle, // E11
   nagleDelayedAck, // E12
+  timeWait, // E13
 ]
 
 /** The experiment of this name. @throws {TypeError} naming the nearest */
