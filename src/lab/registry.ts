@@ -2,11 +2,19 @@
 // Owns: the order in which they are listed. Does not own: any experiment.
 
 import { didYouMean } from '../base/suggest.ts'
+import { bufferbloat } from './experiments/bufferbloat.ts'
+import { cubicCurve } from './experiments/cubic-curve.ts'
 import { delayedAck } from './experiments/delayed-ack.ts'
+import { fairness } from './experiments/fairness.ts'
 import { fourValues } from './experiments/four-values.ts'
+import { gracefulClose } from './experiments/graceful-close.ts'
+import { halfClose } from './experiments/half-close.ts'
 import { handshake } from './experiments/handshake.ts'
 import { nagle } from './experiments/nagle.ts'
 import { nagleDelayedAck } from './experiments/nagle-delayed-ack.ts'
+import { nagleMatrix } from './experiments/nagle-matrix.ts'
+import { portExhaustion } from './experiments/port-exhaustion.ts'
+import { renoLaw } from './experiments/reno-law.ts'
 import { segments } from './experiments/segments.ts'
 import { slowStart } from './experiments/slow-start.ts'
 import { timeWait } from './experiments/time-wait.ts'
@@ -22,6 +30,14 @@ export const EXPERIMENTS: readonly Experiment[] = [
   nagle, // E11
   nagleDelayedAck, // E12
   timeWait, // E13
+  portExhaustion, // E14
+  halfClose, // E29
+  gracefulClose, // E30
+  nagleMatrix,
+  renoLaw,
+  cubicCurve,
+  fairness,
+  bufferbloat,
 ]
 
 /** The experiment of this name. @throws {TypeError} naming the nearest */
