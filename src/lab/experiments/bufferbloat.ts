@@ -66,7 +66,7 @@ export const bufferbloat = defineExperiment({
     rtt: { default: '40ms', unit: 'time', range: ['10ms', '200ms'], doc: 'round trip with empty queues' },
     buffer: { default: '300', unit: 'count', range: ['50', '2000'], doc: 'packets of the bloated queue' },
     seconds: {
-      default: '45',
+      default: '30',
       unit: 'count',
       range: ['15', '300'],
       doc: 'length of each run; the first third is not counted',
@@ -140,7 +140,7 @@ export const bufferbloat = defineExperiment({
       tables: [
         {
           title: 'Pings beside one transfer',
-          columns: ['', 'queue', 'use of the line %', 'median ping ms', '95 % below ms', 'dropped'],
+          columns: ['', 'queue', 'goodput, % of the line', 'median ping ms', '95 % below ms', 'dropped'],
           rows,
         },
       ],

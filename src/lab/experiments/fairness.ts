@@ -72,7 +72,7 @@ export const fairness = defineExperiment({
     rate: { default: '6mbit', unit: 'rate', range: ['1mbit', '100mbit'], doc: 'of the bottleneck' },
     rtt: { default: '40ms', unit: 'time', range: ['20ms', '200ms'], doc: 'round trip of the short ones' },
     seconds: {
-      default: '45',
+      default: '30',
       unit: 'count',
       range: ['10', '300'],
       doc: 'length of each run; the first third is not counted',
@@ -130,12 +130,12 @@ export const fairness = defineExperiment({
         ),
         claimAtMost(
           {
-            text: 'CUBIC is no harder on the long one than Reno’s bound.',
+            text: 'CUBIC is milder to the long one than Reno.',
             because: 'RFC 9438 §5.1: its growth depends on time, not on round trips',
             unit: 'times',
           },
           cubic,
-          16,
+          reno,
         ),
       ],
       tables: [
