@@ -36,7 +36,7 @@ function sentencesOf({ connections }: WorldRecord, most: number): string[] {
       ...heldBack(
         host,
         ends.flatMap(({ holds }) => holds),
-        'sent nothing for',
+        'was held back for',
       ),
     )
     weighed.push(
