@@ -13,6 +13,7 @@ import { packetdrillCommand } from './packetdrill.ts'
 import { pingCommand } from './ping.ts'
 import { printError } from './print.ts'
 import { serveCommand } from './serve.ts'
+import { tracerouteCommand } from './traceroute.ts'
 import { packageVersion } from './version.ts'
 
 const EXAMPLES = `
@@ -21,6 +22,7 @@ Examples:
   sudo tunstack serve .                               then: curl http://10.77.0.2/
   sudo tunstack fetch -v http://10.77.0.1:8080/       from a server of this machine's kernel
   sudo tunstack ping -c 3 10.77.0.1
+  sudo tunstack traceroute 10.78.0.2
   sudo tunstack dig www.example.com @10.77.0.1
   sudo tunstack iperf3 -s                             then: iperf3 -c 10.77.0.2
   tunstack lab slow-start --report slow-start.html    an experiment in virtual time; needs no privileges
@@ -48,6 +50,7 @@ export function program(): Command {
     serveCommand(),
     fetchCommand(),
     pingCommand(),
+    tracerouteCommand(),
     digCommand(),
     iperf3Command(),
     packetdrillCommand(),

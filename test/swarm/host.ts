@@ -105,6 +105,7 @@ export class Host implements SideHost {
   progress(): void {
     this.#world.progressAt = this.now()
     this.#world.idleSteps = 0
+    this.#world.strides++
   }
 
   fail(side: Side, what: string): void {
@@ -164,7 +165,9 @@ export class Host implements SideHost {
     }
     if (stack.nextDeadline() <= clock) stack.handleTimeout(clock)
     for (let turn = 0; ; turn++) {
+      const before = world.strides
       this.#tell()
+      if (world.strides > before) turn = 0 // an application wrote or read: that ends
       let count = 0
       while (stack.pollTransmit(SCRATCH, clock)) {
         if (++count > 20_000) world.fail('livelock', `host ${this.index} sends ${count} packets at once`)

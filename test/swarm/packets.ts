@@ -95,6 +95,10 @@ export function strayTcp(src: IpAddress, dst: IpAddress, port: number, flags: nu
   return wrap(src, dst, PROTOCOL.TCP, body)
 }
 
+/** The source port of a packet without IP options. */
+export const sourcePortOf = ({ bytes, start }: Packet): number =>
+  get16(bytes, start + (bytes[start] >>> 4 === 4 ? 20 : 40))
+
 /**
  * Turns over one bit that a checksum covers: any of IPv4; of IPv6 the addresses and what follows. One bit always shows in a sum of
  * ones' complement, so that nobody may take such a packet. A second one might put the sum right again: each packet is harmed once.

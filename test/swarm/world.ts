@@ -8,12 +8,12 @@ import { VirtualTime } from '../../src/sim/virtual-time.ts'
 import type { Connection } from '../../src/tcp/connection.ts'
 import { TcpError } from '../../src/tcp/errors.ts'
 import type { Tcb } from '../../src/tcp/tcb.ts'
-import type { Case, FlowPlan, Incident } from './case.ts'
+import type { AppPlan, Case, FlowPlan, Incident } from './case.ts'
 import { Dice } from './dice.ts'
 import { Host, MD5_KEY } from './host.ts'
 import { excuseOf, judgeEnd } from './judge.ts'
 import type { Notes } from './notes.ts'
-import { copyOf, echoRequest, icmpAbout, release, strayTcp, tokenOf, tooBig } from './packets.ts'
+import { copyOf, echoRequest, icmpAbout, release, sourcePortOf, strayTcp, tokenOf, tooBig } from './packets.ts'
 import { Side } from './side.ts'
 import { keyOf } from './stream.ts'
 import { type Carrier, Wire } from './wire.ts'
@@ -27,6 +27,23 @@ const IDLE_STEPS = 60_000
 /** More seldom than this events are no livelock: keep-alive probes that are answered, for an hour. */
 const STEP_US = 5000
 const EVENTS = 3_000_000
+
+/** The application of a connection that nobody opened: reads nothing and ends it. */
+const NOBODY: AppPlan = {
+  bytes: 0,
+  chunk: 1,
+  writeUs: 0,
+  readBytes: 0,
+  readUs: 0,
+  stallAt: 0,
+  stallUs: 0,
+  urgentEvery: 0,
+  more: false,
+  discardAt: -1,
+  ending: 'unread',
+  endUs: 1,
+  changes: [],
+}
 
 /** Why a run failed. */
 export interface Failure {
@@ -84,12 +101,16 @@ export class World implements Carrier {
   tap: ((host: number, packet: Packet, direction: 'in' | 'out') => void) | null = null
   progressAt = START
   idleSteps = 0
+  /** Times that an application wrote or read something. */
+  strides = 0
   latest: { host: number; tcb: Tcb } | null = null
   failure: Failure | null = null
   readonly #d: Dice
   readonly #wires: { ab: Wire; ba: Wire }[]
   readonly #routes: Wire[][][]
   readonly #byAddress = new Map<number, number>()
+  /** The source ports of packets that nobody stands behind. */
+  readonly #forged = new Set<number>()
   readonly #kept: Packet[] = []
   readonly #lastSent: (Packet | null)[]
   readonly #keeps: boolean
@@ -298,7 +319,12 @@ export class World implements Carrier {
       const ghost = { ...plan.server, bytes: 0, ending: 'abort' as const, endUs: 60e6, changes: [], stallUs: 0 }
       return new Side(host, connection, plan.id, true, ghost, keys, true)
     }
-    this.fail('stranger', `host ${host.index} accepted a connection from port ${tcb.remotePort} that nobody opened`)
+    // Without cookies a SYN with text that nobody stands behind is accepted like any other (RFC 7413 §4.1.3): that is why they exist.
+    const isForged = tcb.config.fastOpen && tcb.config.fastOpenCookieless && this.#forged.has(tcb.remotePort)
+    if (!isForged)
+      this.fail('stranger', `host ${host.index} accepted a connection from port ${tcb.remotePort} that nobody opened`)
+    this.notes.count('ends', 'ghosts')
+    return new Side(host, connection, -1, true, NOBODY, [0, 0], true)
   }
 
   /** A host has sent a packet. */
@@ -418,7 +444,9 @@ export class World implements Carrier {
       case 'probe': {
         const host = this.hosts[incident.host]
         const other = this.hosts[(incident.host + 1) % this.hosts.length]
-        this.#deliverAt(this.now(), strayTcp(other.address, host.address, incident.port, incident.flags, this.#d), host)
+        const stray = strayTcp(other.address, host.address, incident.port, incident.flags, this.#d)
+        this.#forged.add(sourcePortOf(stray))
+        this.#deliverAt(this.now(), stray, host)
         break
       }
     }
