@@ -4,17 +4,23 @@
   const data = JSON.parse(document.getElementById('data').textContent)
   const esc = (text) => String(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`)
   const colour = (i) => `var(--c${i % 8})`
-  const CAUSE_NAMES = Object.keys(data.causes)
-  const causeColour = (name) => {
-    const fixed = {
-      travel: 'var(--c0)',
-      server: 'var(--c7)',
-      retransmission: 'var(--bad)',
-      handshake: 'var(--c3)',
-      'slow-start': 'var(--c1)',
-    }
-    return fixed[name] ?? colour([4, 2, 5, 6][CAUSE_NAMES.indexOf(name) % 4])
+  const mix = (a, b) => `color-mix(in srgb, var(--${a}) 60%, var(--${b}))`
+  const CAUSE_COLOURS = {
+    resolve: 'var(--c2)',
+    handshake: 'var(--c3)',
+    request: 'var(--c4)',
+    server: 'var(--c7)',
+    travel: 'var(--c0)',
+    'slow-start': 'var(--c1)',
+    'congestion-avoidance': 'var(--c6)',
+    nagle: 'var(--c5)',
+    'nagle-delayed-ack': mix('c5', 'ink'),
+    'delayed-ack': mix('c3', 'ink'),
+    'peer-window': mix('c2', 'ink'),
+    retransmission: 'var(--bad)',
+    pacing: mix('c4', 'ink'),
   }
+  const causeColour = (name) => CAUSE_COLOURS[name] ?? 'var(--c7)'
   const HOLD_COLOURS = {
     nagle: 'var(--c5)',
     cwnd: 'var(--c1)',
@@ -293,12 +299,13 @@
     const points = isSorted ? visible(curve.points, x0, x1) : curve.points
     const { shape = 'line', colour: c } = curve
     if (shape === 'dots' || shape === 'crosses') {
+      const size = points.length < 80 ? 6 : 3.2
       const path = points.map(([x, y]) =>
         shape === 'dots'
-          ? `M${r1(s.x(x) - 1.6)} ${r1(s.y(y))}h3.2`
+          ? `M${r1(s.x(x) - size / 2)} ${r1(s.y(y))}h${size}`
           : `M${r1(s.x(x) - 4)} ${r1(s.y(y) - 4)}l8 8m0 -8l-8 8`,
       )
-      return `<path d="${path.join('')}" fill="none" stroke="${c}" stroke-width="${shape === 'dots' ? 3.2 : 1.7}"/>`
+      return `<path d="${path.join('')}" fill="none" stroke="${c}" stroke-width="${shape === 'dots' ? size : 1.7}"/>`
     }
     if (shape === 'bars') {
       return points
@@ -439,9 +446,10 @@
     const shown = rows.slice(0, MOST_RUNGS)
     if (shown.length === 0) return null
     const names = world.hosts.filter((name) => shown.some(({ p }) => p[P.from] === name || p[P.to] === name))
-    const gap = Math.max(420, 900 / Math.max(1, names.length - 1))
-    const left = 120
-    const width = left + gap * Math.max(1, names.length - 1) + 130
+    const room = (host.clientWidth || 900) - 20
+    const left = room < 600 ? 64 : 120
+    const gap = Math.max(room < 600 ? 300 : 420, (room - 2 * left) / Math.max(1, names.length - 1))
+    const width = left + gap * Math.max(1, names.length - 1) + left
     const x = (name) => left + gap * Math.max(0, names.indexOf(name))
     const events = shown.flatMap(({ p, i }) => [
       ...(p[P.sent] >= 0 ? [{ at: p[P.sent], i, isSent: true }] : []),
@@ -455,7 +463,7 @@
     for (const event of events) {
       const pause = event.at - last
       if (pause > 0) y += Math.min(44, 4 + 5 * Math.log2(1 + pause / 1000))
-      y += 13
+      y += 15
       place.set(`${event.i}${event.isSent ? 's' : 'r'}`, y)
       stops.push([event.at, y])
       last = event.at
@@ -532,11 +540,13 @@
     ].join(' ')
     const most = Math.max(20, Math.floor(Math.abs(b - a) / 6.8))
     const label = text.length > most ? `${text.slice(0, most - 1)}…` : text
+    const slope = Math.abs((y2 - y1) / (endX - startX || 1))
+    const labelY = (y1 + y2) / 2 - slope * label.length * 3.4 - 3
     const time = (at, end, y) =>
       `<text class="time" x="${x(end) + (names.indexOf(end) === 0 ? -14 : 14)}" y="${r1(y + 4)}" text-anchor="${names.indexOf(end) === 0 ? 'end' : 'start'}">${(at / 1000).toFixed(1)}</text>`
     return (
       `<g class="${classes}" data-packet="${i}"><title>${esc(p[P.line])}</title><line class="arrow" x1="${startX}" y1="${r1(y1)}" x2="${r1(endX)}" y2="${r1(y2)}" marker-end="url(#tip)"/>${cross}` +
-      `<text x="${(a + b) / 2}" y="${r1((y1 + y2) / 2 - 2)}" text-anchor="middle">${esc(label)}</text>${isStray ? '' : time(p[P.sent], p[P.from], y1)}</g>`
+      `<text x="${(a + b) / 2}" y="${r1(labelY)}" text-anchor="middle">${esc(label)}</text>${isStray ? '' : time(p[P.sent], p[P.from], y1)}</g>`
     )
   }
 

@@ -2,13 +2,22 @@
 // Owns: the order in which they are listed. Does not own: any experiment.
 
 import { didYouMean } from '../base/suggest.ts'
+import { bufferbloat } from './experiments/bufferbloat.ts'
+import { cubicCurve } from './experiments/cubic-curve.ts'
 import { delayedAck } from './experiments/delayed-ack.ts'
+import { fairness } from './experiments/fairness.ts'
 import { fourValues } from './experiments/four-values.ts'
+import { gracefulClose } from './experiments/graceful-close.ts'
+import { halfClose } from './experiments/half-close.ts'
 import { handshake } from './experiments/handshake.ts'
 import { nagle } from './experiments/nagle.ts'
 import { nagleDelayedAck } from './experiments/nagle-delayed-ack.ts'
+import { nagleMatrix } from './experiments/nagle-matrix.ts'
+import { portExhaustion } from './experiments/port-exhaustion.ts'
+import { renoLaw } from './experiments/reno-law.ts'
 import { segments } from './experiments/segments.ts'
 import { slowStart } from './experiments/slow-start.ts'
+import { timeWait } from './experiments/time-wait.ts'
 import type { Experiment } from './types.ts'
 
 /** All experiments: by the rows of the chapter first, then the classics. One line each, so that additions do not collide. */
@@ -20,6 +29,15 @@ export const EXPERIMENTS: readonly Experiment[] = [
   slowStart, // E10
   nagle, // E11
   nagleDelayedAck, // E12
+  timeWait, // E13
+  portExhaustion, // E14
+  halfClose, // E29
+  gracefulClose, // E30
+  nagleMatrix,
+  renoLaw,
+  cubicCurve,
+  fairness,
+  bufferbloat,
 ]
 
 /** The experiment of this name. @throws {TypeError} naming the nearest */

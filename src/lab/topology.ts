@@ -196,8 +196,8 @@ export function checkTopology(topology: Topology): void {
   }
   for (const [name, addresses] of addressesOf(topology)) {
     for (const address of addresses) {
-      if (parseAddress(address.replace(/\/.*/, '')) === null)
-        throw new TypeError(`'${address}' of ${name} is no IP address`)
+      const [text] = address.split('/')
+      if (parseAddress(text) === null) throw new TypeError(`'${text}' of ${name} is no IP address`)
     }
   }
   const reached = reachable(topology, nodes[0])

@@ -6,7 +6,7 @@
 //     const { status, bytes } = await browser.get('http://server/')
 
 import type { Micros } from '../base/time.ts'
-import { type FetchOptions, HttpClient } from '../http/client.ts'
+import { type FetchOptions, HttpClient, type HttpClientOptions } from '../http/client.ts'
 import { HttpServer } from '../http/server.ts'
 import type { Handler } from '../http/server-message.ts'
 import type { HttpServerOptions } from '../http/server-options.ts'
@@ -44,8 +44,8 @@ export interface Fetched {
   readonly endedAt: Micros
 }
 
-/** How a client is set up; Nagle is off unless `noDelay` is false. */
-export interface BrowseOptions {
+/** How a client is set up; Nagle is off unless `connect.noDelay` says otherwise. */
+export interface BrowseOptions extends Partial<Omit<HttpClientOptions, 'connect' | 'scheduler'>> {
   readonly connect?: Partial<DialOptions>
   /** False opens a connection for each request. Default true. */
   readonly keepAlive?: boolean
@@ -53,21 +53,23 @@ export interface BrowseOptions {
 
 /** A client whose exchanges are remembered. */
 export interface Browser {
-  /** One exchange, with the whole body read. Several at a time take a connection each. */
+  /** One exchange, with the whole body read. */
   get(url: string, options?: FetchOptions): Promise<Fetched>
   readonly client: HttpClient
 }
 
 /** A client on a host of a world. */
 export function browse(world: World, host: string, options: BrowseOptions = {}): Browser {
-  const connectedAt = new WeakMap<AbortSignal, Micros>()
+  const { connect = {}, keepAlive = true, ...rest } = options
   const client = new HttpClient({
+    keepAliveUs: keepAlive ? Number.POSITIVE_INFINITY : 0,
+    ...rest,
     scheduler: world.time,
-    ...(options.keepAlive === false ? { keepAliveUs: 0 } : { keepAliveUs: Number.POSITIVE_INFINITY }),
-    connect: async (origin, { signal }) => {
+    connect: async (origin, { dial }) => {
+      if (dial !== undefined) dial.connectStartAt = world.now()
       const target = { host: origin.host, port: origin.port, allowHalfOpen: true, noDelay: true }
-      const socket = await world.host(host).connect({ ...target, ...options.connect })
-      if (signal !== undefined) connectedAt.set(signal, world.now())
+      const socket = await world.host(host).connect({ ...target, ...connect })
+      if (dial !== undefined) dial.connectEndAt = world.now()
       return socket as ByteStream
     },
   })
@@ -75,22 +77,21 @@ export function browse(world: World, host: string, options: BrowseOptions = {}):
     client,
     async get(url, more = {}) {
       const startedAt = world.now()
-      const { signal } = new AbortController() // names this exchange to `connect`
-      const headers = options.keepAlive === false ? { connection: 'close' } : undefined
-      const response = await client.fetch(url, { headers, ...more, signal })
+      const headers = keepAlive ? undefined : { connection: 'close' }
+      const response = await client.fetch(url, { headers, ...more })
       const body = await response.bytes(1 << 28)
       const { sentAt, firstByteAt } = response.timings
-      const opened = connectedAt.get(signal)
+      const use = response.connection
       const target = new URL(url)
       world.noteTransaction({
         name: `${more.method ?? 'GET'} ${target.pathname}${target.search}`,
         host,
         connection: -1,
-        isReused: opened === undefined,
+        isReused: use?.reused ?? false,
         status: response.status,
         bytes: body.length,
         startedAt,
-        connectedAt: opened ?? startedAt,
+        connectedAt: Math.max(startedAt, use === null || use.reused ? startedAt : use.dial.connectEndAt),
         sentAt,
         firstByteAt,
         endedAt: world.now(),

@@ -6,8 +6,8 @@ import type { ConnectionRecord, EndRecord, HoldSpan, ResentPoint, WorldRecord } 
 
 /** Less than this is not worth a word. */
 const LEAST_US = 1000
-/** Sentences of one world. */
-const MOST_SENTENCES = 6
+/** Sentences of all worlds together, and the least of each. */
+const MOST_SENTENCES = 16
 
 interface Weighed {
   readonly weight: number
@@ -21,13 +21,14 @@ const clauseOf = (clause: string): string => (clause === '' ? '' : ` (${clause})
 
 /** What the worlds of a run have to say; each sentence begins with its world when there are several. */
 export function whySentences(worlds: readonly WorldRecord[]): string[] {
+  const most = Math.max(2, Math.floor(MOST_SENTENCES / Math.max(1, worlds.length)))
   return worlds.flatMap((world) => {
     const prefix = worlds.length > 1 ? `${world.label}: ` : ''
-    return sentencesOf(world).map((text) => prefix + text)
+    return sentencesOf(world, Math.min(most, 6)).map((text) => prefix + text)
   })
 }
 
-function sentencesOf({ connections }: WorldRecord): string[] {
+function sentencesOf({ connections }: WorldRecord, most: number): string[] {
   const all = merged(connections)
   const weighed: Weighed[] = []
   for (const [host, ends] of all) {
@@ -35,7 +36,7 @@ function sentencesOf({ connections }: WorldRecord): string[] {
       ...heldBack(
         host,
         ends.flatMap(({ holds }) => holds),
-        'sent nothing for',
+        'was held back for',
       ),
     )
     weighed.push(
@@ -54,7 +55,7 @@ function sentencesOf({ connections }: WorldRecord): string[] {
   }
   return weighed
     .sort((a, b) => b.weight - a.weight)
-    .slice(0, MOST_SENTENCES)
+    .slice(0, most)
     .map(({ text }) => text)
 }
 

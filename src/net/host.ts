@@ -71,6 +71,8 @@ export interface HostOptions {
   readonly hopLimit?: number
   /** Most connections in TIME-WAIT; over that the oldest goes (Linux's tcp_max_tw_buckets). Default 65536; Infinity for no limit. */
   readonly timeWaitMax?: number
+  /** First and last port of those that TCP's connections get by themselves (Linux's ip_local_port_range). Default 32768 to 60999. */
+  readonly ephemeralPorts?: readonly [number, number]
   /** Most connections closed by their socket and not over; one more is reset (Linux's tcp_max_orphans). Default 32768. */
   readonly orphanMax?: number
   /** Most challenge acknowledgements in a second, about, of all connections (RFC 5961 §10). Default 1000; Infinity for no limit. */
@@ -90,6 +92,7 @@ const HOST_OPTIONS: Readonly<Record<keyof HostOptions, true>> = {
   tcp: true,
   hopLimit: true,
   timeWaitMax: true,
+  ephemeralPorts: true,
   orphanMax: true,
   challengeAcksPerSecond: true,
   lookup: true,
@@ -142,6 +145,7 @@ export class Host extends EventEmitter {
       hopLimit: options.hopLimit,
       ...(options.routes === undefined ? {} : { routes: options.routes.map(readRoute) }),
       timeWaitMax: options.timeWaitMax,
+      ephemeralPorts: options.ephemeralPorts,
       orphanMax: options.orphanMax,
       challengeAcksPerSecond: options.challengeAcksPerSecond,
     })

@@ -38,6 +38,8 @@ export interface StackConfig {
   readonly routes?: readonly Route[]
   /** Most connections in TIME-WAIT, most orphans, and challenge acknowledgements in a second: see TcpLayerOptions. */
   readonly timeWaitMax?: number
+  /** First and last port of those that TCP's connections get by themselves. Default 32768 to 60999. */
+  readonly ephemeralPorts?: readonly [number, number]
   readonly orphanMax?: number
   readonly challengeAcksPerSecond?: number
   /** Gives initial sequence numbers instead of RFC 6528's; for tests at the wrap and for replays. */
@@ -69,6 +71,7 @@ export class Stack {
       offload: config.offload ?? NO_OFFLOAD,
       ...(config.tcp === undefined ? {} : { config: config.tcp }),
       ...(config.timeWaitMax === undefined ? {} : { timeWaitMax: config.timeWaitMax }),
+      ...(config.ephemeralPorts === undefined ? {} : { ephemeralPorts: config.ephemeralPorts }),
       ...(config.orphanMax === undefined ? {} : { orphanMax: config.orphanMax }),
       ...(config.challengeAcksPerSecond === undefined ? {} : { challengeAcksPerSecond: config.challengeAcksPerSecond }),
       ...(config.isn === undefined ? {} : { isn: config.isn }),
