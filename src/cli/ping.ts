@@ -78,7 +78,7 @@ export function pingCommand(): Command {
 async function ping(address: string, settings: PingSettings, life: Lifecycle): Promise<number> {
   const { json, quiet } = settings.host
   if (quiet || json) life.info = () => undefined
-  const opened = await openHost(settings.host, life)
+  const opened = await openHost(settings.host, life, { control: 'ping' })
   if (!json) print(pingTitle(address, settings.payloadBytes))
   const run = new PingRun(address, settings, opened)
   const elapsedUs = await run.run(life.stop)
