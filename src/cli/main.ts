@@ -8,6 +8,7 @@ import { EXIT } from './errors.ts'
 import { fetchCommand } from './fetch.ts'
 import { ipCommand } from './ip.ts'
 import { iperf3Command } from './iperf3.ts'
+import { labCommand } from './lab.ts'
 import { reportError } from './lifecycle.ts'
 import { nstatCommand } from './nstat.ts'
 import { packetdrillCommand } from './packetdrill.ts'
@@ -28,6 +29,7 @@ Examples:
   sudo tunstack dig www.example.com @10.77.0.1
   sudo tunstack iperf3 -s                             then: iperf3 -c 10.77.0.2
   sudo tunstack ss -tin                               sockets of a running serve; ip addr, nstat: what else it has
+  tunstack lab slow-start --report slow-start.html    an experiment in virtual time; needs no privileges
   tunstack packetdrill tests/                         scripts in virtual time; needs no privileges
   unshare -Urn tunstack ping 10.77.0.1                without sudo, where /dev/net/tun may be opened
 
@@ -59,6 +61,7 @@ export function program(): Command {
     ssCommand(),
     ipCommand(),
     nstatCommand(),
+    labCommand(),
   ])
     root.addCommand(command)
   for (const command of [root, ...root.commands]) {

@@ -70,6 +70,12 @@ export class HeaderList implements Iterable<readonly [name: string, value: strin
     return this
   }
 
+  /** Adds to the value of the last line, as a folded line does (RFC 9112 §5.2). Validated by the reader already. */
+  extendLastUnchecked(text: string): void {
+    const last = this.#values.length - 1
+    this.#values[last] = this.#values[last] === '' ? text : `${this.#values[last]} ${text}`
+  }
+
   /**
    * Replaces all lines of that name by one, at the place of the first.
    * @throws {TypeError} as `append`

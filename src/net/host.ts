@@ -18,11 +18,20 @@ import { attachServer } from './attach.ts'
 import { Hold, HostCore, safely } from './core.ts'
 import { type RemoteInfo, TunDgramSocket } from './dgram.ts'
 import type { DgramOptions } from './dgram-arguments.ts'
+import {
+  connectDirect,
+  type DirectHandler,
+  type DirectListenOptions,
+  type DirectServer,
+  type DirectSocket,
+  listenDirect,
+} from './direct.ts'
 import { type DnsOptions, HostResolver } from './dns.ts'
 import { HostDnsServer, type HostDnsServerOptions } from './dns-server.ts'
 import { happyDial } from './happy-dial.ts'
 import {
   type ConnectArguments,
+  type ConnectOptions,
   type CreateConnectionOptions,
   checkMilliseconds,
   connectArguments,
@@ -265,6 +274,19 @@ export class Host extends EventEmitter {
       })
     })
     return server
+  }
+
+  /**
+   * Opens a port whose connections have callbacks instead of streams: for those who want what a Duplex costs. See DirectHandler.
+   * @throws {SocketError} EADDRINUSE and its like @throws {TypeError | RangeError} for what cannot be meant
+   */
+  listenDirect(options: DirectListenOptions, handler: DirectHandler): DirectServer {
+    return listenDirect(this.#core, options, handler)
+  }
+
+  /** Opens a connection with callbacks instead of a stream, to an address. @throws as listenDirect: what fails later goes to `onClose` */
+  connectDirect(options: ConnectOptions, handler: DirectHandler): DirectSocket {
+    return connectDirect(this.#core, options, handler)
   }
 
   /**

@@ -3,14 +3,28 @@
 
 export type { Lingered } from './ack-waiters.ts'
 export { TunAgent, TunHttpsAgent } from './agent.ts'
+export { type ContentDecoder, contentDecoders } from './content-codings.ts'
 
 export { type RemoteInfo, TunDgramSocket } from './dgram.ts'
 export type { DatagramData, DgramBindOptions, DgramOptions, SendCallback } from './dgram-arguments.ts'
 
+export { type DirectHandler, type DirectListenOptions, DirectServer, DirectSocket } from './direct.ts'
 export { type DnsOptions, HostResolver } from './dns.ts'
 export { HostDnsServer, type HostDnsServerOptions } from './dns-server.ts'
 
 export { createHost, Host, type HostObserver, type HostOptions } from './host.ts'
+export { type NodeCoding, nodeCodings } from './http-codings.ts'
+export {
+  type AddressFinder,
+  type ConnectPhase,
+  type HttpConnectContext,
+  type HttpConnector,
+  type HttpConnectorOptions,
+  type HttpDialTimes,
+  type HttpTarget,
+  httpConnector,
+  secureOver,
+} from './http-connect.ts'
 export type {
   ConnectArguments,
   ConnectOptions,

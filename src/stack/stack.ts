@@ -118,6 +118,7 @@ export class Stack {
   /** Writes the next packet to send into `packet`; false when there is none now. What is for this host itself arrives meanwhile. */
   pollTransmit(packet: Packet, now: Micros): boolean {
     for (;;) {
+      if (packet.tailEnd > 0) packet.dropTail()
       if (this.ip.pollTransmit(packet, now) || this.#pollTcp(packet, now)) {
         if (!this.ip.toSelf) return true
         this.#loopback.put(packet)

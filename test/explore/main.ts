@@ -2,29 +2,61 @@
 //     npm run explore -- [--faults K] [--world NAME] [--config NAME] [--minutes M] [--replay STRING]
 // Owns: the command line. Does not own: the search (search.ts), the ladder (ladder.ts).
 
-import { parseArgs } from 'node:util'
+import { Command, InvalidArgumentError } from 'commander'
 import { ladder, readReplay, replayString, shorten } from './ladder.ts'
 import { judgeMatrix, matrixText } from './matrix.ts'
 import { search } from './search.ts'
 import { CONFIGS, WORLDS } from './worlds.ts'
 
-const { values } = parseArgs({
-  options: {
-    faults: { type: 'string' },
-    world: { type: 'string' },
-    config: { type: 'string' },
-    minutes: { type: 'string' },
-    replay: { type: 'string' },
-    /** No ladders and no matrix. */
-    quiet: { type: 'boolean' },
-  },
-})
+interface Options {
+  faults?: number
+  world?: string
+  config?: string
+  minutes: number
+  replay?: string
+  quiet: boolean
+}
+
+const command = new Command('explore')
+  .description(
+    'Two small stacks, every order of events, up to K faults: searches each world whole and says what it found.',
+  )
+  .option(
+    '--faults <k>',
+    'losses, duplicates, delays in one path (default: as the world and its settings can bear)',
+    wholeNumber,
+  )
+  .option('--world <names>', `with commas; of ${WORLDS.map(({ name }) => name).join(', ')}`)
+  .option('--config <names>', `with commas; of ${Object.keys(CONFIGS).join(', ')}`)
+  .option('--minutes <m>', 'for all of it; what is not whole then is said to be so', positive, 1e9)
+  .option('--replay <string>', 'one path again, as a ladder')
+  .option('--quiet', 'no ladders and no matrix', false)
+  .parse()
+const known = { world: WORLDS.map(({ name }) => name), config: Object.keys(CONFIGS) }
+for (const option of ['world', 'config'] as const) {
+  const bad = command
+    .getOptionValue(option)
+    ?.split(',')
+    .find((name: string) => !known[option].includes(name))
+  if (bad !== undefined) command.error(`error: there is no ${option} '${bad}'; there are ${known[option].join(', ')}`)
+}
+const values = command.opts<Options>()
+
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('a whole number is meant.')
+  return Number(text)
+}
+
+function positive(text: string): number {
+  if (!(Number(text) > 0)) throw new InvalidArgumentError('a number above 0 is meant.')
+  return Number(text)
+}
 
 /** The settings with which the full number of faults is tried. */
 const FULL: readonly string[] = ['plain', 'modern']
 
 function explore(): number {
-  const minutes = Number(values.minutes ?? 1e9)
+  const minutes = values.minutes
   const startedAt = performance.now()
   const total = new Map<string, number>()
   let isGood = true
@@ -36,10 +68,8 @@ function explore(): number {
   })
   runs.forEach(({ spec, configName }, i) => {
     const tcp = CONFIGS[configName]
-    if (tcp === undefined)
-      throw new RangeError(`no settings ${configName}; there are ${Object.keys(CONFIGS).join(', ')}`)
     const usual = FULL.includes(configName) ? (spec.most ?? 1) : Math.min(1, spec.most ?? 1)
-    const faults = values.faults === undefined ? usual : Number(values.faults)
+    const faults = values.faults === undefined ? usual : values.faults
     // What earlier ones have left over of their time is shared by those that follow.
     const mostSeconds = (minutes * 60 - (performance.now() - startedAt) / 1000) / (runs.length - i)
     const found = search({ spec, configName, tcp, faults, mostSeconds })
@@ -54,11 +84,11 @@ function explore(): number {
       isGood = false
       const path = shorten(spec, tcp, faults, failure)
       console.log(`\nFAILED: ${failure.what}`)
-      if (values.quiet !== true) console.log(ladder(spec, tcp, faults, path))
+      if (!values.quiet) console.log(ladder(spec, tcp, faults, path))
       console.log(`npm run explore -- --replay ${replayString(spec, configName, faults, path)}\n`)
     }
   })
-  if (values.quiet !== true) console.log(`\nRFC 9293 figure 5, transitions seen:\n${matrixText(total)}`)
+  if (!values.quiet) console.log(`\nRFC 9293 figure 5, transitions seen:\n${matrixText(total)}`)
   if (values.world === undefined && values.minutes === undefined) {
     for (const complaint of judgeMatrix(total)) {
       isGood = false

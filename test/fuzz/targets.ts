@@ -1,13 +1,15 @@
 // All that is fuzzed, by name.
 
+import { dnsTarget } from './dns-target.ts'
 import { httpTarget } from './http-target.ts'
 import { ipTarget } from './ip-target.ts'
 import { parserTarget } from './parser-target.ts'
+import { scriptTarget } from './script-target.ts'
 import type { Target } from './target.ts'
 import { tcpTarget } from './tcp-world.ts'
 
 /** The targets. */
-export const TARGETS: readonly Target[] = [tcpTarget, ipTarget, httpTarget, parserTarget]
+export const TARGETS: readonly Target[] = [tcpTarget, ipTarget, httpTarget, parserTarget, dnsTarget, scriptTarget]
 
 /** The target of that name. @throws {RangeError} */
 export function targetOf(name: string): Target {

@@ -10,7 +10,7 @@
 
 import { fork } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
+import { Command, InvalidArgumentError } from 'commander'
 import { bundled } from './bundle.ts'
 import { type Case, caseFromJson, caseToJson } from './case.ts'
 import { drawCase } from './draw.ts'
@@ -19,18 +19,39 @@ import { ladderOf, runCase } from './once.ts'
 import { shrink } from './shrink.ts'
 import type { Report } from './worker.ts'
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '' },
-    from: { type: 'string', default: '0' },
-    minutes: { type: 'string', default: '' },
-    jobs: { type: 'string', default: '2' },
-    seed: { type: 'string' },
-    case: { type: 'string' },
-    shrink: { type: 'boolean', default: false },
-    rungs: { type: 'string', default: '50' },
-  },
-})
+interface Options {
+  seeds?: number
+  from: number
+  minutes?: number
+  jobs: number
+  seed?: number
+  case?: string
+  shrink: boolean
+  rungs: number
+}
+
+const command = new Command('swarm')
+  .description('Whole networks in virtual time, each from one seed; a seed that fails is told, and exits with 1.')
+  .option('--seeds <n>', 'how many (default: 1000, or as many as --minutes allow)', wholeNumber)
+  .option('--from <n>', 'the first seed', wholeNumber, 0)
+  .option('--minutes <m>', 'stop after so long; with --shrink: how long to look for a smaller case', positive)
+  .option('--jobs <n>', 'processes', wholeNumber, 2)
+  .option('--seed <n>', 'one again: what failed, and its last packets', wholeNumber)
+  .option('--case <file>', 'a case as --shrink prints it')
+  .option('--shrink', 'prints a smaller case that fails in the same way, as JSON', false)
+  .option('--rungs <n>', 'most packets of the ladder', wholeNumber, 50)
+  .parse()
+const options = command.opts<Options>()
+
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('a whole number is meant.')
+  return Number(text)
+}
+
+function positive(text: string): number {
+  if (!(Number(text) > 0)) throw new InvalidArgumentError('a number above 0 is meant.')
+  return Number(text)
+}
 
 /** One case: how it went, and if it failed what one needs to see. */
 function one(it: Case): number {
@@ -42,23 +63,21 @@ function one(it: Case): number {
     return 0
   }
   console.log(`seed ${it.seed}, ${failure.atUs / 1e6} s: ${failure.kind}: ${failure.text}`)
-  console.log(ladderOf(it, failure, Number(values.rungs)).join('\n'))
-  if (!values.shrink) return 1
-  const minutes = Number(values.minutes || '1')
+  console.log(ladderOf(it, failure, options.rungs).join('\n'))
+  if (!options.shrink) return 1
+  const minutes = options.minutes ?? 1
   const small = shrink(it, failure.kind, performance.now() + minutes * 60_000, () => performance.now())
   console.log(caseToJson(small))
   const again = runCase(small).failure
-  if (again !== null)
-    console.log(ladderOf(small, again, Number(values.rungs)).join('\n'), `\n${again.kind}: ${again.text}`)
+  if (again !== null) console.log(ladderOf(small, again, options.rungs).join('\n'), `\n${again.kind}: ${again.text}`)
   return 1
 }
 
 /** Many seeds, in processes of their own. */
 async function many(): Promise<number> {
   const outfile = await bundled('worker')
-  const jobs = Number(values.jobs)
-  const from = Number(values.from)
-  const seeds = Number(values.seeds || (values.minutes ? '1e12' : '1000'))
+  const { jobs, from } = options
+  const seeds = options.seeds ?? (options.minutes === undefined ? 1000 : 1e12)
   const began = performance.now()
   const notes = new Notes()
   const sum = { seeds: 0, connections: 0, bytes: 0, packets: 0 }
@@ -66,7 +85,7 @@ async function many(): Promise<number> {
   let shownAt = began
   const run = (job: number): Promise<void> =>
     new Promise((resolve) => {
-      const child = fork(outfile, [from + job, from + seeds, jobs, values.minutes || '0'].map(String), { execArgv: [] })
+      const child = fork(outfile, [from + job, from + seeds, jobs, options.minutes ?? 0].map(String), { execArgv: [] })
       child.on('message', (report: Report) => {
         for (const name of ['seeds', 'connections', 'bytes', 'packets'] as const) sum[name] += report[name]
         notes.merge(report.notes as Notes)
@@ -130,6 +149,6 @@ function summary(notes: Notes): void {
   show('ends', notes.ends)
 }
 
-if (values.case !== undefined) process.exitCode = one(caseFromJson(readFileSync(values.case, 'utf8')))
-else if (values.seed !== undefined) process.exitCode = one(drawCase(Number(values.seed)))
+if (options.case !== undefined) process.exitCode = one(caseFromJson(readFileSync(options.case, 'utf8')))
+else if (options.seed !== undefined) process.exitCode = one(drawCase(options.seed))
 else process.exitCode = await many()
