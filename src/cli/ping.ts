@@ -4,9 +4,9 @@
 
 import { Command, Option } from 'commander'
 import { type Micros, SECOND } from '../base/time.ts'
-import { parseAddress } from '../ip/address.ts'
 import type { EchoError } from '../ip/control.ts'
 import type { Host, PingError } from '../net/index.ts'
+import { parseLiteral } from '../net/options.ts'
 import { codeOf, EXIT, messageOf, usageError } from './errors.ts'
 import { type Lifecycle, runCommand } from './lifecycle.ts'
 import { type OpenedHost, openHost } from './open-host.ts'
@@ -56,11 +56,11 @@ export function pingCommand(): Command {
     '\nExamples:\n  sudo tunstack ping -c 3 10.77.0.1\n  sudo tunstack ping -c 100 -i 0.01 fd77::1 --delay 20ms --jitter 5ms',
   )
   return command.action(async (address: string, raw: RawOptions) => {
-    if (parseAddress(address) === null) {
+    if (parseLiteral(address) === null) {
       throw usageError(`'${address}' is no IP address`, 'names are not resolved here: give an address, as 10.77.0.1')
     }
     const family = raw['4'] === true ? 4 : raw['6'] === true ? 6 : 0
-    if (family !== 0 && family !== parseAddress(address)?.family) {
+    if (family !== 0 && family !== parseLiteral(address)?.family) {
       throw usageError(`${address} is no IPv${family} address`, `leave -${family} out`)
     }
     const settings: PingSettings = {
@@ -78,7 +78,7 @@ export function pingCommand(): Command {
 async function ping(address: string, settings: PingSettings, life: Lifecycle): Promise<number> {
   const { json, quiet } = settings.host
   if (quiet || json) life.info = () => undefined
-  const opened = await openHost(settings.host, life)
+  const opened = await openHost(settings.host, life, { control: 'ping' })
   if (!json) print(pingTitle(address, settings.payloadBytes))
   const run = new PingRun(address, settings, opened)
   const elapsedUs = await run.run(life.stop)

@@ -164,11 +164,7 @@ export class Host extends EventEmitter {
     return this.stack.ip.addresses.map(({ address }) => address.toString())
   }
 
-  /**
-   * Adds an own address, '10.77.0.2/24', with a route to its prefix, or changes what is said of one. Listeners and sockets that are bound
-   * to no address have it from now on.
-   * @throws {TypeError | RangeError} for what is no address, or cannot be a host's
-   */
+  /** Adds an own address, '10.77.0.2/24', with a route to its prefix, or changes what is said of one. @throws {TypeError | RangeError} */
   addAddress(address: string | InterfaceAddress): void {
     this.stack.ip.addAddress(typeof address === 'string' ? parseCidr(address) : address)
   }

@@ -3,11 +3,12 @@
 
 import type { Random } from '../base/random.ts'
 import { MILLISECOND, type Micros, type ScheduledTask } from '../base/time.ts'
-import { type IpAddress, parseAddress } from '../ip/address.ts'
+import type { IpAddress } from '../ip/address.ts'
 import type { EchoError, EchoReply } from '../ip/index.ts'
 import type { HostCore } from './core.ts'
-import { checkMilliseconds } from './options.ts'
+import { checkMilliseconds, parseLiteral } from './options.ts'
 import { abortError, callError, notFoundError, type SocketError } from './socket-errors.ts'
+import { hasZoneOf } from './zones.ts'
 
 /** Pings of one host that wait for their reply at a time. */
 const MOST_PENDING = 1024
@@ -58,7 +59,8 @@ export class Pinger {
   ping(address: string, options: PingOptions): Promise<Micros> {
     const { signal } = options
     const timeoutMs = checkMilliseconds(options.timeoutMs ?? 1000, 'timeoutMs')
-    const dst = parseAddress(address)
+    const dst = parseLiteral(address)
+    if (!hasZoneOf(this.#core.device, address)) return Promise.reject(pingError('EINVAL', address))
     if (dst === null) return Promise.reject(notFoundError(address))
     if (signal?.aborted) return Promise.reject(abortError(signal))
     if (this.#core.closing) return Promise.reject(pingError('ENETDOWN', address))

@@ -43,6 +43,11 @@ export class Ports {
     this.#count = last - first + 1
   }
 
+  /** All listeners. */
+  *listeners(): IterableIterator<Listener> {
+    for (const list of this.#listeners.values()) yield* list
+  }
+
   /**
    * The given own port for a connection. Returns the connection in TIME-WAIT that has to go for it (SO_REUSEADDR), null when the four
    * values are free. @throws {TcpError} EADDRINUSE when they are taken

@@ -57,7 +57,7 @@ export const HOSTS = rfc(1122, 'Requirements for Internet Hosts: Communication L
       'options that cannot be are refused with what would mend them',
       'a SYN comes from the address that IP chose',
     ],
-    code: ['src/ip/layer-options.ts checkOptions', 'src/ip/addressing.ts Addressing.sourceFor'],
+    code: ['src/ip/own-addresses.ts checkAddress', 'src/ip/addressing.ts Addressing.sourceFor'],
   },
   {
     at: '3.2.1.6-a',
@@ -232,7 +232,7 @@ export const HOSTS = rfc(1122, 'Requirements for Internet Hosts: Communication L
     word: 'MUST',
     meaning: 'A host with several addresses chooses the one to send from by the destination and its route.',
     tests: ['that of the same family on the network of the destination', 'a SYN comes from the address that IP chose'],
-    code: ['src/ip/addressing.ts Addressing.sourceFor'],
+    code: ['src/ip/addressing.ts Addressing.sourceFor', 'src/ip/source-address.ts selectSource'],
   },
   {
     at: '3.3.6-a',
@@ -243,6 +243,6 @@ export const HOSTS = rfc(1122, 'Requirements for Internet Hosts: Communication L
       'a broadcast address is all ones in an own prefix of at most 30 bits',
       'a packet to %s is delivered, marked as not unicast',
     ],
-    code: ['src/ip/addressing.ts Addressing.isBroadcast'],
+    code: ['src/ip/own-addresses.ts OwnAddresses.isBroadcast'],
   },
 ])
