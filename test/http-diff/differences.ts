@@ -15,6 +15,7 @@ export const ACCEPTED: Readonly<Record<string, string>> = {
     'a tab behind a length is optional whitespace (RFC 9112 §5.1); a length in a trailer counts for nothing',
   HPE_INVALID_TRANSFER_ENCODING: 'a Transfer-Encoding in a trailer counts for nothing (RFC 9110 §6.5.1)',
   HPE_UNEXPECTED_CONTENT_LENGTH: 'a Content-Length in a trailer counts for nothing (RFC 9110 §6.5.1)',
+  HPE_CLOSED_CONNECTION: 'a Connection in a trailer counts for nothing (RFC 9110 §6.5.1)',
   HPE_AFTER_UPGRADE: 'as the others, behind a request that proposes another protocol',
 }
 

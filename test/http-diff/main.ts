@@ -8,11 +8,12 @@ import { generateStream } from './generate.ts'
 import { Nginx } from './nginx.ts'
 import { readByNode, readByOurs } from './parsers.ts'
 
-/** What both Node and nginx refuse and we take, because the RFCs say so: by a mark in the stream. */
-const BOTH_REFUSE: readonly (readonly [RegExp, string])[] = [
-  [/^[^ ]*[^A-Z_ -][^ ]* /m, 'a method of other letters than A to Z (RFC 9110 §9.1)'],
-  [/Content-Length:[^\r]*\t\r/i, 'a tab behind a length (RFC 9112 §5.1)'],
-]
+/** Why both Node and nginx refuse what we take, where the RFCs leave us no choice; null when nothing explains it. */
+function whyBothRefuse(text: string, methods: readonly string[]): string | null {
+  if (methods.some((method) => !/^[A-Z_-]+$/.test(method)))
+    return 'a method of other letters than A to Z (RFC 9110 §9.1)'
+  return /Content-Length:[^\r]*\t\r/i.test(text) ? 'a tab behind a length (RFC 9112 §5.1)' : null
+}
 
 const { values } = parseArgs({
   options: {
@@ -89,8 +90,9 @@ function judge(text: string, statuses: readonly number[]): string | null {
   const refused = statuses.find((status) => status >= 400 && status !== 405)
   // What both refuse is allowed where the RFCs leave no choice.
   if (node.requests.length < heads) {
-    const known = BOTH_REFUSE.find(([mark]) => mark.test(text))
-    return known === undefined ? `DESYNC: both refuse (nginx ${refused}, Node ${node.end})` : `both refuse ${known[1]}`
+    const methods = ours.requests.map((one) => one.method)
+    const why = whyBothRefuse(text, methods)
+    return why === null ? `DESYNC: both refuse (nginx ${refused}, Node ${node.end})` : `both refuse ${why}`
   }
   return `accepts nginx ${refused ?? 'closes'}`
 }
