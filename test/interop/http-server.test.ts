@@ -31,9 +31,11 @@ function makeHandler(source: FsSource): Handler {
     if (request.path === '/trailers') {
       response.headers.set('Trailer', 'X-Lines')
       for await (const line of lines()) await response.write(line)
-      return void response.end('', new HeaderList({ 'X-Lines': '10' }))
+      await response.end('', new HeaderList({ 'X-Lines': '10' }))
+      return undefined
     }
-    return serveFile(request, response)
+    await serveFile(request, response)
+    return undefined
   }
 }
 
