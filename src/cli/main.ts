@@ -7,11 +7,13 @@ import { digCommand } from './dig.ts'
 import { EXIT } from './errors.ts'
 import { fetchCommand } from './fetch.ts'
 import { iperf3Command } from './iperf3.ts'
+import { labCommand } from './lab.ts'
 import { reportError } from './lifecycle.ts'
 import { packetdrillCommand } from './packetdrill.ts'
 import { pingCommand } from './ping.ts'
 import { printError } from './print.ts'
 import { serveCommand } from './serve.ts'
+import { tracerouteCommand } from './traceroute.ts'
 import { packageVersion } from './version.ts'
 
 const EXAMPLES = `
@@ -20,8 +22,10 @@ Examples:
   sudo tunstack serve .                               then: curl http://10.77.0.2/
   sudo tunstack fetch -v http://10.77.0.1:8080/       from a server of this machine's kernel
   sudo tunstack ping -c 3 10.77.0.1
+  sudo tunstack traceroute 10.78.0.2
   sudo tunstack dig www.example.com @10.77.0.1
   sudo tunstack iperf3 -s                             then: iperf3 -c 10.77.0.2
+  tunstack lab slow-start --report slow-start.html    an experiment in virtual time; needs no privileges
   tunstack packetdrill tests/                         scripts in virtual time; needs no privileges
   unshare -Urn tunstack ping 10.77.0.1                without sudo, where /dev/net/tun may be opened
 
@@ -46,9 +50,11 @@ export function program(): Command {
     serveCommand(),
     fetchCommand(),
     pingCommand(),
+    tracerouteCommand(),
     digCommand(),
     iperf3Command(),
     packetdrillCommand(),
+    labCommand(),
   ])
     root.addCommand(command)
   for (const command of [root, ...root.commands]) {

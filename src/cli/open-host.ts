@@ -1,4 +1,4 @@
-// From settings to a running host: TUN device -> bad link -> captures -> stack, and back to nothing.
+// From settings to a running host: TUN device (or TAP device -> Ethernet) -> bad link -> captures -> stack, and back to nothing.
 // Owns: the order, what is undone when a step fails, the tie between the host and the command's life.
 // Does not own: reading options (options.ts), signals (lifecycle.ts).
 //
@@ -11,7 +11,7 @@ import { capture, type PacketObserver } from '../link/capture.ts'
 import type { PacketDevice } from '../link/device.ts'
 import { type ImpairedDevice, impair } from '../link/impair.ts'
 import type { Impairment } from '../link/impairment.ts'
-import type { TunDevice } from '../link/tun.ts'
+import type { OpenedTun, TunDevice, TunOptions } from '../link/tun.ts'
 import { createHost, type Host, realTime, systemRandom } from '../net/index.ts'
 import { eventLine } from '../trace/event-line.ts'
 import { formatCidr } from './addresses.ts'
@@ -19,8 +19,10 @@ import { CaptureFile } from './capture-file.ts'
 import { CliError, codeOf, EXIT, messageOf } from './errors.ts'
 import { GrowingFile } from './growing-file.ts'
 import type { Lifecycle } from './lifecycle.ts'
+import { ethernetOn, ethernetText, joinHost } from './open-ethernet.ts'
 import type { HostSettings } from './options.ts'
 import { printError } from './print.ts'
+import { threadData } from './threads.ts'
 import { TracePrinter } from './trace-printer.ts'
 
 /** How long connections have to end in order when a command ends, in milliseconds. */
@@ -29,7 +31,7 @@ const CLOSE_GRACE_MS = 400
 /** A host with all that belongs to it. */
 export interface OpenedHost {
   readonly host: Host
-  /** The TUN device below everything. */
+  /** The TUN or TAP device below everything. */
   readonly device: TunDevice
   readonly scheduler: Scheduler
   /** What the instant 0 of the host's clock is, in microseconds since 1970. */
@@ -65,9 +67,9 @@ export async function openHost(
   try {
     const scheduler = realTime()
     const epochUs = performance.timeOrigin * 1000
-    const impaired = withImpairment(device, settings, scheduler, life)
+    const family = settings.ethernet === null ? 'raw' : 'ethernet'
     const file =
-      settings.pcap === null ? null : new CaptureFile(settings.pcap, device.name, epochUs, (e) => life.fail(e))
+      settings.pcap === null ? null : new CaptureFile(settings.pcap, device.name, epochUs, (e) => life.fail(e), family)
     const events = settings.events === null ? null : new GrowingFile('--events', settings.events, (e) => life.fail(e))
     for (const one of [file, events]) {
       if (one === null) continue
@@ -75,16 +77,25 @@ export async function openHost(
       process.on('exit', () => one.close())
     }
     const observers: PacketObserver[] = []
-    if (file !== null) observers.push((packet, direction, at) => file.writer.packet(packet, direction, at))
+    const toFile: PacketObserver | null =
+      file === null ? null : (packet, direction, at) => file.writer.packet(packet, direction, at)
+    const ethernet =
+      settings.ethernet === null ? null : ethernetOn(device, settings.ethernet, scheduler, life.info, toFile)
+    const impaired = withImpairment(ethernet ?? device, settings, scheduler, life)
+    if (toFile !== null && ethernet === null) observers.push(toFile)
     if (settings.trace) observers.push(new TracePrinter(printError, epochUs).print)
     if (options.observe !== undefined) observers.push(options.observe)
     const host = createHost({
-      device: withObservers(impaired ?? device, observers, scheduler),
+      device: withObservers(impaired ?? ethernet ?? device, observers, scheduler),
       address: settings.addresses.map(formatCidr),
       scheduler,
       tcp: settings.tcp,
       ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
     })
+    if (ethernet !== null && settings.ethernet !== null) {
+      joinHost(ethernet, host, settings.ethernet)
+      life.info(ethernetText(ethernet))
+    }
     if (events !== null) {
       host.stack.tcp.observe((event, connection) =>
         events.add(Buffer.from(`${eventLine(event, connection, epochUs)}\n`)),
@@ -111,19 +122,31 @@ export async function openHost(
 
 async function openDevice(settings: HostSettings): Promise<TunDevice> {
   // Loaded here, so that `--help` does not load native code.
-  const { openTun } = await import('../link/tun.ts')
-  const { tun, peers, mtu, txQueueLength, offload } = settings
+  const { openTun, tunQueue } = await import('../link/tun.ts')
+  const { openTap } = await import('../link/tun-tap.ts')
+  const thread = threadData()
+  if (thread !== null) return tunQueue(thread.queue)
+  const options = tunOptions(settings)
   try {
-    return openTun({
-      name: tun,
-      addresses: peers.map(formatCidr),
-      mtu,
-      offload,
-      ...(txQueueLength === null ? {} : { txQueueLength }),
-    })
+    return settings.ethernet === null ? openTun(options) : openTap(options)
   } catch (error) {
-    throw deviceError(error, tun)
+    throw deviceError(error, settings.tun)
   }
+}
+
+/** Opens the interface with a queue for each of `count` threads. @throws {CliError} as openHost */
+export async function openQueues(settings: HostSettings, count: number): Promise<OpenedTun[]> {
+  const { openTunQueues } = await import('../link/tun.ts')
+  try {
+    return openTunQueues(tunOptions(settings), count)
+  } catch (error) {
+    throw deviceError(error, settings.tun)
+  }
+}
+
+function tunOptions({ tun, peers, mtu, txQueueLength, offload }: HostSettings): TunOptions {
+  const queue = txQueueLength === null ? {} : { txQueueLength }
+  return { name: tun, addresses: peers.map(formatCidr), mtu, offload, ...queue }
 }
 
 const NO_PERMISSION: ReadonlySet<string> = new Set(['EPERM', 'EACCES', 'ENOENT', 'ENODEV', 'ENOSYS', 'ENXIO', 'EROFS'])
@@ -170,7 +193,7 @@ function nextName(tun: string): string {
 }
 
 function withImpairment(
-  device: TunDevice,
+  device: PacketDevice,
   settings: HostSettings,
   scheduler: Scheduler,
   life: Lifecycle,

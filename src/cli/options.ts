@@ -10,6 +10,7 @@ import type { TcpConfig } from '../tcp/config.ts'
 import { congestionControl } from '../tcp/congestion/index.ts'
 import { DEFAULT_ADDRESSES, type GivenAddress, parseHostAddress, peersOf } from './addresses.ts'
 import { messageOf, usageError } from './errors.ts'
+import { addEthernetOptions, type EthernetSettings, ethernetSettings } from './open-ethernet.ts'
 import { listOption, parseDelay, parseTcpSetting, parseWhole, valueOption } from './read-options.ts'
 
 /** A host as the command line describes it; made by `hostSettings`. */
@@ -24,6 +25,8 @@ export interface HostSettings {
   /** Packets that the kernel queues for us; null: the driver's default. */
   readonly txQueueLength: number | null
   readonly offload: boolean
+  /** A host on Ethernet; null: IP over a TUN device. */
+  readonly ethernet: EthernetSettings | null
   /** File to write a capture to; null for none. */
   readonly pcap: string | null
   /** File to write the events of connections to; null for none. */
@@ -45,6 +48,7 @@ export type RawOptions = Readonly<Record<string, unknown>>
 /** Adds the options that describe a host. */
 export function addHostOptions(command: Command): Command {
   for (const option of networkOptions()) command.addOption(option.helpGroup('Network:'))
+  addEthernetOptions(command)
   for (const option of impairmentOptions()) command.addOption(option.helpGroup('A bad link, in both directions:'))
   command.addOption(
     listOption(
@@ -134,15 +138,17 @@ export function parseQueue(text: string): Pick<Impairment, 'queueBytes' | 'queue
 export function hostSettings(raw: RawOptions): HostSettings {
   const mtu = raw.mtu as number
   const addresses = ownAddresses(raw.address as readonly GivenAddress[] | undefined, mtu)
+  const ethernet = ethernetSettings(raw)
   const tcp = Object.assign({}, ...((raw.set as readonly Partial<TcpConfig>[] | undefined) ?? [])) as Partial<TcpConfig>
   if (tcp.congestion !== undefined) checkCongestion(tcp.congestion)
   return {
     tun: raw.tun as string,
     addresses,
-    peers: peersOf(addresses, (raw.peer as readonly GivenAddress[] | undefined) ?? []),
+    peers: ethernet?.isBare === true ? [] : peersOf(addresses, (raw.peer as readonly GivenAddress[] | undefined) ?? []),
     mtu,
     txQueueLength: (raw.txqueuelen as number | undefined) ?? null,
     offload: raw.offload !== false,
+    ethernet,
     pcap: (raw.pcap as string | undefined) ?? null,
     events: (raw.events as string | undefined) ?? null,
     trace: raw.trace === true,

@@ -27,6 +27,8 @@ export interface EyeballsOptions {
   readonly firstFamilyCount?: number
   /** From where we would send to an address; null: no way there. For RFC 6724's order. */
   readonly sourceOf: (destination: IpAddress) => IpAddress | null
+  /** Whether an own address is deprecated: destinations reached from it come later (rule 3). Default: none is. */
+  readonly isDeprecated?: (source: IpAddress) => boolean
 }
 
 /** One connection to a name. */
@@ -35,6 +37,7 @@ export class HappyEyeballs {
   readonly #attemptDelayUs: Micros
   readonly #firstFamilyCount: number
   readonly #sourceOf: (destination: IpAddress) => IpAddress | null
+  readonly #isDeprecated: (source: IpAddress) => boolean
   readonly #waiting = new Set<4 | 6>([4, 6])
   readonly #running = new Map<number, IpAddress>()
   readonly #tried: IpAddress[] = []
@@ -55,6 +58,7 @@ export class HappyEyeballs {
     this.#attemptDelayUs = delay
     this.#firstFamilyCount = options.firstFamilyCount ?? 1
     this.#sourceOf = options.sourceOf
+    this.#isDeprecated = options.isDeprecated ?? (() => false)
   }
 
   /** Whether 'done' or 'failed' has come, or `cancel`. */
@@ -142,7 +146,7 @@ export class HappyEyeballs {
 
   // RFC 8305 §4: RFC 6724's order, then the families in turn, `firstFamilyCount` of the first one ahead. Attempts made count as places.
   #inOrder(addresses: readonly IpAddress[]): IpAddress[] {
-    const sorted = sortDestinations([...this.#tried, ...addresses], this.#sourceOf)
+    const sorted = sortDestinations([...this.#tried, ...addresses], this.#sourceOf, this.#isDeprecated)
     const isTried = (address: IpAddress): boolean => this.#tried.some((other) => other.equals(address))
     const rest = sorted.filter((a, i) => !isTried(a) && sorted.findIndex((b) => b.equals(a)) === i)
     const first = (this.#tried[0] ?? rest[0])?.family

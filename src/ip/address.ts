@@ -216,6 +216,12 @@ export interface InterfaceAddress {
   readonly address: IpAddress
   /** 0-32 for IPv4, 0-128 for IPv6. */
   readonly prefixLength: number
+  /** Other own addresses are taken first for what is new (RFC 4862 §5.5.4). Default false. */
+  readonly isDeprecated?: boolean
+  /** Taken before others of its prefix (RFC 8981, RFC 6724 §5 rule 7). Default false. */
+  readonly isTemporary?: boolean
+  /** The interface it belongs to, by number, where a host has several: see stack/router.ts. */
+  readonly port?: number
 }
 
 /**

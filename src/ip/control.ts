@@ -8,7 +8,8 @@ import { get16, get32 } from '../base/bytes.ts'
 import type { Micros } from '../base/time.ts'
 import { HEADROOM, MAX_PACKET, Packet } from '../link/device.ts'
 import type { IpAddress } from './address.ts'
-import type { DropCounters, DropReason } from './drops.ts'
+import type { ControlHost } from './control-types.ts'
+import type { DropReason } from './drops.ts'
 import { IpHeader, NO_NEXT_HEADER, PROTOCOL } from './header.ts'
 import {
   ICMP,
@@ -21,12 +22,14 @@ import {
   writeIcmp,
 } from './icmp.ts'
 import { ICMPV6, PARAMETER_PROBLEM_V6, parseIcmpv6, UNREACHABLE_V6, writeIcmpv6 } from './icmpv6.ts'
-import { IPV4_HEADER_BYTES } from './ipv4.ts'
-import { FRAGMENT, IPV6_HEADER_BYTES, MAX_IPV6_BYTES } from './ipv6.ts'
+import { MAX_IPV6_BYTES } from './ipv6.ts'
 import { Outbound } from './outbound.ts'
 import { parseIp } from './parse.ts'
-import type { PathMtus } from './path-mtus.ts'
+import { mayReport, readQuote } from './quotes.ts'
 import { TokenBucket } from './token-bucket.ts'
+import type { TransitProblem } from './transit.ts'
+
+export type { EchoError, EchoReply, TransportError } from './control-types.ts'
 
 /** Most control packets that wait to be sent. */
 export const CONTROL_QUEUE_PACKETS = 64
@@ -39,66 +42,25 @@ const CONTROL_QUEUE_BYTES = 1 << 20
 const ERROR_BYTES_V4 = 576
 const ERROR_BYTES_V6 = 1280
 
-/** An ICMP error about a packet of ours. Anyone may have made it up: `sequence` lets TCP check (RFC 5927 §4.1). */
-export interface TransportError {
-  readonly kind: IcmpErrorKind
-  readonly type: number
-  readonly code: number
-  /** Packet too big: the MTU of the next hop, 0 when not said (RFC 1191 §5), otherwise 0. Not bounded here. */
-  readonly mtu: number
-  /** Of the quoted packet: its length in bytes by its own header, which anyone may have made up. */
-  readonly packetBytes: number
-  /** Of the quoted packet: TCP or UDP. */
-  readonly protocol: number
-  /** Of the quoted packet: our own address. */
-  readonly src: IpAddress
-  /** Of the quoted packet: the peer's address. */
-  readonly dst: IpAddress
-  readonly sourcePort: number
-  readonly destinationPort: number
-  /** Of the quoted TCP header, int32; meaningless for UDP. */
-  readonly sequence: number
+/** What a router says of each problem: the kind of error, its code in ICMP (RFC 1812 §5.2.7) and in ICMPv6 (RFC 4443 §3). */
+const TRANSIT: Readonly<Record<TransitProblem, readonly [IcmpErrorKind, number, number]>> = {
+  'hop-limit': ['time-exceeded', 0, 0],
+  'no-route': ['unreachable', UNREACHABLE.network, UNREACHABLE_V6.noRoute],
+  host: ['unreachable', UNREACHABLE.host, UNREACHABLE_V6.address],
+  'too-big': ['packet-too-big', UNREACHABLE.fragmentationNeeded, 0],
+  scope: ['unreachable', UNREACHABLE.network, UNREACHABLE_V6.scope],
 }
-
-/** An echo reply. */
-export interface EchoReply {
-  readonly src: IpAddress
-  readonly identifier: number
-  readonly sequence: number
-  readonly hopLimit: number
-  /** A copy of the data; the caller's. */
-  readonly payload: Uint8Array
+const TYPE_V4: Readonly<Record<IcmpErrorKind, number>> = {
+  unreachable: ICMP.unreachable,
+  'time-exceeded': ICMP.timeExceeded,
+  'packet-too-big': ICMP.unreachable,
+  'parameter-problem': ICMP.parameterProblem,
 }
-
-/** What the control plane uses of the IP floor that it belongs to: see IpLayer. */
-export interface ControlHost {
-  readonly mtu: number
-  readonly hopLimit: number
-  readonly drops: DropCounters
-  readonly pathMtus: PathMtus
-  readonly counters: {
-    echoRequests: number
-    echoReplies: number
-    errorsReceived: number
-    errorsSent: number
-    errorsLimited: number
-  }
-  readonly onTransportError: ((error: TransportError) => void) | null
-  readonly onEchoReply: ((reply: EchoReply) => void) | null
-  isLocal(address: IpAddress): boolean
-  sourceFor(dst: IpAddress): IpAddress | null
-  headerBytes(dst: IpAddress): number
-  enableLoopback(): void
-  queueControl(queue: Outbound, packet: Packet): void
-  writeHeader(
-    packet: Packet,
-    src: IpAddress,
-    dst: IpAddress,
-    protocol: number,
-    hopLimit: number,
-    trafficClass: number,
-    dontFragment: boolean,
-  ): void
+const TYPE_V6: Readonly<Record<IcmpErrorKind, number>> = {
+  unreachable: ICMPV6.unreachable,
+  'time-exceeded': ICMPV6.timeExceeded,
+  'packet-too-big': ICMPV6.packetTooBig,
+  'parameter-problem': ICMPV6.parameterProblem,
 }
 
 /** The control plane of one IpLayer. */
@@ -186,8 +148,11 @@ export class Control {
     const at = message.bodyStart + readQuote(bytes, message.bodyStart, message.bodyEnd, header.family, quoted)
     if (at === message.bodyStart || quoted.fragmentOffset !== 0) return 'icmp-bad-quote'
     if (!quoted.src.equals(header.dst)) return 'icmp-bad-quote'
-    if (kind === 'packet-too-big' && header.family === 6 && quoted.protocol !== PROTOCOL.TCP) {
+    if (kind === 'packet-too-big' && quoted.protocol !== PROTOCOL.TCP) {
       this.#layer.pathMtus.lower(quoted.dst, message.mtu)
+    }
+    if (quoted.protocol === (header.family === 4 ? PROTOCOL.ICMP : PROTOCOL.ICMPV6)) {
+      return this.#handUpEchoError(bytes, at, header, message, kind)
     }
     if (quoted.protocol !== PROTOCOL.TCP && quoted.protocol !== PROTOCOL.UDP) return 'icmp-ignored'
     if (message.bodyEnd - at < 8) return 'icmp-bad-quote'
@@ -197,6 +162,7 @@ export class Control {
       type: message.type,
       code: message.code,
       mtu: message.mtu,
+      reporter: header.src.clone(),
       packetBytes: quoted.totalBytes,
       protocol: quoted.protocol,
       src: quoted.src.clone(),
@@ -208,8 +174,38 @@ export class Control {
     return 'ok'
   }
 
+  #handUpEchoError(
+    bytes: Uint8Array,
+    at: number,
+    header: IpHeader,
+    message: IcmpMessage,
+    kind: IcmpErrorKind,
+  ): 'ok' | DropReason {
+    const { onEchoError } = this.#layer
+    const isRequest = bytes[at] === (header.family === 4 ? ICMP.echoRequest : ICMPV6.echoRequest)
+    if (onEchoError === null || !isRequest || message.bodyEnd - at < 8) return 'icmp-ignored'
+    this.#layer.counters.errorsReceived++
+    onEchoError({
+      kind,
+      type: message.type,
+      code: message.code,
+      mtu: message.mtu,
+      reporter: header.src.clone(),
+      dst: this.#quoted.dst.clone(),
+      identifier: get16(bytes, at + 4),
+      sequence: get16(bytes, at + 6),
+    })
+    return 'ok'
+  }
+
   /** See IpLayer.sendEchoRequest. */
-  sendEchoRequest(dst: IpAddress, identifier: number, sequence: number, payload: Uint8Array): 'ok' | DropReason {
+  sendEchoRequest(
+    dst: IpAddress,
+    identifier: number,
+    sequence: number,
+    payload: Uint8Array,
+    hopLimit: number,
+  ): 'ok' | DropReason {
     const src = this.#layer.sourceFor(dst)
     if (src === null) return 'ip-no-route'
     const out = this.#out
@@ -218,7 +214,7 @@ export class Control {
     out.code = 0
     out.identifier = identifier & 0xffff
     out.sequence = sequence & 0xffff
-    return this.#send(src, dst, out, payload, 0, payload.length, 0)
+    return this.#send(src, dst, out, payload, 0, payload.length, 0, hopLimit)
   }
 
   /** See IpLayer.queueUnreachable. */
@@ -242,6 +238,19 @@ export class Control {
       out.code = what === 'port' ? UNREACHABLE.port : UNREACHABLE.protocol
     }
     return this.#sendError(packet, header, false, now)
+  }
+
+  /** Tells the sender of a packet for others why it does not go on: see IpLayer.reportTransit. */
+  reportTransit(packet: Packet, header: IpHeader, problem: TransitProblem, now: Micros, mtu: number): boolean {
+    const out = this.#out
+    const is4 = header.family === 4
+    const [kind, codeV4, codeV6] = TRANSIT[problem]
+    out.kind = kind
+    out.type = is4 ? TYPE_V4[kind] : TYPE_V6[kind]
+    out.code = is4 ? codeV4 : codeV6
+    out.mtu = mtu
+    out.pointer = 0
+    return this.#sendError(packet, header, false, now, true)
   }
 
   /**
@@ -273,10 +282,10 @@ export class Control {
   }
 
   // Sends #out as an error about `packet`, quoting as much of it as an error may hold.
-  #sendError(packet: Packet, header: IpHeader, evenToGroups: boolean, now: Micros): boolean {
+  #sendError(packet: Packet, header: IpHeader, evenToGroups: boolean, now: Micros, isTransit = false): boolean {
     if (!mayReport(packet, header, evenToGroups)) return false
     const route = this.#layer.sourceFor(header.src)
-    const src = header.toUnicast ? header.dst : route
+    const src = header.toUnicast && !isTransit ? header.dst : route // RFC 1812 §4.3.2.4
     if (src === null || route === null) return false
     if (!this.#bucket.take(now)) {
       this.#layer.counters.errorsLimited++
@@ -299,6 +308,7 @@ export class Control {
     from: number,
     to: number,
     trafficClass: number,
+    hopLimit = this.#layer.hopLimit,
   ): 'ok' | DropReason {
     const layer = this.#layer
     const headerBytes = layer.headerBytes(dst)
@@ -313,59 +323,8 @@ export class Control {
     const is4 = dst.family === 4
     if (is4) writeIcmp(message, packet.bytes, at, packet.end)
     else writeIcmpv6(message, packet.bytes, at, packet.end, src, dst)
-    layer.writeHeader(packet, src, dst, is4 ? PROTOCOL.ICMP : PROTOCOL.ICMPV6, layer.hopLimit, trafficClass, false)
+    layer.writeHeader(packet, src, dst, is4 ? PROTOCOL.ICMP : PROTOCOL.ICMPV6, hopLimit, trafficClass, false)
     layer.queueControl(this.#queue, packet)
     return 'ok'
   }
-}
-
-/**
- * Whether an ICMP error may be sent about a packet (RFC 1122 §3.2.2, RFC 4443 §2.4(e)): not about ICMP errors, not
- * about what was sent to a group, not about later fragments, not to a source that is not one host.
- */
-function mayReport(packet: Packet, header: IpHeader, evenToGroups: boolean): boolean {
-  if (!header.toUnicast && !evenToGroups) return false
-  const { src } = header
-  if (src.isUnspecified || src.isMulticast || (src.isLoopback && !header.fromSelf)) return false
-  if (header.fragmentOffset !== 0) {
-    // RFC 8200 §4.5 has one that is too long reported; of one of ICMPv6 nobody knows whether it is of an error.
-    return header.family === 6 && header.protocol !== PROTOCOL.ICMPV6
-  }
-  const at = packet.start + header.headerBytes
-  const type = at < packet.end ? packet.bytes[at] : -1
-  if (header.family === 6) {
-    if (header.protocol !== PROTOCOL.ICMPV6) return true
-    return type >= 128 && type !== ICMPV6.redirect
-  }
-  const net = src.w3 >>> 24
-  if (net === 0 || net >= 240) return false
-  // Of ICMP only the queries; what we do not know may be an error.
-  return header.protocol !== PROTOCOL.ICMP || type === ICMP.echoRequest || type === ICMP.echoReply
-}
-
-// Reads the header of a quoted packet, which may be cut off and whose length and checksum routers may have changed:
-// more leniently than parseIp. Returns the bytes before the transport header, 0 when there is no header of that family.
-function readQuote(bytes: Uint8Array, start: number, end: number, family: 4 | 6, out: IpHeader): number {
-  const available = end - start
-  if (available < (family === 4 ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES) || bytes[start] >>> 4 !== family) return 0
-  if (family === 6) {
-    // Our packets have no extension headers but that of fragments.
-    out.totalBytes = IPV6_HEADER_BYTES + get16(bytes, start + 4)
-    out.protocol = bytes[start + 6]
-    out.fragmentOffset = 0
-    out.src.read(bytes, start + 8, 6)
-    out.dst.read(bytes, start + 24, 6)
-    if (out.protocol !== FRAGMENT || available < IPV6_HEADER_BYTES + 8) return IPV6_HEADER_BYTES
-    out.protocol = bytes[start + IPV6_HEADER_BYTES]
-    out.fragmentOffset = get16(bytes, start + IPV6_HEADER_BYTES + 2) & 0xfff8
-    return IPV6_HEADER_BYTES + 8
-  }
-  const headerBytes = (bytes[start] & 15) << 2
-  if (headerBytes < IPV4_HEADER_BYTES || headerBytes > available) return 0
-  out.totalBytes = get16(bytes, start + 2)
-  out.protocol = bytes[start + 9]
-  out.fragmentOffset = (get16(bytes, start + 6) & 0x1fff) << 3
-  out.src.read(bytes, start + 12, 4)
-  out.dst.read(bytes, start + 16, 4)
-  return headerBytes
 }

@@ -21,7 +21,7 @@ export const ICMPV6 = {
 } as const
 
 /** Codes of ICMPv6 destination unreachable (RFC 4443 §3.1). */
-export const UNREACHABLE_V6 = { noRoute: 0, prohibited: 1, address: 3, port: 4 } as const
+export const UNREACHABLE_V6 = { noRoute: 0, prohibited: 1, scope: 2, address: 3, port: 4 } as const
 
 /** Codes of an ICMPv6 parameter problem (RFC 4443 §3.4, RFC 7112 §5). */
 export const PARAMETER_PROBLEM_V6 = { header: 0, nextHeader: 1, option: 2, firstFragment: 3 } as const

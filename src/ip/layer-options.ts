@@ -1,5 +1,5 @@
 // How a host's IP floor is set up, and what it counts.
-// Owns: options and counters, what addresses a host can have, the routes that follow from them. Does not own: their use (layer.ts).
+// Owns: options and counters, the routes that follow from addresses. Does not own: their use (layer.ts), addresses (own-addresses.ts).
 
 import type { Random } from '../base/random.ts'
 import { MAX_PACKET } from '../link/device.ts'
@@ -10,7 +10,7 @@ import type { Route } from './routes.ts'
 
 /** How a host's IP floor is set up. */
 export interface IpLayerOptions {
-  /** Own addresses with their prefixes, of one family or both. Unicast, not loopback. */
+  /** Own addresses with their prefixes, of one family or both; none is for a host that has to learn them. Unicast, not loopback. */
   readonly addresses: readonly InterfaceAddress[]
   /** Largest packet to send, in bytes: 68 to 65535, with an IPv6 address at least 1280 (RFC 791 §3.2, RFC 8200 §5). */
   readonly mtu: number
@@ -79,20 +79,11 @@ export function checkOptions(addresses: readonly InterfaceAddress[], mtu: number
   if (!Number.isInteger(hopLimit) || hopLimit < 1 || hopLimit > 255) {
     throw new RangeError(`the hop limit is a whole number from 1 to 255, not ${hopLimit}`)
   }
-  for (const { address, prefixLength } of addresses) {
-    const most = address.family === 4 ? 32 : 128
-    if (!Number.isInteger(prefixLength) || prefixLength < 0 || prefixLength > most) {
-      throw new RangeError(`the prefix length of ${address} is a whole number from 0 to ${most}, not ${prefixLength}`)
-    }
-    if (address.isMulticast || address.isUnspecified || address.isLoopback || address.isLimitedBroadcast) {
-      throw new RangeError(`${address} cannot be the address of a host: give it a unicast address of the network`)
-    }
-  }
 }
 
-/** The routes to the own prefixes. */
-export function connectedRoutes(addresses: readonly InterfaceAddress[]): Route[] {
-  return addresses.map(({ address, prefixLength }) => ({ destination: address, prefixLength, source: address }))
+/** The route to the prefix of an own address. */
+export function connectedRoute({ address, prefixLength, port = 0 }: InterfaceAddress): Route {
+  return { destination: address, prefixLength, port, isConnected: true }
 }
 
 /** A default route for each family that has an address. */

@@ -1,32 +1,27 @@
 // The IP host: which packets are ours, what goes before a packet that we send, and from which address.
-// Owns: own addresses, routes, the judgement of received headers, drop counters. Does not own: ICMP (control.ts), fragments (fragments.ts,
-// outbound.ts), both reached through here, transports, devices, time.
-// Invariant: packets are never forwarded; this is a host, not a router (RFC 1122 §3.1).
+// Owns: headers, drop counters. Does not own: own addresses and routes (addressing.ts), which of them a packet is for (judge.ts), ICMP
+// (control.ts), fragments (fragments.ts, outbound.ts), all reached through here, transports, devices, time.
+// Invariant: nothing here forwards: what is for others is not for us (RFC 1122 §3.1). A router does it before (stack/router.ts).
 // Read first: RFC 1122 §3.2.1.3 (addressing), §3.3 (routing, multihoming).
 
 import { assert } from '../base/assert.ts'
 import type { Micros } from '../base/time.ts'
 import { MAX_PACKET, type Packet } from '../link/device.ts'
-import { type InterfaceAddress, IpAddress } from './address.ts'
-import { Control, type EchoReply, type TransportError } from './control.ts'
+import type { IpAddress } from './address.ts'
+import { Addressing } from './addressing.ts'
+import { Control, type EchoError, type EchoReply, type TransportError } from './control.ts'
 import { DropCounters, type DropReason } from './drops.ts'
 import { Reassembler } from './fragments.ts'
 import { IpHeader, PROTOCOL } from './header.ts'
 import { Identification } from './identification.ts'
 import { IPV4_HEADER_BYTES } from './ipv4.ts'
 import { IPV6_HEADER_BYTES, MAX_IPV6_BYTES } from './ipv6.ts'
-import {
-  checkOptions,
-  connectedRoutes,
-  defaultRoutes,
-  type IpCounters,
-  type IpLayerOptions,
-  ipCounters,
-} from './layer-options.ts'
+import { judgeAddresses } from './judge.ts'
+import { checkOptions, defaultRoutes, type IpCounters, type IpLayerOptions, ipCounters } from './layer-options.ts'
 import { Outbound } from './outbound.ts'
 import { parseIp, writeIp } from './parse.ts'
 import { PathMtus } from './path-mtus.ts'
-import { RouteTable } from './routes.ts'
+import type { TransitProblem } from './transit.ts'
 
 export type { IpCounters, IpLayerOptions } from './layer-options.ts'
 
@@ -34,31 +29,26 @@ export type { IpCounters, IpLayerOptions } from './layer-options.ts'
 const SEND_QUEUE_PACKETS = 4096
 const SEND_QUEUE_BYTES = 8 << 20
 
-/** The addresses that packets to 127.0.0.0/8 and ::1 come from. */
-const LOOPBACK_V4 = IpAddress.parse('127.0.0.1')
-const LOOPBACK_V6 = IpAddress.parse('::1')
-
 /**
  * One host's IP floor, IPv4 and IPv6. Sans-I/O: packets come in through `receive`, its own go out through
  * `pollTransmit`.
  */
-export class IpLayer {
-  readonly addresses: readonly InterfaceAddress[]
-  readonly mtu: number
-  /** The hop limit to send with when the transport has no other wish. */
-  readonly hopLimit: number
-  readonly routes: RouteTable
+export class IpLayer extends Addressing {
   readonly drops: DropCounters
-  /** What is known of the paths of IPv6 datagrams. */
+  /** What is known of the paths of our packets. */
   readonly pathMtus = new PathMtus()
   readonly counters: IpCounters = ipCounters()
   /** Told of ICMP errors about TCP and UDP packets of ours. Called from within `handleIcmp`. */
   onTransportError: ((error: TransportError) => void) | null = null
   /** Told of echo replies. Called from within `handleIcmp`. */
   onEchoReply: ((reply: EchoReply) => void) | null = null
+  /** Told of ICMP errors about echo requests of ours. Called from within `handleIcmp`. */
+  onEchoError: ((error: EchoError) => void) | null = null
 
   /** Whether the packet that was written or polled last is for this host itself: it must not reach a device (RFC 1122 §3.2.1.3(g)). */
   toSelf = false
+  /** Whether the packet that was written last comes from an address that is not ours any more: it must not leave (RFC 1122 §3.2.1.3). */
+  isStale = false
 
   readonly #control: Control
   readonly #fragments: Reassembler
@@ -69,72 +59,18 @@ export class IpLayer {
   // When the last fragment came.
   #now: Micros = 0
   readonly #out = new IpHeader()
-  // The directed broadcast addresses of the own IPv4 prefixes, as words.
-  readonly #broadcasts: number[] = []
-
   /** @throws {RangeError} when a number is out of bounds or an address is not one that a host can have */
   constructor(options: IpLayerOptions) {
     const { addresses, mtu, hopLimit = 64 } = options
     checkOptions(addresses, mtu, hopLimit)
-    this.addresses = [...addresses]
-    this.mtu = mtu
-    this.hopLimit = hopLimit
-    this.routes = new RouteTable(connectedRoutes(addresses))
-    for (const route of options.routes ?? defaultRoutes(addresses)) {
-      if (route.source !== undefined && !this.isLocal(route.source)) {
-        throw new RangeError(`the source ${route.source} of a route to ${route.destination} must be an own address`)
-      }
-      this.routes.add(route)
-    }
+    super(mtu, hopLimit)
+    for (const entry of addresses) this.addAddress(entry)
+    for (const route of options.routes ?? defaultRoutes(addresses)) this.addRoute(route)
     this.drops = options.drops ?? new DropCounters()
     this.#control = new Control(this, options.errorsPerSecond ?? 100, options.errorBurst ?? 50)
     this.#identification = new Identification(options.random)
     this.#fragments = new Reassembler(this.drops, options.fragments)
     this.#fragments.onLate = (first) => this.#control.reportReassemblyTime(first, this.#now)
-    for (const { address, prefixLength } of addresses) {
-      // A network of one or two addresses has no broadcast address (RFC 3021 §2.1).
-      if (address.family === 4 && prefixLength < 31) this.#broadcasts.push(address.w3 | (-1 >>> prefixLength))
-    }
-  }
-
-  /** Whether `address` is this host's: an own address, or one of loopback. */
-  isLocal(address: IpAddress): boolean {
-    return this.#isOwn(address) || address.isLoopback
-  }
-
-  #isOwn(address: IpAddress): boolean {
-    const own = this.addresses
-    for (let i = 0; i < own.length; i++) if (own[i].address.equals(address)) return true
-    return false
-  }
-
-  /** Whether `address` is the limited broadcast address or the directed one of an own prefix (RFC 1122 §3.3.6). */
-  isBroadcast(address: IpAddress): boolean {
-    return address.family === 4 && (address.w3 === -1 || this.#broadcasts.includes(address.w3))
-  }
-
-  /**
-   * The own address that packets to `dst` should come from: `dst` itself when it is ours, the source of its route, else
-   * that of the same scope and with the longest prefix in common (RFC 1122 §3.3.4.3, RFC 6724 §5 rules 1, 2 and 8).
-   * Null when there is no route or no address of its family. The address is shared: do not change it.
-   */
-  sourceFor(dst: IpAddress): IpAddress | null {
-    if (dst.isUnspecified) return null
-    if (dst.isLoopback) return dst.family === 4 ? LOOPBACK_V4 : LOOPBACK_V6
-    const route = this.routes.lookup(dst)
-    if (route === null && !this.isLocal(dst)) return null
-    if (route?.source !== undefined && !this.isLocal(dst)) return route.source
-    let best: IpAddress | null = null
-    let bestRank = -1
-    for (const { address } of this.addresses) {
-      if (address.family !== dst.family) continue
-      const rank = commonBits(address, dst) + (isLinkLocal(address) === isLinkLocal(dst) ? 256 : 0)
-      if (rank > bestRank) {
-        best = address
-        bestRank = rank
-      }
-    }
-    return best
   }
 
   /** Bytes to leave before the transport header of a packet to `dst`: 20 or 40. */
@@ -163,6 +99,7 @@ export class IpLayer {
     fromSelf = false,
   ): 'ok' | 'kept' | 'reassembled' | DropReason {
     this.counters.received++
+    this.pathMtus.now = now
     const verdict = this.#judge(packet, header, now, fromSelf)
     if (verdict === 'ok') this.counters.delivered++
     else if (verdict === 'kept') this.counters.fragmentsKept++
@@ -183,7 +120,7 @@ export class IpLayer {
     header.fromSelf = fromSelf
     if (parsed !== 'ok' && header.problemOffset < 0) return parsed
     packet.end = packet.start + header.totalBytes
-    const addressed = fromSelf ? this.#judgeOwn(header) : this.#judgeAddresses(header)
+    const addressed = fromSelf ? this.#judgeOwn(header) : judgeAddresses(header, this.own)
     if (addressed !== 'ok') return addressed
     if (parsed !== 'ok') {
       this.#control.reportHeaderProblem(packet, header, parsed, now)
@@ -203,7 +140,7 @@ export class IpLayer {
     }
     const whole = this.#fragments.datagram
     const parsed = parseIp(whole.bytes, whole.start, whole.end, header)
-    const addressed = this.#judgeAddresses(header)
+    const addressed = judgeAddresses(header, this.own)
     if (addressed !== 'ok') return addressed
     if (parsed !== 'ok') {
       if (header.problemOffset >= 0) this.#control.reportHeaderProblem(whole, header, parsed, now)
@@ -219,6 +156,7 @@ export class IpLayer {
 
   /** Gives up datagrams whose fragments did not all come in time (RFC 1122 §3.3.2, RFC 8200 §4.5). */
   handleTimeout(now: Micros): void {
+    this.pathMtus.now = now
     this.#fragments.expire(now, (first) => this.#control.reportReassemblyTime(first, now))
   }
 
@@ -226,28 +164,6 @@ export class IpLayer {
   #judgeOwn(header: IpHeader): 'ok' | DropReason {
     header.toUnicast = true
     return this.isLocal(header.dst) && this.isLocal(header.src) ? 'ok' : 'ip-not-for-us'
-  }
-
-  #judgeAddresses(header: IpHeader): 'ok' | DropReason {
-    const { src, dst } = header
-    // An IPv4 address in an IPv6 header would pass for the real one further up (RFC 4942 §2.2).
-    if (header.family === 6 && dst.family === 4) return 'ip-not-for-us'
-    header.toUnicast = this.#isOwn(dst)
-    if (!header.toUnicast && !dst.isMulticast && !this.isBroadcast(dst)) return 'ip-not-for-us'
-    // What we sent ourselves does not come from a device: somebody has made it up.
-    if (this.#isOwn(src)) return 'ip-martian-source'
-    if (header.family === 6) {
-      if (src.isUnspecified && src.family === 6 && dst.isMulticast && header.protocol === PROTOCOL.ICMPV6) {
-        // A neighbour that still has no address: duplicate address detection, MLD (RFC 4862 §5.4.2).
-        return 'icmp-ignored'
-      }
-      if (src.family === 4 || src.isMulticast || src.isUnspecified || src.isLoopback) return 'ip-martian-source'
-      return 'ok'
-    }
-    // RFC 1122 §3.2.1.3: (a) 0/8, (c) (d) broadcast, class D, (g) 127/8 are no source for a datagram from outside [MUST-63].
-    const net = src.w3 >>> 24
-    if (net === 0 || net === 127 || src.isMulticast || this.isBroadcast(src)) return 'ip-martian-source'
-    return 'ok'
   }
 
   /**
@@ -277,13 +193,29 @@ export class IpLayer {
   }
 
   /**
+   * For a router: tells the sender of `packet`, which is for others, why it does not go on (RFC 1812 §4.3.3, RFC 4443 §3), limited in rate
+   * as all errors are. `mtu` is that of the next link, of 'too-big'.
+   * @returns whether an error was queued
+   */
+  reportTransit(packet: Packet, header: IpHeader, problem: TransitProblem, now: Micros, mtu: number): boolean {
+    return this.#control.reportTransit(packet, header, problem, now, mtu)
+  }
+
+  /**
    * Queues an echo request. `payload` is copied.
    * @param identifier 16 bits, by which `onEchoReply` tells pings apart
    * @param sequence 16 bits
+   * @param hopLimit 1 to 255
    * @returns 'ok', or why it was not queued: 'ip-no-route', 'icmp-too-big', 'icmp-queue-full'
    */
-  sendEchoRequest(dst: IpAddress, identifier: number, sequence: number, payload: Uint8Array): 'ok' | DropReason {
-    return this.#control.sendEchoRequest(dst, identifier, sequence, payload)
+  sendEchoRequest(
+    dst: IpAddress,
+    identifier: number,
+    sequence: number,
+    payload: Uint8Array,
+    hopLimit: number = this.hopLimit,
+  ): 'ok' | DropReason {
+    return this.#control.sendEchoRequest(dst, identifier, sequence, payload, hopLimit)
   }
 
   /**
@@ -306,7 +238,7 @@ export class IpLayer {
   ): void {
     const out = this.#out
     const family = dst.family
-    const total = packet.end - packet.start
+    const total = packet.length
     assert(src.family === family, 'a packet has addresses of one family')
     assert(
       total >= (family === 4 ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES) &&
@@ -328,8 +260,19 @@ export class IpLayer {
       out.identification = dontFragment ? 0 : this.#identification.next(dst) & 0xffff
     }
     this.toSelf = this.#hasLoopback && this.isLocal(dst)
+    this.isStale = this.hasRemoved && !src.isUnspecified && !this.isLocal(src)
     writeIp(out, packet.bytes, packet.start)
     this.counters.sent++
+  }
+
+  /** The largest packet that is known to pass to `dst`, header included; the link's MTU when nothing is known. */
+  pathMtu(dst: IpAddress): number {
+    return this.pathMtus.get(dst, this.mtu)
+  }
+
+  /** The flow label of what goes from one port to another (RFC 6437 §3): the same for the life of a flow, and nobody can guess it. */
+  flowLabel(src: IpAddress, dst: IpAddress, protocol: number, sourcePort: number, destinationPort: number): number {
+    return this.#identification.flowLabel(src, dst, protocol, sourcePort, destinationPort)
   }
 
   /** Whether a datagram of so many bytes, header included, finds room in the queue of `sendDatagram`. */
@@ -364,23 +307,12 @@ export class IpLayer {
   /**
    * Copies the next queued packet (an echo, an ICMP error, a datagram or a fragment of one) into `packet`; false when there is none. At
    * most 64 of control wait: what comes on top is counted as 'icmp-queue-full'. Sets `toSelf`.
+   * @param now for the age of what is known of paths
    */
-  pollTransmit(packet: Packet): boolean {
+  pollTransmit(packet: Packet, now: Micros = this.pathMtus.now): boolean {
+    this.pathMtus.now = now
     const next = this.#control.poll(packet) ?? this.#datagrams.poll(packet)
     this.toSelf = next?.toSelf === true
     return next !== null
   }
-}
-
-/** 169.254.0.0/16 (RFC 3927 §2.1) or fe80::/10 (RFC 4291 §2.5.6). */
-function isLinkLocal(address: IpAddress): boolean {
-  return address.family === 4 ? address.w3 >>> 16 === 0xa9fe : address.w0 >>> 22 === 0x3fa
-}
-
-/** How many leading bits two addresses share, 0 to 128. */
-function commonBits(a: IpAddress, b: IpAddress): number {
-  if (a.w0 !== b.w0) return Math.clz32(a.w0 ^ b.w0)
-  if (a.w1 !== b.w1) return 32 + Math.clz32(a.w1 ^ b.w1)
-  if (a.w2 !== b.w2) return 64 + Math.clz32(a.w2 ^ b.w2)
-  return 96 + Math.clz32(a.w3 ^ b.w3)
 }

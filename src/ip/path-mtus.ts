@@ -1,34 +1,80 @@
-// What routers have said about paths that datagrams of ours took (RFC 8201): IPv6 alone, where nobody else cuts them up.
-// Owns: a bounded table. Does not own: TCP's own search (src/tcp/path-mtu.ts); IPv4, whose datagrams routers may cut up.
-// DEVIATION: RFC 8201 §4 would look for more after ten minutes. An entry stays until 256 later ones have come: it costs some fragments.
+// What is known of the paths that packets of ours take: the largest one that passes (RFC 1191, RFC 8201), for ten minutes.
+// Owns: a bounded table, its age. Does not own: TCP's own search and memory (src/tcp/path-mtu.ts), which tells this one what it has
+// learned, and believes it in nothing: what a router says of a segment can be checked, what it says of a datagram can not (RFC 5927 §4).
+// Read first: RFC 1191 §6.3, RFC 8201 §4.
 
+import { MINUTE, type Micros } from '../base/time.ts'
 import type { IpAddress } from './address.ts'
 
-const MOST_PATHS = 256
+/** Most paths that are remembered; the one told of longest ago is forgotten first. */
+export const MOST_PATHS = 256
+
+/** After that more is tried again (RFC 1191 §6.3, RFC 8201 §4). */
+export const PATH_MTU_AGE_US = 10 * MINUTE
 
 /** No path takes less (RFC 8200 §5): what says so is taken for this much. */
 const LEAST_MTU_V6 = 1280
+/** Less is not believed; such datagrams go without Don't Fragment instead (Linux: min_pmtu). */
+const LEAST_MTU_V4 = 552
+
+interface PathMtu {
+  readonly address: IpAddress
+  readonly mtu: number
+  /** The path takes less than is believed: routers may cut packets up. */
+  readonly isLocked: boolean
+  readonly expiresAt: Micros
+}
 
 /** The table of one host. */
 export class PathMtus {
-  readonly #paths = new Map<string, number>()
+  /** The time, as its owner was last told it. */
+  now: Micros = 0
+  readonly #paths = new Map<string, PathMtu>()
 
   /** The largest packet to `dst` that is known to pass, `mtu` when nothing is known. */
   get(dst: IpAddress, mtu: number): number {
-    if (this.#paths.size === 0) return mtu
-    return Math.min(mtu, this.#paths.get(dst.toString()) ?? mtu)
+    return Math.min(mtu, this.#find(dst)?.mtu ?? mtu)
   }
 
-  /** A router takes no more than that. It may be made up, and never raises what is known. */
+  /** Whether packets to `dst` may say Don't Fragment (IPv4): not where the path takes less than is believed. */
+  mayForbidFragments(dst: IpAddress): boolean {
+    return this.#find(dst)?.isLocked !== true
+  }
+
+  /** A router takes no more than that: 0 when it does not say (RFC 1191 §5). It may be made up, and never raises what is known. */
   lower(dst: IpAddress, mtu: number): void {
     const key = dst.toString()
-    const known = this.#paths.get(key) ?? Infinity
+    const known = this.#find(dst)?.mtu ?? Infinity
+    if (mtu >= known) return
+    const least = dst.family === 4 ? LEAST_MTU_V4 : LEAST_MTU_V6
     this.#paths.delete(key)
-    this.#paths.set(key, Math.max(LEAST_MTU_V6, Math.min(known, mtu)))
+    this.#paths.set(key, {
+      address: dst.clone(),
+      mtu: Math.max(least, mtu),
+      isLocked: mtu < least,
+      expiresAt: this.now + PATH_MTU_AGE_US,
+    })
     if (this.#paths.size <= MOST_PATHS) return
     for (const oldest of this.#paths.keys()) {
       this.#paths.delete(oldest)
       return
     }
+  }
+
+  /** What is known now, oldest first, with the time it has left. */
+  entries(): { readonly address: IpAddress; readonly mtu: number; readonly leftUs: Micros }[] {
+    return [...this.#paths.values()]
+      .filter(({ expiresAt }) => expiresAt > this.now)
+      .map(({ address, mtu, expiresAt }) => ({ address, mtu, leftUs: expiresAt - this.now }))
+  }
+
+  #find(dst: IpAddress): PathMtu | null {
+    if (this.#paths.size === 0) return null
+    const key = dst.toString()
+    const path = this.#paths.get(key)
+    if (path === undefined) return null
+    if (path.expiresAt > this.now) return path
+    this.#paths.delete(key)
+    return null
   }
 }

@@ -1,6 +1,6 @@
 // Routes: which way a packet to an address would go, and which of our addresses it should come from.
-// Owns: the table and the longest-prefix match. Does not own: which of our addresses to use when a route names none
-// (layer.ts).
+// Owns: the table, which may change while the host runs, and the longest-prefix match. Does not own: which of our addresses to use when
+// a route names none (source-address.ts).
 // On a TUN device every route leads into the same wire, so a route says three things: whether there is a way at all,
 // which gateway is meant (for devices that have link addresses), and the preferred source.
 // Read first: RFC 1122 §3.3.1.
@@ -18,7 +18,14 @@ export interface Route {
   readonly source?: IpAddress
   /** Of two routes with the same prefix length the one with the smaller metric is used. Default 0. */
   readonly metric?: number
+  /** The interface that it leads out of, by number, where a host has several (stack/router.ts). Default 0. */
+  readonly port?: number
+  /** Made for the prefix of an own address, with which it goes. Default false. */
+  readonly isConnected?: boolean
 }
+
+/** Names routes that are there: what is absent may be anything. */
+export type RouteMatch = Pick<Route, 'destination' | 'prefixLength'> & Partial<Route>
 
 /** Routes of both families. A lookup walks the table, which is short on a host. */
 export class RouteTable {
@@ -51,6 +58,24 @@ export class RouteTable {
     this.#routes.splice(at < 0 ? this.#routes.length : at, 0, route)
   }
 
+  /**
+   * Takes the first route away that is to the same prefix and has everything else that `match` names; false when there is none. What was
+   * sent by it goes by the next best one from now on.
+   */
+  remove(match: RouteMatch): boolean {
+    const at = this.#routes.findIndex((route) => isMatch(route, match))
+    if (at >= 0) this.#routes.splice(at, 1)
+    return at >= 0
+  }
+
+  /** Takes every route away for which `isGone` holds; how many those were. */
+  removeWhere(isGone: (route: Route) => boolean): number {
+    const before = this.#routes.length
+    const left = this.#routes.filter((route) => !isGone(route))
+    this.#routes.splice(0, before, ...left)
+    return before - left.length
+  }
+
   /** The route with the longest prefix that holds `dst`, or null when there is none. */
   lookup(dst: IpAddress): Route | null {
     for (const route of this.#routes) if (dst.inPrefix(route.destination, route.prefixLength)) return route
@@ -61,6 +86,19 @@ export class RouteTable {
   get entries(): readonly Route[] {
     return this.#routes
   }
+}
+
+function isMatch(route: Route, match: RouteMatch): boolean {
+  const { destination, prefixLength, gateway, source, metric, port, isConnected } = match
+  return (
+    route.prefixLength === prefixLength &&
+    destination.inPrefix(route.destination, prefixLength) &&
+    (gateway === undefined || route.gateway?.equals(gateway) === true) &&
+    (source === undefined || route.source?.equals(source) === true) &&
+    (metric === undefined || (route.metric ?? 0) === metric) &&
+    (port === undefined || (route.port ?? 0) === port) &&
+    (isConnected === undefined || (route.isConnected ?? false) === isConnected)
+  )
 }
 
 function isBetter(a: Route, b: Route): boolean {

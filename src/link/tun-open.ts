@@ -23,6 +23,8 @@ const TUNSETPERSIST = 0x400454cb
 const TUNSETOFFLOAD = 0x400454d0
 const TUNSETVNETHDRSZ = 0x400454d8
 const IFF_TUN = 0x0001
+const IFF_TAP = 0x0002
+const IFF_MULTI_QUEUE = 0x0100
 const IFF_NO_PI = 0x1000
 const IFF_VNET_HDR = 0x4000
 const TUN_F_CSUM_TSO4_TSO6 = 1 | 2 | 4
@@ -57,7 +59,11 @@ export interface OpenedTun {
   readonly addresses: readonly string[]
 }
 
+/** What the device carries: IP packets, or Ethernet frames. */
+export type TunKind = 'tun' | 'tap'
+
 interface Plan {
+  readonly kind: TunKind
   readonly options: TunOptions
   readonly name: string
   readonly addresses: readonly KernelAddress[]
@@ -69,7 +75,36 @@ interface Plan {
  * Opens, configures and returns a TUN descriptor (non-blocking, closed on exec), which the caller owns. See openTun.
  * @throws as openTun
  */
-export function openTunDescriptor(options: TunOptions): OpenedTun {
+export function openTunDescriptor(options: TunOptions, kind: TunKind = 'tun'): OpenedTun {
+  return openDescriptor(options, kind, 0)
+}
+
+/**
+ * Opens one TUN interface with several queues, for as many stacks, each in a thread of its own: what this returns can be sent to a
+ * worker, whose `tunQueue` makes a device of it. The kernel gives each flow to one queue, by a hash of its addresses and ports; every stack
+ * has the same addresses and listens on the same ports. Connections that a stack opens itself may get their answers at another one's queue
+ * once they have been idle for three seconds: for clients take one queue. When one queue is closed flows move: close all.
+ * @param count from 1 to 256 @throws as openTun
+ */
+export function openTunQueues(options: TunOptions, count: number): OpenedTun[] {
+  if (!Number.isInteger(count) || count < 1 || count > 256) {
+    throw new RangeError(`a TUN interface has from 1 to 256 queues, not ${count}`)
+  }
+  const opened = [openDescriptor(options, 'tun', IFF_MULTI_QUEUE)]
+  try {
+    while (opened.length < count) {
+      const fd = openCloneDevice()
+      opened.push({ ...opened[0], fd })
+      attach(fd, opened[0].name, opened[0].vnetHeader, 'tun', IFF_MULTI_QUEUE)
+    }
+    return opened
+  } catch (error) {
+    for (const { fd } of opened) loadLibc().close(fd)
+    throw error
+  }
+}
+
+function openDescriptor(options: TunOptions, kind: TunKind, extraFlags: number): OpenedTun {
   const name = options.name ?? 'tunstack%d'
   checkOptions(name, options)
   const addresses = (options.addresses ?? []).map(parseKernelAddress)
@@ -77,11 +112,11 @@ export function openTunDescriptor(options: TunOptions): OpenedTun {
   const control = new InterfaceControl()
   let fd = -1
   try {
-    const plan: Plan = { options, name, addresses, existed: control.index(name) >= 0 }
+    const plan: Plan = { kind, options, name, addresses, existed: control.index(name) >= 0 }
     if (plan.existed) checkTakeOver(control, plan)
     if (addresses.length > 0) checkNetworks(name, addresses, control.networks())
     fd = openCloneDevice()
-    const attached = attach(fd, name, options.offload ?? true)
+    const attached = attach(fd, name, options.offload ?? true, kind, extraFlags)
     const mtu = configure(control, fd, attached.name, plan)
     return { fd, mtu, ...attached, addresses: addresses.map(({ text }) => text) }
   } catch (error) {
@@ -148,16 +183,16 @@ interface Attached {
 }
 
 /** Makes or joins the interface. Without offload the kernel is told so, because a persistent interface remembers its last user's. */
-function attach(fd: number, name: string, wantOffload: boolean): Attached {
+function attach(fd: number, name: string, wantOffload: boolean, kind: TunKind, extraFlags = 0): Attached {
   const libc = loadLibc()
   const request = ifreq(name)
-  const flags = IFF_TUN | IFF_NO_PI
+  const flags = (kind === 'tap' ? IFF_TAP : IFF_TUN) | IFF_NO_PI | extraFlags
   request.writeUInt16LE(wantOffload ? flags | IFF_VNET_HDR : flags, 16)
   if (libc.ioctl(fd, TUNSETIFF, request) < 0) {
     const errno = libc.errno()
     // A kernel without virtio headers says EINVAL, but so it does for an interface that is no TUN device.
-    if (wantOffload && errno === ERRNO.EINVAL) return attach(fd, name, false)
-    throw attachError(errno, name)
+    if (wantOffload && errno === ERRNO.EINVAL) return attach(fd, name, false, kind, extraFlags)
+    throw attachError(errno, name, kind)
   }
   const actual = request.toString('latin1', 0, 16).replace(/\0.*$/s, '')
   if (wantOffload) {
@@ -172,14 +207,14 @@ function attach(fd: number, name: string, wantOffload: boolean): Attached {
   return { name: actual, vnetHeader: wantOffload, offload: false }
 }
 
-function attachError(errno: number, name: string): SystemError {
+function attachError(errno: number, name: string, kind: TunKind): SystemError {
   const mend = 'choose another name'
   if (errno === ERRNO.EBUSY) {
     const what = `interface ${name} exists already and is busy`
     return tunRefusal(errno, 'ioctl', what, `${mend}, and another network`, proposedNetwork())
   }
   if (errno === ERRNO.EINVAL) {
-    return tunRefusal(errno, 'ioctl', `interface ${name} exists already and is no TUN device`, mend)
+    return tunRefusal(errno, 'ioctl', `interface ${name} exists already and is no ${kind.toUpperCase()} device`, mend)
   }
   const what = errno === ERRNO.EPERM ? `interface ${name} ${NEEDS_ADMIN}` : `interface ${name} could not be made`
   return systemError(errno, 'ioctl', what)
@@ -196,7 +231,7 @@ function proposedNetwork(): string {
 
 /** Configures the interface and returns its MTU. */
 function configure(control: InterfaceControl, fd: number, name: string, plan: Plan): number {
-  const { options, addresses, existed } = plan
+  const { kind, options, addresses, existed } = plan
   const mtu = existed && options.mtu === undefined ? control.mtu(name) : (options.mtu ?? 1500)
   control.setMtu(name, mtu)
   if (!existed || options.txQueueLength !== undefined) control.setTxQueueLength(name, options.txQueueLength ?? 4096)
@@ -208,7 +243,8 @@ function configure(control: InterfaceControl, fd: number, name: string, plan: Pl
   }
   if (options.up ?? true) {
     control.setUp(name)
-    if (addresses.some(({ family }) => family === 6)) waitForIpv6(name)
+    // On a TAP the kernel asks us whether somebody has the address, for a second: we cannot answer while we wait here.
+    if (kind === 'tun' && addresses.some(({ family }) => family === 6)) waitForIpv6(name)
   }
   if (options.persistent !== undefined) setPersistent(fd, name, options.persistent)
   return mtu
@@ -233,7 +269,7 @@ export function removeTun(name: string): void {
   if (!exists) return
   const fd = openCloneDevice()
   try {
-    attach(fd, name, false)
+    attach(fd, name, false, 'tun')
     setPersistent(fd, name, false)
   } finally {
     loadLibc().close(fd)

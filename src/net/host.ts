@@ -9,6 +9,7 @@ import type { LookupFunction } from 'node:net'
 import type { Random } from '../base/random.ts'
 import { didYouMean } from '../base/suggest.ts'
 import { MILLISECOND, type Micros, type Scheduler } from '../base/time.ts'
+import { type InterfaceAddress, IpAddress, parseCidr } from '../ip/address.ts'
 import type { PacketDevice } from '../link/device.ts'
 import { type Connection, Stack } from '../stack/index.ts'
 import type { TcpConfig, TcpCounters, TcpEvent } from '../tcp/index.ts'
@@ -17,11 +18,20 @@ import { attachServer } from './attach.ts'
 import { Hold, HostCore, safely } from './core.ts'
 import { type RemoteInfo, TunDgramSocket } from './dgram.ts'
 import type { DgramOptions } from './dgram-arguments.ts'
+import {
+  connectDirect,
+  type DirectHandler,
+  type DirectListenOptions,
+  type DirectServer,
+  type DirectSocket,
+  listenDirect,
+} from './direct.ts'
 import { type DnsOptions, HostResolver } from './dns.ts'
 import { HostDnsServer, type HostDnsServerOptions } from './dns-server.ts'
 import { happyDial } from './happy-dial.ts'
 import {
   type ConnectArguments,
+  type ConnectOptions,
   type CreateConnectionOptions,
   checkMilliseconds,
   connectArguments,
@@ -34,6 +44,7 @@ import {
 import { Pinger, type PingOptions } from './ping.ts'
 import { realTime, systemRandom } from './real-time.ts'
 import { type RedisConnectorClass, redisConnector } from './redis.ts'
+import { type HostRoute, readRoute } from './routes.ts'
 import { TunServer } from './server.ts'
 import { TunSocket } from './socket.ts'
 import { abortError, connectError } from './socket-errors.ts'
@@ -46,8 +57,10 @@ const CLOSE_GRACE_MS = 2_000
 export interface HostOptions {
   /** The host owns it from now on: `close` closes it. */
   readonly device: PacketDevice
-  /** Own addresses with prefix lengths: '10.77.0.2/24', 'fd77::2/64'. */
-  readonly address: string | readonly string[]
+  /** Own addresses with prefix lengths: '10.77.0.2/24', 'fd77::2/64'. [] for a host that learns them: see `Host.addAddress`. */
+  readonly address: string | readonly (string | InterfaceAddress)[]
+  /** Routes besides those to the prefixes of `address`. Default: one default route for each family, on the link itself. */
+  readonly routes?: readonly HostRoute[]
   /** The clock. Default: real time, with timers that do not keep the program alive; see createHost for a cable in memory. */
   readonly scheduler?: Scheduler
   /** Default: the operating system's. */
@@ -71,6 +84,7 @@ export interface HostOptions {
 const HOST_OPTIONS: Readonly<Record<keyof HostOptions, true>> = {
   device: true,
   address: true,
+  routes: true,
   scheduler: true,
   random: true,
   tcp: true,
@@ -117,8 +131,8 @@ export class Host extends EventEmitter {
     const { device, address, scheduler = realTime(), random = systemRandom() } = options
     if (typeof device?.receive !== 'function')
       throw new TypeError('createHost needs a device: openTun({ ... }), or an end of a cable')
-    if (address === undefined || address.length === 0)
-      throw new TypeError("createHost needs an address, as '10.77.0.2/24'")
+    if (address === undefined || address === '')
+      throw new TypeError("createHost needs an address, as '10.77.0.2/24', or [] for a host that learns them")
     this.stack = new Stack({
       addresses: typeof address === 'string' ? [address] : address,
       mtu: device.mtu,
@@ -126,6 +140,7 @@ export class Host extends EventEmitter {
       random,
       tcp: options.tcp,
       hopLimit: options.hopLimit,
+      ...(options.routes === undefined ? {} : { routes: options.routes.map(readRoute) }),
       timeWaitMax: options.timeWaitMax,
       orphanMax: options.orphanMax,
       challengeAcksPerSecond: options.challengeAcksPerSecond,
@@ -143,6 +158,30 @@ export class Host extends EventEmitter {
   /** Own addresses, without prefix lengths. */
   get addresses(): string[] {
     return this.stack.ip.addresses.map(({ address }) => address.toString())
+  }
+
+  /**
+   * Adds an own address, '10.77.0.2/24', with a route to its prefix, or changes what is said of one. Listeners and sockets that are bound
+   * to no address have it from now on.
+   * @throws {TypeError | RangeError} for what is no address, or cannot be a host's
+   */
+  addAddress(address: string | InterfaceAddress): void {
+    this.stack.ip.addAddress(typeof address === 'string' ? parseCidr(address) : address)
+  }
+
+  /** Takes an own address away, given without its prefix length: see IpLayer.removeAddress. False when there is none. */
+  removeAddress(address: string | IpAddress): boolean {
+    return this.stack.ip.removeAddress(typeof address === 'string' ? IpAddress.parse(address) : address)
+  }
+
+  /** Adds a route: `{ to: 'default' | '10.1.0.0/16', via: '10.77.0.1' }`. @throws {TypeError | RangeError} for one that cannot be */
+  addRoute(route: HostRoute): void {
+    this.stack.ip.addRoute(readRoute(route))
+  }
+
+  /** Takes the first route away that fits what is given. False when there is none. @throws {TypeError} for what is no prefix */
+  removeRoute(route: HostRoute): boolean {
+    return this.stack.ip.routes.remove(readRoute(route))
   }
 
   /** The clock that timeouts of this host's sockets follow. */
@@ -235,6 +274,19 @@ export class Host extends EventEmitter {
       })
     })
     return server
+  }
+
+  /**
+   * Opens a port whose connections have callbacks instead of streams: for those who want what a Duplex costs. See DirectHandler.
+   * @throws {SocketError} EADDRINUSE and its like @throws {TypeError | RangeError} for what cannot be meant
+   */
+  listenDirect(options: DirectListenOptions, handler: DirectHandler): DirectServer {
+    return listenDirect(this.#core, options, handler)
+  }
+
+  /** Opens a connection with callbacks instead of a stream, to an address. @throws as listenDirect: what fails later goes to `onClose` */
+  connectDirect(options: ConnectOptions, handler: DirectHandler): DirectSocket {
+    return connectDirect(this.#core, options, handler)
   }
 
   /**

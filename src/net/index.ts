@@ -3,15 +3,28 @@
 
 export type { Lingered } from './ack-waiters.ts'
 export { TunAgent, TunHttpsAgent } from './agent.ts'
+export { type ContentDecoder, contentDecoders } from './content-codings.ts'
 
 export { type RemoteInfo, TunDgramSocket } from './dgram.ts'
 export type { DatagramData, DgramBindOptions, DgramOptions, SendCallback } from './dgram-arguments.ts'
 
+export { type DirectHandler, type DirectListenOptions, DirectServer, DirectSocket } from './direct.ts'
 export { type DnsOptions, HostResolver } from './dns.ts'
 export { HostDnsServer, type HostDnsServerOptions } from './dns-server.ts'
 
 export { createHost, Host, type HostObserver, type HostOptions } from './host.ts'
 export { type NodeCoding, nodeCodings } from './http-codings.ts'
+export {
+  type AddressFinder,
+  type ConnectPhase,
+  type HttpConnectContext,
+  type HttpConnector,
+  type HttpConnectorOptions,
+  type HttpDialTimes,
+  type HttpTarget,
+  httpConnector,
+  secureOver,
+} from './http-connect.ts'
 export type {
   ConnectArguments,
   ConnectOptions,
@@ -25,9 +38,11 @@ export type {
   SocketAddress,
   SocketOptions,
 } from './options.ts'
-export type { PingOptions } from './ping.ts'
+export type { PingError, PingOptions } from './ping.ts'
 export { type RealTimeOptions, realTime, systemRandom } from './real-time.ts'
 export type { RedisConnector, RedisConnectorClass } from './redis.ts'
+export { createRouter, type HostRouter, type HostRouterOptions, type RouterPort } from './router.ts'
+export type { HostRoute } from './routes.ts'
 export { type DropArgument, TunServer } from './server.ts'
 export { TunSocket } from './socket.ts'
 export type { SocketError } from './socket-errors.ts'

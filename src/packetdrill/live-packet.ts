@@ -41,6 +41,8 @@ export interface LivePacket {
   readonly trafficClass: number
   readonly hopLimit: number
   readonly flowLabel: number
+  /** PSH is not looked at. */
+  readonly isPushFree: boolean
   readonly body: LiveTcp | LiveIcmp | { readonly kind: 'other'; readonly protocol: number }
 }
 
@@ -64,6 +66,7 @@ export function readPacket(sent: SentPacket): LivePacket | null {
     trafficClass: ip.trafficClass,
     hopLimit: ip.hopLimit,
     flowLabel: ip.flowLabel,
+    isPushFree: sent.isPushFree === true,
     body: readBody(bytes),
   }
 }

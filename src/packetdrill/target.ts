@@ -34,6 +34,8 @@ export interface SentPacket {
   readonly at: Micros
   /** The whole IP packet, a copy of the receiver's own. A super-segment is one packet. */
   readonly bytes: Uint8Array
+  /** Its PSH only says where a device's super-segment ends, which goes by the pace: it may as well not be there. */
+  readonly isPushFree?: boolean
 }
 
 /** What both ends are called, and how large packets may be. */

@@ -12,6 +12,7 @@ import type { PacketDevice } from '../link/device.ts'
 import { type ImpairedDevice, impair } from '../link/impair.ts'
 import type { Impairment } from '../link/impairment.ts'
 import { memoryPair } from '../link/pair.ts'
+import { type SimRouter, type SimRouterOptions, simRouter } from './router.ts'
 import { VirtualTime } from './virtual-time.ts'
 
 /** How a network is set up. */
@@ -62,6 +63,11 @@ export class Network {
     })
     const keepOffload = superSegmentBytes !== undefined && superSegmentBytes > 0
     return [this.#impaired(left, forth, keepOffload), this.#impaired(right, back ?? forth, keepOffload)]
+  }
+
+  /** A router between cables: `router({ ports: [{ device: right, addresses: ['10.0.0.254/24'] }, ...] })`. */
+  router(options: SimRouterOptions): SimRouter {
+    return simRouter(options, this.time, this.random())
   }
 
   #impaired(device: PacketDevice, out: Impairment, keepOffload: boolean): PacketDevice {

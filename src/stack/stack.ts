@@ -23,7 +23,7 @@ export type EventSource = Connection | Listener | UdpSocket
 
 /** How a host is set up. */
 export interface StackConfig {
-  /** Own addresses, as `10.77.0.2/24` or parsed. */
+  /** Own addresses, as `10.77.0.2/24` or parsed; may be none, for a host that learns them: see `ip.addAddress`. */
   readonly addresses: readonly (InterfaceAddress | string)[]
   /** MTU of the link in bytes. */
   readonly mtu: number
@@ -115,7 +115,8 @@ export class Stack {
   /** Writes the next packet to send into `packet`; false when there is none now. What is for this host itself arrives meanwhile. */
   pollTransmit(packet: Packet, now: Micros): boolean {
     for (;;) {
-      if (this.ip.pollTransmit(packet) || this.tcp.pollTransmit(packet, now)) {
+      if (packet.tailEnd > 0) packet.dropTail()
+      if (this.ip.pollTransmit(packet, now) || this.#pollTcp(packet, now)) {
         if (!this.ip.toSelf) return true
         this.#loopback.put(packet)
       } else {
@@ -124,6 +125,15 @@ export class Stack {
         if (this.ip.receive(own, this.#header, now, true) === 'ok') this.#deliver(own, now)
       }
     }
+  }
+
+  // What would come from an address that is not ours any more does not leave (RFC 1122 §3.2.1.3).
+  #pollTcp(packet: Packet, now: Micros): boolean {
+    while (this.tcp.pollTransmit(packet, now)) {
+      if (!this.ip.isStale) return true
+      this.drops.count('ip-stale-source')
+    }
+    return false
   }
 
   /** When handleTimeout is to be called next, once there is nothing to transmit; Infinity for never. */

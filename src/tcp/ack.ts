@@ -10,6 +10,7 @@ import { endReduction, reactToMark, takeFeedback } from './ecn.ts'
 import { EVENT } from './events.ts'
 import type { DeliveryCounts, DeliveryVisitor, FlightEntry } from './flight.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
+import { hastenReneged, isUntimed } from './linux-ways.ts'
 import { type AckOutcome, isImpatient, onAckOutcome, pipe } from './loss.ts'
 import { paceByWindow } from './pacing.ts'
 import { backedOffRtoUs, sampleRtt } from './rtt.ts'
@@ -55,6 +56,7 @@ const ackSample: AckSample = {
   ecnBytes: 0,
   isCwndLimited: false,
   isReordered: false,
+  isBurstFine: false,
   phase: 'open',
 }
 
@@ -88,6 +90,7 @@ export function handleAck(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
   }
   if (tcb.config.pacing === 'always') paceByWindow(tcb)
   if (outcome.acked > 0 && !isImpatient(tcb)) restartRetransmitTimer(tcb, now)
+  if (outcome.acked > 0) hastenReneged(tcb, now)
   if (outcome.acked + outcome.sacked > 0) {
     armTailProbe(tcb, now)
     retuneSendBuffer(tcb, ackSample.rateBytesPerSecond)
@@ -112,7 +115,10 @@ function takeNumbers(tcb: Tcb, segment: SegmentHeader, now: Micros): number {
     const echoedUntil = sentUntil(tcb, segment, now)
     sample.trustedUntil = Math.min(sample.trustedUntil, echoedUntil)
     const newest = releaseAcked(tcb, segment.ack, visit)
-    rttUs = measure(tcb, newest, segment, now, sample.resentAt <= echoedUntil)
+    const isUsable = !isUntimed(tcb, sample)
+    const { backoff } = tcb.rtt
+    rttUs = measure(tcb, isUsable ? newest : null, segment, now, sample.resentAt <= echoedUntil)
+    if (!isUsable && rttUs < 0) tcb.rtt.backoff = backoff
   }
   const rate = takeSample(tcb.delivery, sample, tcb.rtt.minUs, now)
   ackSample.rateBytesPerSecond = rate
@@ -143,6 +149,7 @@ function tellControl(tcb: Tcb, wasRecovering: boolean, marked: number, now: Micr
   ackSample.isAppLimited = sample.isAppLimited
   ackSample.totalDelivered = tcb.delivery.delivered
   ackSample.priorDelivered = sample.priorDelivered
+  ackSample.isBurstFine = tcb.config.heuristics === 'linux'
   ackSample.isReordered = tcb.rack.isReorderingSeen
   ackSample.phase = tcb.recovery.phase
   ackSample.ecnBytes = Math.max(0, marked)

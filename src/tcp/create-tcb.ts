@@ -161,6 +161,9 @@ function createSend(iss: Seq, bufferBytes: number): SendState {
     isPushed: false,
     smallEnd: iss,
     pushedEnd: seqAdd(iss, 1),
+    pushEnds: [],
+    recordEnds: [],
+    isMoreOver: false,
   }
 }
 

@@ -74,7 +74,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
   readonly #config: TcpConfig
   readonly #demux: Demux
   readonly #numbers: InitialNumbers
-  readonly #paths = new PathMtuCache()
+  readonly #paths: PathMtuCache
   /** When we were last called with the time. */
   #now: Micros = 0
   readonly #challenges: ChallengeBudget
@@ -90,6 +90,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
 
   constructor(options: TcpLayerOptions) {
     this.ip = options.ip
+    this.#paths = new PathMtuCache(options.ip.pathMtus)
     this.#config = tcpConfig(options.config)
     congestionControl(this.#config.congestion)
     this.#demux = new Demux(options.random)

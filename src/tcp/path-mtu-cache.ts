@@ -3,6 +3,9 @@
 
 import type { Micros } from '../base/time.ts'
 import type { IpAddress } from '../ip/address.ts'
+import { IPV4_HEADER_BYTES } from '../ip/ipv4.ts'
+import { IPV6_HEADER_BYTES } from '../ip/ipv6.ts'
+import type { PathMtus } from '../ip/path-mtus.ts'
 
 /** Most destinations remembered; the one told of longest ago is forgotten first. */
 export const PATH_MTU_CACHE_ENTRIES = 512
@@ -17,6 +20,12 @@ const keyOf = ({ w0, w1, w2, w3 }: IpAddress): string => `${w0} ${w1} ${w2} ${w3
 /** Destination to the largest TCP segment (header and text) that is known to arrive there. */
 export class PathMtuCache {
   readonly #paths = new Map<string, CachedPath>()
+  readonly #told: PathMtus | null
+
+  /** @param told what IP knows of paths, which learns of what is put here */
+  constructor(told: PathMtus | null = null) {
+    this.#told = told
+  }
 
   /** Destinations remembered now, those that are too old included. */
   get size(): number {
@@ -25,6 +34,7 @@ export class PathMtuCache {
 
   /** Remembers what the path to `remote` takes. */
   put(remote: IpAddress, segmentBytes: number, now: Micros): void {
+    this.#told?.lower(remote, segmentBytes + (remote.family === 4 ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES))
     const key = keyOf(remote)
     this.#paths.delete(key)
     if (this.#paths.size >= PATH_MTU_CACHE_ENTRIES) {

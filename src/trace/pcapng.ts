@@ -18,16 +18,16 @@ const OPTION_IF_TSRESOL = 9
 const NANOSECONDS = 9
 const FLAG_INBOUND = 1
 const FLAG_OUTBOUND = 2
-const LINK_TYPES = { ipv4: 228, ipv6: 229, raw: 101 } as const
+const LINK_TYPES = { ipv4: 228, ipv6: 229, raw: 101, ethernet: 1 } as const
 const TWO_32 = 4294967296
 const MAX_COMMENT_BYTES = 65535
 
-/** What the packets of a file are: all IPv4, all IPv6, or both. */
+/** What the packets of a file are: all IPv4, all IPv6, both, or Ethernet frames. */
 export type PcapngFamily = keyof typeof LINK_TYPES
 
 /** Options of a capture file. */
 export interface PcapngOptions {
-  /** LINKTYPE_IPV4 (228), LINKTYPE_IPV6 (229), or LINKTYPE_RAW (101) for both in one file. Default `'raw'`. */
+  /** LINKTYPE_IPV4 (228), LINKTYPE_IPV6 (229), LINKTYPE_RAW (101) for both in one file, LINKTYPE_ETHERNET (1). Default `'raw'`. */
   readonly family?: PcapngFamily
   /** Name of the interface, as Wireshark shows it. */
   readonly name?: string

@@ -33,9 +33,9 @@ export class UdpError extends Error {
   }
 }
 
-/** What Linux tells a connected socket of an ICMP error (RFC 1122 §4.1.3.3); null for one that is passed over. */
-export function codeOfIcmp({ kind, code, dst }: TransportError): UdpErrorCode | null {
-  if (kind === 'packet-too-big') return null // the next datagram is cut smaller
+/** What Linux tells a connected socket of an ICMP error (RFC 1122 §4.1.3.3). */
+export function codeOfIcmp({ kind, code, dst }: TransportError): UdpErrorCode {
+  if (kind === 'packet-too-big') return 'EMSGSIZE' // the next one is cut up
   if (kind === 'parameter-problem') return 'EPROTO'
   if (kind === 'time-exceeded') return 'EHOSTUNREACH'
   if (dst.family === 6) {

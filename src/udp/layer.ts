@@ -4,7 +4,7 @@
 
 import type { Random } from '../base/random.ts'
 import type { Micros } from '../base/time.ts'
-import type { IpAddress } from '../ip/address.ts'
+import { IpAddress } from '../ip/address.ts'
 import type { TransportError } from '../ip/control.ts'
 import type { DropReason } from '../ip/drops.ts'
 import { type IpHeader, PROTOCOL } from '../ip/header.ts'
@@ -22,6 +22,9 @@ const EPHEMERAL_COUNT = 60999 - EPHEMERAL_FIRST + 1
 export const MAX_DATA_V4 = 65535 - 20 - UDP_HEADER_BYTES
 /** The same over IPv6. */
 export const MAX_DATA_V6 = 65535 - UDP_HEADER_BYTES
+
+/** 0.0.0.0. */
+const ANY_V4 = new IpAddress(0, 0, 0xffff, 0)
 
 /** What UDP has done so far, in datagrams; by nstat's names. */
 export interface UdpCounters {
@@ -89,7 +92,7 @@ export class UdpLayer implements SocketLayer {
     if (families !== 'both' && bound.family !== families) {
       throw new UdpError('EAFNOSUPPORT', `${bound} is not an IPv${families} address`)
     }
-    if (!this.#ip.isLocal(bound) && !this.#ip.isBroadcast(bound)) {
+    if (!this.#ip.isLocal(bound) && !this.#ip.isBroadcast(bound) && !bound.isMulticast) {
       throw new UdpError('EADDRNOTAVAIL', `${bound} is not an address of this host`)
     }
   }
@@ -186,7 +189,6 @@ export class UdpLayer implements SocketLayer {
   /** An ICMP error about a datagram of ours reaches the connected socket that sent it (RFC 1122 §4.1.3.3). */
   handleError(error: TransportError): void {
     const code = codeOfIcmp(error)
-    if (code === null) return
     const socket = this.#find(error.src, error.sourcePort, error.dst, error.destinationPort)
     if (socket !== null && socket.remote !== null) socket.fail(code)
   }
@@ -220,13 +222,29 @@ export class UdpLayer implements SocketLayer {
     }
     const isBroadcast = ip.isBroadcast(remote)
     if (isBroadcast && !socket.mayBroadcast) return new UdpError('EACCES', `${remote} is a broadcast address`)
-    const route = ip.sourceFor(remote)
-    const bound = socket.local
-    if (route === null) return new UdpError('ENETUNREACH', `no address of ours can reach ${remote}`)
-    const src = bound !== null && ip.isLocal(bound) ? bound : route
+    const src = this.#sourceOf(socket, remote, isBroadcast)
+    if (src === null) return new UdpError('ENETUNREACH', `no address of ours can reach ${remote}`)
+    if (src === 'gone') return new UdpError('EINVAL', `${socket.local} is not an address of this host any more`)
     if (src.family !== remote.family) return new UdpError('ENETUNREACH', `${src} cannot reach ${remote}`)
     if (src.isLoopback && !ip.isLocal(remote)) return new UdpError('EINVAL', `${src} does not leave this host`)
+    const total = ip.headerBytes(remote) + UDP_HEADER_BYTES + data.length
+    if (socket.pathMtuDiscovery === 'do' && total > ip.pathMtu(remote) && !ip.isLocal(remote)) {
+      return new UdpError(
+        'EMSGSIZE',
+        `the path to ${remote} takes packets of ${ip.pathMtu(remote)} bytes, not ${total}`,
+      )
+    }
     return this.#write(socket, data, src, remote, port)
+  }
+
+  #sourceOf(socket: UdpSocket, remote: IpAddress, isBroadcast: boolean): IpAddress | 'gone' | null {
+    const ip = this.#ip
+    const bound = socket.local
+    if (remote.isLimitedBroadcast && socket.sendsUnspecified) return ANY_V4
+    if (bound !== null && ip.isLocal(bound)) return bound
+    if (bound !== null && !ip.isBroadcast(bound) && !bound.isMulticast) return 'gone'
+    // Without an address of its own a host can still ask everybody (RFC 1122 §3.2.1.3(a)).
+    return ip.sourceFor(remote) ?? (isBroadcast ? ANY_V4 : null)
   }
 
   #write(socket: UdpSocket, data: Uint8Array, src: IpAddress, remote: IpAddress, port: number): UdpError | null {
@@ -244,8 +262,13 @@ export class UdpLayer implements SocketLayer {
     udp.destinationPort = port
     writeUdp(udp, packet.bytes, packet.end - data.length - UDP_HEADER_BYTES, packet.end, src, remote)
     if (ip.isLocal(remote)) ip.enableLoopback()
+    const isWhole = headers + data.length <= ip.pathMtu(remote)
+    const mode = socket.pathMtuDiscovery
+    // RFC 8085 §3.2: what fits is not to be cut up on its way, so that a router tells where it does not fit.
+    const dontFragment = isWhole && mode !== 'dont' && (mode === 'do' || ip.pathMtus.mayForbidFragments(remote))
+    const flow = remote.family === 4 ? 0 : ip.flowLabel(src, remote, PROTOCOL.UDP, socket.port, port)
     const hops = remote.isMulticast ? socket.multicastHopLimit : socket.hopLimit || ip.hopLimit
-    ip.writeHeader(packet, src, remote, PROTOCOL.UDP, hops, 0, false)
+    ip.writeHeader(packet, src, remote, PROTOCOL.UDP, hops, 0, dontFragment, flow)
     ip.sendDatagram(packet)
     this.counters.UdpOutDatagrams++
     return null
@@ -253,9 +276,28 @@ export class UdpLayer implements SocketLayer {
 
   /** For sockets: see UdpSocket.close. */
   closeSocket(socket: UdpSocket): void {
+    for (const group of socket.groups.splice(0)) this.#ip.leaveGroup(group)
     const rest = (this.#sockets.get(socket.port) ?? []).filter((other) => other !== socket)
     if (rest.length === 0) this.#sockets.delete(socket.port)
     else this.#sockets.set(socket.port, rest)
+  }
+
+  /** For sockets: see UdpSocket.joinGroup. */
+  joinGroup(socket: UdpSocket, group: IpAddress): UdpError | null {
+    if (!group.isMulticast || !takes(socket, group))
+      return new UdpError('EINVAL', `${group} is no group of that socket`)
+    if (socket.groups.some((other) => other.equals(group))) return new UdpError('EADDRINUSE', `${group} is joined`)
+    if (!this.#ip.joinGroup(group)) return new UdpError('ENOBUFS', 'the host is in too many groups')
+    socket.groups.push(group.clone())
+    return null
+  }
+
+  /** For sockets: see UdpSocket.leaveGroup. */
+  leaveGroup(socket: UdpSocket, group: IpAddress): UdpError | null {
+    const at = socket.groups.findIndex((other) => other.equals(group))
+    if (at < 0) return new UdpError('EADDRNOTAVAIL', `${group} is not joined`)
+    this.#ip.leaveGroup(socket.groups.splice(at, 1)[0])
+    return null
   }
 
   /** For sockets: there are events to take. */

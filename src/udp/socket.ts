@@ -37,7 +37,7 @@ export interface Datagram {
 /** How a socket is opened. */
 export interface UdpOpenOptions {
   readonly families: UdpFamilies
-  /** Own address, or a broadcast one; null or unspecified: all of them. */
+  /** Own address, a broadcast one or a group; null or unspecified: all of them. */
   readonly local?: IpAddress | null
   /** 0, the default: any free port. */
   readonly port?: number
@@ -52,6 +52,8 @@ export interface SocketLayer {
   send(socket: UdpSocket, data: Uint8Array, remote: IpAddress, port: number): UdpError | null
   connectSocket(socket: UdpSocket, remote: IpAddress, port: number): void
   closeSocket(socket: UdpSocket): void
+  joinGroup(socket: UdpSocket, group: IpAddress): UdpError | null
+  leaveGroup(socket: UdpSocket, group: IpAddress): UdpError | null
   queueEvents(socket: UdpSocket): void
 }
 
@@ -74,6 +76,15 @@ export class UdpSocket {
   multicastHopLimit = 1
   /** Whether it may send to broadcast addresses. */
   mayBroadcast = false
+  /** Whether what goes to 255.255.255.255 comes from 0.0.0.0, as of a host that asks for its address (RFC 2131 §4.1). */
+  sendsUnspecified = false
+  /**
+   * As Linux's IP_MTU_DISCOVER. 'want': what fits the path says Don't Fragment, so that routers tell (RFC 1191 §3), the rest goes in
+   * fragments; 'do': the rest is refused, EMSGSIZE; 'dont': routers may cut up what they like (IPv4).
+   */
+  pathMtuDiscovery: 'want' | 'do' | 'dont' = 'want'
+  /** Groups joined. */
+  readonly groups: IpAddress[] = []
   receiveBufferBytes: number
   isClosed = false
   /** In the layer's queue of events. */
@@ -125,6 +136,19 @@ export class UdpSocket {
     this.remote = null
     this.remotePort = 0
     this.connectedLocal = null
+  }
+
+  /**
+   * Takes datagrams to a group too, as do then all sockets of its port that are bound to all addresses (Linux's IP_MULTICAST_ALL).
+   * Null, or what was wrong: EINVAL for what is no group, EADDRINUSE when it is joined, ENOBUFS.
+   */
+  joinGroup(group: IpAddress): UdpError | null {
+    return this.#layer.joinGroup(this, group)
+  }
+
+  /** Leaves a group. Null, or EADDRNOTAVAIL when it is not joined. */
+  leaveGroup(group: IpAddress): UdpError | null {
+    return this.#layer.leaveGroup(this, group)
   }
 
   /** The next datagram, null when none waits. */
