@@ -6,7 +6,7 @@ import { Command, Option } from 'commander'
 import { fileHandler, type Handler, HttpServer } from '../http/index.ts'
 import type { ImpairedDevice } from '../link/impair.ts'
 import type { ImpairmentCounters } from '../link/impairment.ts'
-import type { TunServer, TunSocket } from '../net/index.ts'
+import { nodeCodings, type TunServer, type TunSocket } from '../net/index.ts'
 import { AccessLog, accessJson, accessLine } from './access-log.ts'
 import { CliError, codeOf, messageOf, usageError } from './errors.ts'
 import { FsSource } from './fs-source.ts'
@@ -121,6 +121,7 @@ function makeServer(source: FsSource, settings: ServeSettings, { scheduler }: Op
     scheduler,
     serverName: `tunstack/${packageVersion()}`,
     wallClock: Date.now,
+    codings: nodeCodings(),
     onError: (error, request) => {
       // A malformed request is the log's business, a failing disk is ours.
       if (request !== null)

@@ -209,7 +209,8 @@ export class HttpConnection {
       }
       return
     }
-    if (event.type === 'data') this.#peerWaitsFor100 = false
+    // A client that has sent some of its body, or all of none, waits no more.
+    this.#peerWaitsFor100 = false
     this.#state.process(peer, event.type, false)
   }
 

@@ -69,9 +69,22 @@ export class FieldSection {
     }
     if (colon === end) throw remoteError(400, 'bad-header', 'a field line without a colon')
     const value = fieldValue(bytes, colon + 1, end)
+    if (bytes[end - 1] === HTAB || bytes[end - 1] === SP) checkFramingField(bytes, start, nameEnd, end)
     if (this.headers.size >= this.#maxCount)
       throw remoteError(431, 'too-many-headers', `more than ${this.#maxCount} fields`)
     this.headers.appendUnchecked(decodeLatin1(bytes, start, nameEnd), value)
+  }
+}
+
+// DEVIATION: RFC 9112 §5.1 lets a tab follow any value. There are parsers to which `chunked` with a tab is another coding,
+// and they see another message than we would (§11.2); so a tab behind the two fields that say how long a message is is refused.
+function checkFramingField(bytes: Uint8Array, start: number, nameEnd: number, end: number): void {
+  let at = end - 1
+  while (bytes[at] === SP) at--
+  if (bytes[at] !== HTAB) return
+  const name = decodeLatin1(bytes, start, nameEnd).toLowerCase()
+  if (name === 'transfer-encoding' || name === 'content-length') {
+    throw remoteError(400, 'bad-header', `a tab behind the value of ${name}`)
   }
 }
 

@@ -72,7 +72,9 @@ function contentLength(lines: readonly string[], lenient: Leniency, fail: Fail):
 }
 
 function transferFraming(message: RequestHead | ResponseHead | InformationalResponse, fail: Fail): BodyFraming {
-  const codings = message.headers.tokens('transfer-encoding')
+  // DEVIATION: RFC 9110 §5.6.1 ignores empty elements of a list; here other parsers do not, and lose the end of the body.
+  const lines = message.headers.getAll('transfer-encoding')
+  const codings = lines.flatMap((line) => line.split(',').map((coding) => trimOws(coding).toLowerCase()))
   const text = `Transfer-Encoding: ${message.headers.get('transfer-encoding')}`
   const chunkedAt = codings.indexOf('chunked')
   if (chunkedAt === -1 || chunkedAt !== codings.length - 1) {

@@ -41,10 +41,15 @@ export class HeaderList implements Iterable<readonly [name: string, value: strin
     return this.#values.filter((_, i) => this.#keys[i] === key)
   }
 
-  /** The elements of a comma-separated list field (`Connection`, ...) over all its lines, in lower case. */
+  /**
+   * The elements of a comma-separated list field over all its lines, in lower case. Those of Connection are tokens, in
+   * which a quote quotes nothing (RFC 9110 §7.6.1).
+   */
   tokens(name: string): string[] {
     const value = this.get(name)
-    return value === null ? [] : splitList(value).map((item) => item.toLowerCase())
+    if (value === null) return []
+    const items = name.toLowerCase() === 'connection' ? value.split(',').map(trimOws) : splitList(value)
+    return items.filter((item) => item !== '').map((item) => item.toLowerCase())
   }
 
   /** Whether there is a line of that name. */

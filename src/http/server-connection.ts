@@ -110,7 +110,7 @@ export class ServerConnection implements PipelineHost {
     }
     if (event === 'paused') {
       this.#timer.disarm()
-      if (exchange !== null) this.#pipeline.lookAhead(exchange, this.#requests)
+      if (exchange !== null) this.#pipeline.lookAhead(this.#requests)
       if (this.#http.bufferedBytes >= this.#context.limits.pipelineBytes) this.#pause()
       return false
     }

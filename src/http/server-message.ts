@@ -43,7 +43,7 @@ export interface PlainResponse {
 export type Handler = (
   request: ServerRequest,
   response: ServerResponse,
-) => void | PlainResponse | Promise<void> | Promise<PlainResponse>
+) => void | PlainResponse | Promise<void> | Promise<PlainResponse | undefined>
 
 /** A request as the server received it. */
 export class ServerRequest {

@@ -11,7 +11,6 @@ import { Exchange } from './server-exchange.ts'
 import type { ConnectionInfo, ResponseSink } from './server-message.ts'
 import type { ServerContext } from './server-options.ts'
 import { type Asked, ownAnswer, refusal } from './server-own.ts'
-import { isSafe } from './status.ts'
 
 /** What a connection does for the exchanges of its pipeline. */
 export interface PipelineHost extends ResponseSink {
@@ -57,9 +56,9 @@ export class Pipeline {
   }
 
   /** Begins requests that have come behind the current one, as many as may run with it. */
-  lookAhead(current: Exchange, requests: number): void {
+  lookAhead(requests: number): void {
     const { limits, closing } = this.#context
-    if (!isSafe(current.head.method) || closing()) return
+    if (closing()) return
     while (
       this.#ahead.length + 1 < limits.pipelineRequests &&
       requests + this.#ahead.length < limits.requestsPerConnection

@@ -47,6 +47,15 @@ describe('pipelined requests', () => {
     expect(paths(peer.take())).toEqual(['/a', '/b', '/p', '/c', '/d'])
   })
 
+  it('with an unsafe method wait for their turn even without a body (RFC 9112 §9.3.2)', async () => {
+    const { peer, scheduler, began } = slow(() => 1)
+    peer.send(req('GET /a') + req('DELETE /b') + req('GET /c'))
+    await scheduler.run(0.5 * SECOND)
+    expect(began).toEqual(['/a'])
+    await scheduler.run(9 * SECOND)
+    expect(paths(peer.take())).toEqual(['/a', '/b', '/c'])
+  })
+
   it('behind one that closes are never begun (RFC 9112 §9.6)', async () => {
     const { peer, scheduler, began } = slow(() => 1)
     peer.send(req('GET /a') + req('GET /b', ['Connection: close']) + req('GET /c'))
