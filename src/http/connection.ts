@@ -31,10 +31,12 @@ export class HttpConnection {
   #body = new BodyWriter('none')
   #request: RequestHead | null = null
   #peerWaitsFor100 = false
+  readonly #honoursProxyConnection: boolean
 
   /** @throws {RangeError} when a limit is not a whole number of at least 0 */
-  constructor(options: { role: Role; limits?: Partial<HttpLimits> }) {
+  constructor(options: { role: Role; limits?: Partial<HttpLimits>; honoursProxyConnection?: boolean | undefined }) {
     this.role = options.role
+    this.#honoursProxyConnection = options.honoursProxyConnection === true
     this.#peer = options.role === 'client' ? 'server' : 'client'
     this.#reader = new MessageReader(options.role === 'client' ? 'response' : 'request', limitsFrom(options.limits))
   }
@@ -82,6 +84,11 @@ export class HttpConnection {
   /** Whether the client waits for 100 (Continue) before it sends its body (RFC 9110 §10.1.1). */
   get clientWaitsForContinue(): boolean {
     return this.#peerWaitsFor100
+  }
+
+  /** Whether the end of the body being sent is the end of the connection. */
+  get sendsUntilClose(): boolean {
+    return this.#body.isUntilClose
   }
 
   /** From now on the connection closes after the current exchange. */
@@ -271,7 +278,12 @@ export class HttpConnection {
     ) {
       this.#state.propose('upgrade')
     }
-    if (!messagePersists(event.headers, event.version, event.version)) this.#state.disableKeepAlive()
+    // RFC 9112 appendix C.2.2: what clients of 1996 said to a proxy instead of Connection.
+    const isHeld =
+      this.#honoursProxyConnection &&
+      event.headers.tokens('proxy-connection').includes('keep-alive') &&
+      !event.headers.tokens('connection').includes('close')
+    if (!isHeld && !messagePersists(event.headers, event.version, event.version)) this.#state.disableKeepAlive()
   }
 
   #noteResponse(event: ResponseHead, untilClose: boolean): void {

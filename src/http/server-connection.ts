@@ -17,6 +17,7 @@ import type { ConnectionInfo, ResponseSink } from './server-message.ts'
 import { httpLimits, type ServerContext } from './server-options.ts'
 import type { ByteStream } from './stream.ts'
 import { KindTimer } from './timer.ts'
+import type { TunnelEnd } from './tunnel.ts'
 
 type TimerKind = 'headers' | 'idle' | 'request' | 'linger'
 
@@ -40,7 +41,8 @@ export class ServerConnection implements ResponseSink {
     this.#stream = stream
     this.#info = info
     this.#context = context
-    this.#http = new HttpConnection({ role: 'server', limits: httpLimits(context.limits) })
+    const { honoursProxyConnection } = context.options
+    this.#http = new HttpConnection({ role: 'server', limits: httpLimits(context.limits), honoursProxyConnection })
     this.#output = new Output(stream, context.options.scheduler, context.timeouts.writeUs, () =>
       this.#timedOut('write'),
     )
@@ -278,6 +280,27 @@ export class ServerConnection implements ResponseSink {
 
   ready(): Promise<void> {
     return this.#output.ready()
+  }
+
+  truncate(error: Error): void {
+    const exchange = this.#exchange
+    if (exchange === null || this.#phase !== 'open') return
+    // RFC 9112 §8: cut short shows by itself, unless the close is the end of the body: then only a reset says so.
+    const { sendsUntilClose } = this.#http
+    this.#http.sendFailed()
+    exchange.response.fail(error)
+    this.#endExchange(exchange, true)
+    if (sendsUntilClose) this.#stream.destroy(error)
+    else this.#close()
+  }
+
+  takeOver(): TunnelEnd {
+    this.#output.flush()
+    this.#phase = 'closed'
+    this.#timer.disarm()
+    if (this.#exchange !== null) this.#endExchange(this.#exchange, false)
+    this.#context.removed(this)
+    return { stream: this.#stream, head: this.#http.takeTrailingData(), ended: this.#http.peerEnded }
   }
 
   /** After the answer or the request has come to its end: what next? */

@@ -8,6 +8,7 @@ import type { RequestTarget } from './grammar.ts'
 import { HeaderList, type HeadersInit } from './headers.ts'
 import { quiet } from './output.ts'
 import { isBodyless, reasonPhrase } from './status.ts'
+import type { TunnelEnd } from './tunnel.ts'
 
 /** What the server was told about a connection. */
 export interface ConnectionInfo {
@@ -109,6 +110,10 @@ export interface ResponseSink {
   sendEvent(event: ServerEvent): void
   flush(): void
   ready(): Promise<void>
+  /** Ends the connection with the answer incomplete, and in a way that shows it. */
+  truncate(error: Error): void
+  /** Hands the stream over, after a switch of protocols. */
+  takeOver(): TunnelEnd
   /** The version that responses carry. */
   readonly version: HttpVersion
 }
@@ -235,6 +240,28 @@ export class ServerResponse {
     }
     if (!this.#bodyless()) for await (const chunk of body) await this.write(chunk)
     return this.end()
+  }
+
+  /**
+   * Gives up in the middle of the body: what was written still leaves, and the close of the connection shows that more was to come
+   * (RFC 9112 §8). Nothing happens once the response has ended.
+   */
+  truncate(error: Error): void {
+    if (!this.ended) this.#sink.truncate(error)
+  }
+
+  /**
+   * Answers 2xx to CONNECT or 101 to Upgrade, and takes the connection away from the server (RFC 9110 §9.3.6, §7.8).
+   * @returns the stream, what the client has sent behind its request already, and whether it has ended its side
+   * @throws {TypeError} when the head has been sent @throws {ProtocolError} local, when the request did not ask for that
+   */
+  takeOver(status: number, headers?: HeadersInit, reason = reasonPhrase(status)): TunnelEnd {
+    this.#mustBeOpen(true)
+    if (this.#failure !== null) throw this.#failure
+    const head = { status, reason, version: this.#sink.version, headers: new HeaderList(headers) }
+    this.#sink.sendEvent(status === 101 ? { type: 'informational', ...head } : { type: 'response', ...head })
+    this.#headSent = this.#ended = true
+    return this.#sink.takeOver()
   }
 
   /** Whether it has been ended, and not given up. */

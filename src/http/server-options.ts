@@ -75,6 +75,8 @@ export interface HttpServerOptions {
   readonly wallClock?: () => number
   /** The version that answers carry: `'1.0'` makes a server of the old kind. */
   readonly httpVersion?: HttpVersion
+  /** Whether `Proxy-Connection: Keep-Alive` of an HTTP/1.0 client counts as that in Connection: for proxies. */
+  readonly honoursProxyConnection?: boolean
   /** False closes every connection after its first answer. */
   readonly keepAlive?: boolean
   /** Told of what a handler threw, and of malformed requests (`request` null). */
