@@ -7,8 +7,8 @@
 // Read first: RFC 9112 appendix C.2.2 (keep-alive and proxies), §9.3.
 import type { Micros, Scheduler } from '../base/time.ts'
 import { ByteQueue } from './byte-queue.ts'
-import type { Connect, Origin } from './client.ts'
 import { decodeLatin1, encodeLatin1, parseRequestTarget } from './grammar.ts'
+import type { Connect, Origin } from './pool-options.ts'
 import { parseAuthority } from './proxy-target.ts'
 import type { ByteStream } from './stream.ts'
 

@@ -3,10 +3,10 @@
 // Read first: RFC 9110 §7.6 (message forwarding), §11.7 (proxy authentication).
 import { MINUTE, type Micros, type Scheduler, SECOND } from '../base/time.ts'
 import type { HttpCache } from './cache/cache.ts'
-import type { Connect, Origin } from './client.ts'
 import type { ClientTimeouts } from './client-options.ts'
 import { isToken } from './grammar.ts'
 import { checkTimeouts } from './limits.ts'
+import type { Connect, Origin } from './pool-options.ts'
 import type { ForwardedStyle } from './proxy-fields.ts'
 import type { ExchangeRecord, ServerLimits, ServerTimeouts } from './server-options.ts'
 
@@ -23,7 +23,7 @@ export interface ProxyTimeouts {
 }
 
 /** Options of a proxy. */
-export interface ProxyOptions {
+export interface HttpProxyOptions {
   readonly scheduler: Scheduler
   /** Opens streams to servers, and to the parent proxy. */
   readonly connect: Connect
@@ -106,7 +106,7 @@ const TIMEOUTS: ProxyTimeouts = {
 
 /** The checked form in which a proxy's parts read its options. */
 export interface ProxyContext {
-  readonly options: ProxyOptions
+  readonly options: HttpProxyOptions
   readonly name: string
   readonly timeouts: ProxyTimeouts
   readonly counters: ProxyCounters
@@ -122,7 +122,7 @@ export interface ProxyContext {
  * @throws {TypeError} for a name that is no token
  * @throws {RangeError} for a limit or timeout out of range
  */
-export function proxyContext(options: ProxyOptions, users: () => number): ProxyContext {
+export function proxyContext(options: HttpProxyOptions, users: () => number): ProxyContext {
   const { name = 'tunstack', connectionsPerUser = 2, gatherBytes = 1_048_576 } = options
   if (!isToken(name)) throw new TypeError(`a proxy's name is a token, as proxy1, not ${JSON.stringify(name)}`)
   if (!(connectionsPerUser >= 1)) throw new RangeError(`connectionsPerUser is ${connectionsPerUser}; give 1 or more`)

@@ -2,9 +2,10 @@
 // Owns: forward and reverse targets, CONNECT's host and port, the Host field and the target for the next server.
 // Does not own: opening connections (proxy-upstream.ts).
 // Read first: RFC 9112 §3.2 (request target), §3.2.2 (absolute form and Host), §3.2.4 (asterisk form); RFC 9110 §9.3.6 (CONNECT).
-import type { Origin } from './client.ts'
+
 import { remoteError } from './errors.ts'
 import type { RequestTarget } from './grammar.ts'
+import type { Origin } from './pool-options.ts'
 
 /** A request's way on. */
 export interface Route {

@@ -4,13 +4,13 @@
 // Read first: RFC 9112 §9.3.1 (retries), §9.4 (concurrency), §6.1 (no chunked to HTTP/1.0); RFC 2616 §8.1.4 (2N).
 import { type Micros, type ScheduledTask, SECOND } from '../base/time.ts'
 import { gatherBytes } from './body.ts'
-import type { Origin } from './client.ts'
 import { HttpClientConnection } from './client-connection.ts'
 import type { ClientResponse, ConnectionRequest } from './client-message.ts'
 import { HttpError, ProtocolError, remoteError } from './errors.ts'
 import type { HttpVersion } from './events.ts'
 import { HeaderList } from './headers.ts'
 import type { HopRequest } from './hop.ts'
+import type { Origin } from './pool-options.ts'
 import { connectFailure, exchangeFailure } from './proxy-errors.ts'
 import type { ProxyContext } from './proxy-options.ts'
 import { isIdempotent } from './status.ts'
@@ -194,6 +194,8 @@ export class Upstream {
       limits: http,
       ...(serverTimeouts && { timeouts: serverTimeouts }),
       onIdle: (last) => this.#idle(site, line, last),
+      // Ending, lost, or handed over after a switch of protocols: it takes no more requests.
+      onEnding: () => this.#gone(site, line),
     })
     const line: Line = { connection, busy: true, idle: null }
     site.lines.add(line)
@@ -216,8 +218,7 @@ export class Upstream {
 
   #gone(site: Site, line: Line): void {
     line.idle?.cancel()
-    site.lines.delete(line)
-    site.waiters.shift()?.()
+    if (site.lines.delete(line)) site.waiters.shift()?.()
   }
 
   #wait(site: Site, signal: AbortSignal | undefined): Promise<void> {

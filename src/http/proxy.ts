@@ -6,18 +6,18 @@
 
 import { toBytes } from './body.ts'
 import type { HttpCache } from './cache/cache.ts'
-import type { Origin } from './client.ts'
 import type { ClientResponse } from './client-message.ts'
 import { remoteError } from './errors.ts'
 import { HeaderList } from './headers.ts'
 import { bodyOf, type Forward, type HopRequest, type HopResponse, ownResponse } from './hop.ts'
+import type { Origin } from './pool-options.ts'
 import { failureResponse, proxyError } from './proxy-errors.ts'
 import { addForwarded, addVia, forwardedTrailers, maxForwards, timesInVia, withoutHopFields } from './proxy-fields.ts'
 import {
   type HopRecord,
+  type HttpProxyOptions,
   type ProxyContext,
   type ProxyCounters,
-  type ProxyOptions,
   proxyContext,
 } from './proxy-options.ts'
 import { connectOrigin, forwardRoute, type Route, reverseRoute } from './proxy-target.ts'
@@ -48,7 +48,7 @@ export class HttpProxy {
    * @throws {TypeError} for a name that is no token
    * @throws {RangeError} for a limit or timeout out of range
    */
-  constructor(options: ProxyOptions) {
+  constructor(options: HttpProxyOptions) {
     this.#context = proxyContext(options, () => this.#server.connectionCount)
     this.counters = this.#context.counters
     this.#upstream = new Upstream(this.#context)
@@ -320,7 +320,7 @@ export class HttpProxy {
     const body = hasBody(request.headers) ? request.body : null
     const hop: HopRequest = { method, uri: target, version, headers, body, signal }
     const got = await this.#upstream.send(origin, hop, target)
-    const switched = (got as { switched?: { stream: ByteStream; head: Uint8Array } | null }).switched ?? null
+    const { switched } = got
     if (switched === null) return this.#respond(request, response, this.#hopResponse(got), true)
     const fields = withoutHopFields(got.headers)
     const upgrade = got.headers.get('upgrade')

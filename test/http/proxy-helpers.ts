@@ -1,10 +1,11 @@
 // Networks in memory: hosts by name, each a server, a proxy, a blind relay or a raw peer; a client that says raw bytes.
-import type { Connect, Origin } from '../../src/http/client.ts'
+
 import { HttpClientConnection } from '../../src/http/client-connection.ts'
 import type { ClientConnectionOptions } from '../../src/http/client-options.ts'
+import type { Connect, Origin } from '../../src/http/pool-options.ts'
 import { HttpProxy } from '../../src/http/proxy.ts'
 import { type BlindEvent, BlindRelay } from '../../src/http/proxy-blind.ts'
-import type { HopRecord, ProxyOptions } from '../../src/http/proxy-options.ts'
+import type { HopRecord, HttpProxyOptions } from '../../src/http/proxy-options.ts'
 import { HttpServer } from '../../src/http/server.ts'
 import type { Handler } from '../../src/http/server-message.ts'
 import type { HttpServerOptions } from '../../src/http/server-options.ts'
@@ -45,7 +46,10 @@ export class World {
     return server
   }
 
-  proxy(name: string, options: Partial<ProxyOptions> = {}): { proxy: HttpProxy; hops: HopRecord[]; errors: unknown[] } {
+  proxy(
+    name: string,
+    options: Partial<HttpProxyOptions> = {},
+  ): { proxy: HttpProxy; hops: HopRecord[]; errors: unknown[] } {
     const hops: HopRecord[] = []
     const errors: unknown[] = []
     const proxy = new HttpProxy({

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { SECOND } from '../../src/base/time.ts'
 import { joinStreams, type TunnelEnding } from '../../src/http/tunnel.ts'
 import { RawPeer, streamPair, VirtualScheduler } from './helpers.ts'
-import { World } from './proxy-helpers.ts'
+import { at, fieldsOf, via, World } from './proxy-helpers.ts'
 import { statuses } from './server-helpers.ts'
 
 const connect = (to: string, lines: readonly string[] = []): string =>
@@ -94,6 +94,68 @@ describe('CONNECT (RFC 9110 §9.3.6)', () => {
     peer.send(connect('o:443', ['Proxy-Authorization: Basic YTpi']))
     await world.scheduler.settle()
     expect(peer.take()).toMatch(/^HTTP\/1.1 200 Connection established/)
+  })
+})
+
+describe('through another proxy', () => {
+  it('CONNECT goes on to the parent, whose tunnel becomes ours, and whose refusal too (RFC 9110 §9.3.6)', async () => {
+    const world = new World()
+    const servers = world.raw('o:443')
+    const { proxy } = world.proxy('a', { parent: at('b'), connectPorts: 'all' })
+    const { hops } = world.proxy('b')
+    const peer = await world.dial('a')
+    peer.send(`${connect('o:443')}early`)
+    await world.scheduler.settle()
+    expect(peer.take()).toMatch(/^HTTP\/1.1 200 Connection established\r\n/)
+    expect(fieldsOf(hops[0])).toContain('Via: 1.1 a')
+    expect(servers[0].take()).toBe('early')
+    servers[0].send('late')
+    await world.scheduler.settle()
+    expect(peer.take()).toBe('late')
+    peer.stream.destroy()
+    await world.scheduler.settle()
+    expect(servers[0].closed || servers[0].ended).toBe(true)
+    expect(proxy.upstreamCount).toBe(0)
+    expect(await world.ask('a', connect('o:25'))).toMatch(/^HTTP\/1.1 403 .*Proxy-Status: b; error=http_request_denied/s)
+  })
+
+  it('a loop of tunnels is found by Via', async () => {
+    const world = new World()
+    world.proxy('a', { parent: at('b'), connectPorts: 'all' })
+    world.proxy('b', { parent: at('a'), connectPorts: 'all' })
+    expect(statuses(await world.ask('a', connect('o:25')))).toEqual([508])
+  })
+})
+
+describe('Upgrade (RFC 9110 §7.8)', () => {
+  const lines = ['Connection: Upgrade, X-Hop', 'Upgrade: chat/1', 'X-Hop: 1', 'X: y']
+
+  it('by option it is proposed to the server, and after 101 the bytes belong to the new protocol', async () => {
+    const world = new World()
+    const servers = world.raw('o')
+    const { hops } = world.proxy('p', { upgrade: true })
+    const peer = await world.dial('p')
+    peer.send(via('http://o/c', lines))
+    await world.scheduler.settle()
+    expect(servers[0].take()).toBe(
+      'GET /c HTTP/1.1\r\nHost: o\r\nX: y\r\nUpgrade: chat/1\r\nConnection: Upgrade\r\nVia: 1.1 p\r\n\r\n',
+    )
+    servers[0].send('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat/1\r\n\r\nhi')
+    await world.scheduler.settle()
+    expect(peer.take()).toMatch(/^HTTP\/1.1 101 .*Upgrade: chat\/1\r\n.*\r\n\r\nhi$/s)
+    peer.send('ho')
+    await world.scheduler.settle()
+    expect(servers[0].take()).toBe('ho')
+    expect(hops[1].line).toBe('GET /c HTTP/1.1')
+  })
+
+  it('a server that declines answers in HTTP; without the option nothing is proposed', async () => {
+    const world = new World()
+    world.server('o', (request) => ({ body: String(request.headers.get('upgrade')) }))
+    world.proxy('p', { upgrade: true })
+    world.proxy('q')
+    expect(await world.ask('p', via('http://o/', lines))).toMatch(/200 OK.*chat\/1$/s)
+    expect(await world.ask('q', via('http://o/', lines))).toMatch(/200 OK.*null$/s)
   })
 })
 
