@@ -116,7 +116,9 @@ describe('through another proxy', () => {
     await world.scheduler.settle()
     expect(servers[0].closed || servers[0].ended).toBe(true)
     expect(proxy.upstreamCount).toBe(0)
-    expect(await world.ask('a', connect('o:25'))).toMatch(/^HTTP\/1.1 403 .*Proxy-Status: b; error=http_request_denied/s)
+    expect(await world.ask('a', connect('o:25'))).toMatch(
+      /^HTTP\/1.1 403 .*Proxy-Status: b; error=http_request_denied/s,
+    )
   })
 
   it('a loop of tunnels is found by Via', async () => {
