@@ -10,6 +10,7 @@ import type { ClientResponse } from './client-message.ts'
 import { remoteError } from './errors.ts'
 import { HeaderList } from './headers.ts'
 import { bodyOf, type Forward, type HopRequest, type HopResponse, ownResponse } from './hop.ts'
+import { sendHop } from './hop-send.ts'
 import type { Origin } from './pool-options.ts'
 import { failureResponse, proxyError } from './proxy-errors.ts'
 import { addForwarded, addVia, forwardedTrailers, maxForwards, timesInVia, withoutHopFields } from './proxy-fields.ts'
@@ -24,7 +25,6 @@ import { connectOrigin, forwardRoute, type Route, reverseRoute } from './proxy-t
 import { Upstream } from './proxy-upstream.ts'
 import { HttpServer } from './server.ts'
 import type { ConnectionInfo, ServerRequest, ServerResponse } from './server-message.ts'
-import { isBodyless } from './status.ts'
 import type { ByteStream } from './stream.ts'
 import { joinStreams } from './tunnel.ts'
 
@@ -249,29 +249,13 @@ export class HttpProxy {
       addVia(headers, answer.version, this.#context.name)
     }
     this.#note('response-out', `HTTP/1.1 ${answer.status} ${answer.reason}`, headers)
-    response.writeHead(answer.status, headers)
-    response.reason = answer.reason
-    const iterator = answer.body[Symbol.asyncIterator]()
-    const isEmpty = request.method === 'HEAD' || isBodyless(answer.status)
-    let waits = true
-    // The head does not wait for a body that is slow to come.
-    this.#context.options.scheduler.defer(() => {
-      if (waits && !isEmpty && !response.headSent && !response.ended) response.flushHead()
-    })
     try {
-      for (;;) {
-        const next = await iterator.next()
-        waits = false
-        if (next.done === true) break
-        await response.write(next.value)
-      }
+      const { scheduler } = this.#context.options
+      await sendHop(response, answer, headers, () => forwardedTrailers(answer.trailers()), scheduler)
     } catch (error) {
-      waits = false
-      await iterator.return?.()
       if (isForwarded && !request.signal.aborted && !response.ended) this.#context.counters.truncated++
       throw error
     }
-    await response.end(undefined, forwardedTrailers(answer.trailers()) ?? undefined)
   }
 
   // ---- tunnels

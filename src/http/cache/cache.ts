@@ -284,7 +284,7 @@ export class HttpCache {
     const { method, uri, version, headers } = request
     const plain: HopRequest = { method, uri, version, headers: unconditional(headers), body: null }
     const own = { ...query, headers: plain.headers }
-    const decision = { kind: 'validate', why: 'stale', ...chosen } as const
+    const decision = { ...chosen, kind: 'validate', why: 'stale' } as const
     this.#fetch(own, plain, forward, decision, false).then(dropBody, () => undefined)
   }
 

@@ -77,28 +77,28 @@ function judge(query: CacheQuery, asked: CacheDirectives, chosen: Chosen, policy
   const said = readDirectives(record.headers)
   // RFC 9111 §5.2.1.4; §5.4: Pragma stands in where there is no Cache-Control.
   const isPragma = !query.headers.has('cache-control') && query.headers.tokens('pragma').includes('no-cache')
-  if (asked.noCache || isPragma) return { kind: 'validate', why: 'request', ...chosen }
+  if (asked.noCache || isPragma) return { ...chosen, kind: 'validate', why: 'request' }
   // RFC 9111 §4.4: invalidated. §5.2.2.4: no-cache without fields: not without validation.
-  if (record.invalid || said.noCache) return { kind: 'validate', why: 'stale', ...chosen }
+  if (record.invalid || said.noCache) return { ...chosen, kind: 'validate', why: 'stale' }
   const isFresh = ttlS > 0
   // RFC 9111 §5.2.1.1; RFC 8246 §2: what is immutable and fresh is not asked for anew by a reload.
   const isTooOld = asked.maxAge >= 0 && ageS > asked.maxAge && !(said.immutable && isFresh)
   if (isTooOld || (asked.maxAge === 0 && !(said.immutable && isFresh)))
-    return { kind: 'validate', why: 'request', ...chosen }
+    return { ...chosen, kind: 'validate', why: 'request' }
   // RFC 9111 §5.2.1.3.
   if (asked.minFresh >= 0 && ttlS < asked.minFresh) {
-    return { kind: 'validate', why: isFresh ? 'request' : 'stale', ...chosen }
+    return { ...chosen, kind: 'validate', why: isFresh ? 'request' : 'stale' }
   }
-  if (isFresh) return { kind: 'fresh', ...chosen }
+  if (isFresh) return { ...chosen, kind: 'fresh' }
   if (!forbidsStale(said, policy)) {
     // RFC 9111 §5.2.1.2.
-    if (asked.maxStale >= 0 && -ttlS <= asked.maxStale) return { kind: 'stale', revalidate: false, ...chosen }
+    if (asked.maxStale >= 0 && -ttlS <= asked.maxStale) return { ...chosen, kind: 'stale', revalidate: false }
     // RFC 5861 §3.
     if (said.staleWhileRevalidate >= 0 && -ttlS <= said.staleWhileRevalidate) {
-      return { kind: 'stale', revalidate: true, ...chosen }
+      return { ...chosen, kind: 'stale', revalidate: true }
     }
   }
-  return { kind: 'validate', why: 'stale', ...chosen }
+  return { ...chosen, kind: 'validate', why: 'stale' }
 }
 
 /**
