@@ -31,6 +31,7 @@ export type ProtocolReason =
   | 'truncated'
   | 'timeout'
   | 'bad-expectation'
+  | 'misdirected'
   | 'unexpected-event'
   | 'unexpected-switch'
 

@@ -24,7 +24,9 @@ export {
   type ResourceTimes,
   resourceTimes,
 } from './client-timings.ts'
+export { checkPreconditions, parseEntityTags, type Validators } from './conditional.ts'
 export { HttpConnection } from './connection.ts'
+export { type ContentCoding, chooseCoding, codingWeight } from './content-coding.ts'
 export { contentTypeOf } from './content-types.ts'
 export { type BodyDecoder, decodeResponse } from './decode.ts'
 export { openTunnel, TunnelError } from './dial.ts'
@@ -35,6 +37,7 @@ export { type BodyFraming, bodyFraming, messagePersists } from './framing.ts'
 export { formatHttpDate, parseHttpDate, parseRequestTarget, type RequestTarget, splitList } from './grammar.ts'
 export { HeaderList, type HeadersInit } from './headers.ts'
 export { type Forward, type HopRequest, type HopResponse, ownResponse } from './hop.ts'
+export { type Leniency, STRICT } from './leniency.ts'
 export { DEFAULT_LIMITS, type HttpLimits } from './limits.ts'
 export type { DirectoryEntry } from './listing.ts'
 export { ConnectionPool, originKey } from './pool.ts'
@@ -56,12 +59,14 @@ export type { HopRecord, HttpProxyOptions, ProxyCounters, ProxyTimeouts } from '
 export { type RedirectStep, redirectedHeaders, redirectStep } from './redirect.ts'
 export { canRepeat, isReplayable } from './retry.ts'
 export { HttpServer } from './server.ts'
+export { type FetchHandler, fetchHandler } from './server-fetch.ts'
 export {
   type ConnectionInfo,
   type Handler,
   type PlainResponse,
   ServerRequest,
   ServerResponse,
+  type TakenStream,
 } from './server-message.ts'
 export type {
   ExchangeRecord,

@@ -26,7 +26,7 @@ import { Upstream } from './proxy-upstream.ts'
 import { HttpServer } from './server.ts'
 import type { ConnectionInfo, ServerRequest, ServerResponse } from './server-message.ts'
 import type { ByteStream } from './stream.ts'
-import { joinStreams } from './tunnel.ts'
+import { joinStreams, type TunnelEnd } from './tunnel.ts'
 
 /** Methods that OPTIONS names as answered here (RFC 9110 §9.3.7). */
 const ALLOW = 'GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS, TRACE, CONNECT'
@@ -56,7 +56,8 @@ export class HttpProxy {
     this.#server = new HttpServer({
       handler: (request, response) => this.#handle(request, response),
       scheduler: options.scheduler,
-      honoursProxyConnection: options.proxyConnection !== false,
+      role: 'proxy',
+      lenient: { proxyConnection: options.proxyConnection !== false },
       ...(options.limits && { limits: options.limits }),
       ...(options.clientTimeouts && { timeouts: options.clientTimeouts }),
       ...(options.wallClock && { wallClock: options.wallClock }),
@@ -122,10 +123,8 @@ export class HttpProxy {
     if (request.signal.aborted) this.#context.counters.aborted++
     if (response.ended) return
     this.#context.options.onError?.(error)
-    if (response.headSent) {
-      response.truncate(error instanceof Error ? error : new Error(String(error)))
-      return
-    }
+    // In the middle of the answer: the connection ends with it incomplete.
+    if (response.headSent) throw remoteError(502, 'truncated', 'the server cut its answer short')
     this.#context.counters.ownAnswers++
     const { name, options } = this.#context
     try {
@@ -271,8 +270,8 @@ export class HttpProxy {
       return
     }
     const headers = new HeaderList()
-    this.#note('response-out', 'HTTP/1.1 200 Connection established', headers)
-    await this.#tunnel(response, 200, 'Connection established', headers, stream, new Uint8Array(0))
+    this.#note('response-out', 'HTTP/1.1 200 OK', headers)
+    await this.#tunnel(response, headers, { stream, head: new Uint8Array(0), ended: false })
   }
 
   #wantsUpgrade({ headers, httpVersion }: ServerRequest): boolean {
@@ -310,35 +309,24 @@ export class HttpProxy {
     const upgrade = got.headers.get('upgrade')
     if (got.status === 101 && upgrade !== null) fields.append('Upgrade', upgrade).append('Connection', 'Upgrade')
     addVia(fields, got.httpVersion, this.#context.name)
-    await this.#tunnel(response, got.status, got.statusText, fields, switched.stream, switched.head)
+    await this.#tunnel(response, fields, { ...switched, ended: false })
   }
 
-  async #tunnel(
-    response: ServerResponse,
-    status: number,
-    reason: string,
-    headers: HeaderList,
-    stream: ByteStream,
-    head: Uint8Array,
-  ): Promise<void> {
+  async #tunnel(response: ServerResponse, headers: HeaderList, server: TunnelEnd): Promise<void> {
     const { options, counters, timeouts } = this.#context
-    const client = response.takeOver(status, headers, reason)
+    const client = response.takeOver(headers)
     counters.tunnels++
-    this.#tunnels.add(client.stream).add(stream)
-    await joinStreams(
-      client,
-      { stream, head, ended: false },
-      {
-        scheduler: options.scheduler,
-        idleUs: timeouts.tunnelIdleUs,
-        halfClosedUs: timeouts.halfClosedUs,
-        onBytes: (bytes) => {
-          counters.tunnelBytes += bytes
-        },
+    this.#tunnels.add(client.stream).add(server.stream)
+    await joinStreams(client, server, {
+      scheduler: options.scheduler,
+      idleUs: timeouts.tunnelIdleUs,
+      halfClosedUs: timeouts.halfClosedUs,
+      onBytes: (bytes) => {
+        counters.tunnelBytes += bytes
       },
-    )
+    })
     this.#tunnels.delete(client.stream)
-    this.#tunnels.delete(stream)
+    this.#tunnels.delete(server.stream)
   }
 
   #note(what: HopRecord['what'], line: string, headers: HeaderList): void {

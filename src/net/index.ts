@@ -11,6 +11,7 @@ export { type DnsOptions, HostResolver } from './dns.ts'
 export { HostDnsServer, type HostDnsServerOptions } from './dns-server.ts'
 
 export { createHost, Host, type HostObserver, type HostOptions } from './host.ts'
+export { type NodeCoding, nodeCodings } from './http-codings.ts'
 export type {
   ConnectArguments,
   ConnectOptions,

@@ -19,7 +19,7 @@ interface Web {
 
 function web(handler: Handler, options: Partial<HttpServerOptions> = {}, own: Partial<HttpClientOptions> = {}): Web {
   const scheduler = new VirtualScheduler()
-  const server = new HttpServer({ handler, scheduler, ...options })
+  const server = new HttpServer({ handler, scheduler, trace: true, ...options })
   const streams: MemoryStream[] = []
   const dialled: string[] = []
   const client = new HttpClient({

@@ -23,6 +23,8 @@ export class World {
   readonly #hosts = new Map<string, Listener>()
   /** Every connection opened, as `from > to`. */
   readonly dialled: string[] = []
+  /** The near end of each of them; `written` is what went over it. */
+  readonly wires: MemoryStream[] = []
 
   /** The Connect function of a host. */
   connect(from: string): Connect {
@@ -31,6 +33,7 @@ export class World {
       if (listener === undefined) throw Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })
       this.dialled.push(`${from} > ${host}`)
       const [ours, theirs] = streamPair()
+      this.wires.push(ours)
       listener(theirs, from)
       return ours
     }

@@ -110,7 +110,7 @@ describe('fields of one hop', () => {
 describe('targets', () => {
   it('Host is what the absolute target says, whatever the client wrote there (RFC 9112 §3.2.2)', async () => {
     const world = new World()
-    world.server('o', (request) => ({ body: `${request.target} ${request.headers.get('host')}` }))
+    world.server('o', (request) => ({ body: `${request.target} ${request.headers.get('host')}` }), { role: 'proxy' })
     world.proxy('p')
     expect(await world.ask('p', 'GET http://O/a?b HTTP/1.1\r\nHost: evil\r\n\r\n')).toMatch(/\/a\?b o$/)
     expect(await world.ask('p', 'GET http://o HTTP/1.1\r\nHost: o\r\n\r\n')).toMatch(/\/ o$/)
@@ -137,7 +137,7 @@ describe('targets', () => {
 
   it('Max-Forwards counts down, and at 0 the proxy answers TRACE and OPTIONS itself (RFC 9110 §7.6.2)', async () => {
     const world = new World()
-    world.server('o', (request) => ({ body: `at origin ${request.headers.get('max-forwards')}` }))
+    world.server('o', (request) => ({ body: `at origin ${request.headers.get('max-forwards')}` }), { role: 'proxy' })
     world.proxy('p')
     expect(await world.ask('p', via('http://o/', ['Max-Forwards: 2'], '', 'TRACE'))).toMatch(/at origin 1$/)
     const trace = await world.ask('p', via('http://o/', ['Max-Forwards: 0', 'Cookie: c', 'X: y'], '', 'TRACE'))

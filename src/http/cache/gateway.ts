@@ -42,13 +42,7 @@ export function cachingHandler(handler: Handler, cache: HttpCache, options: Gate
       },
     }
     const got = await cache.handle(hop, (one) => runHandler(handler, request, one, options))
-    try {
-      await sendHop(response, got, got.headers, got.trailers, options.scheduler)
-    } catch (error) {
-      if (!response.headSent) throw error
-      response.truncate(error instanceof Error ? error : new Error(String(error)))
-    }
-    return undefined
+    return sendHop(response, got, got.headers, got.trailers, options.scheduler)
   }
 }
 
@@ -66,7 +60,7 @@ function runHandler(
     const body = hop.body === null ? emptyBody() : (asked.body as IncomingBody)
     const signal = hop.signal ?? new AbortController().signal
     const request = new ServerRequest(head, parsedTarget, body, connection, signal)
-    const response = new ServerResponse(sink, method)
+    const response = new ServerResponse(sink, head, [])
     sink.onCancel = () => response.fail(new HttpError('ECONNABORTED', 'nobody wants the rest of the answer'))
     const run = async (): Promise<void> => {
       const result = await handler(request, response)
@@ -77,7 +71,7 @@ function runHandler(
       if (response.ended) return
       options.onError?.(error)
       reject(error)
-      sink.truncate(error instanceof Error ? error : new Error(String(error)))
+      sink.fail(error instanceof Error ? error : new Error(String(error)))
     })
   })
 }
@@ -142,7 +136,8 @@ class HopSink implements ResponseSink {
     return new Promise((resolve) => this.#waiters.push(resolve))
   }
 
-  truncate(error: Error): void {
+  /** The answer's body will not be complete. */
+  fail(error: Error): void {
     this.#body.fail(error)
   }
 

@@ -409,10 +409,13 @@ describe('the store in memory', () => {
 
   it('keeps within its bytes, and takes nothing that is too large', async () => {
     const store = new MemoryStore({ bytes: 5000, bodyBytes: 2000 })
-    const cached = new Cached(({ uri }) => ({
-      headers: { 'Cache-Control': 'max-age=60' },
-      body: 'x'.repeat(Number(uri.slice(9))),
-    }))
+    const cached = new Cached(
+      ({ uri }) => ({
+        headers: { 'Cache-Control': 'max-age=60' },
+        body: 'x'.repeat(Number(uri.slice(9))),
+      }),
+      { store },
+    )
     for (let size = 1000; size < 1100; size++) {
       await cached.ask({}, 'GET', `http://o/${size}`)
       expect(store.bytes).toBeLessThanOrEqual(5000)
