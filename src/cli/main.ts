@@ -11,6 +11,7 @@ import { reportError } from './lifecycle.ts'
 import { packetdrillCommand } from './packetdrill.ts'
 import { pingCommand } from './ping.ts'
 import { printError } from './print.ts'
+import { proxyCommand } from './proxy.ts'
 import { serveCommand } from './serve.ts'
 import { packageVersion } from './version.ts'
 
@@ -22,6 +23,7 @@ Examples:
   sudo tunstack ping -c 3 10.77.0.1
   sudo tunstack dig www.example.com @10.77.0.1
   sudo tunstack iperf3 -s                             then: iperf3 -c 10.77.0.2
+  sudo tunstack proxy --cache                         then: curl -x 10.77.0.2:3128 http://10.77.0.1:8080/
   tunstack packetdrill tests/                         scripts in virtual time; needs no privileges
   unshare -Urn tunstack ping 10.77.0.1                without sudo, where /dev/net/tun may be opened
 
@@ -49,6 +51,7 @@ export function program(): Command {
     digCommand(),
     iperf3Command(),
     packetdrillCommand(),
+    proxyCommand(),
   ])
     root.addCommand(command)
   for (const command of [root, ...root.commands]) {

@@ -15,6 +15,9 @@ export const HOP_BY_HOP: readonly string[] = [
   'te',
   'transfer-encoding',
   'upgrade',
+  // No fields of HTTP: names that careless readers, CGI above all, take for those that frame a message.
+  'content_length',
+  'transfer_encoding',
 ]
 
 /**
