@@ -220,7 +220,7 @@ function naive(text: string, kind: (typeof NAIVE)[number]): string[] {
         if (size === 0) break
         rest = rest.slice(size + 2)
       }
-      rest = rest.replace(/^(?:[^\n]+\n)*\r?\n/, '')
+      rest = rest.replace(/^(?:[^\r\n]+\r?\n)*\r?\n/, '')
     } else {
       body = rest.slice(0, Number(length ?? 0))
       rest = rest.slice(Number(length ?? 0))
