@@ -9,7 +9,7 @@ import type { TunSocket } from '../net/index.ts'
 import { AccessLog, accessJson, accessLine } from './access-log.ts'
 import { DiskStore } from './cache-disk.ts'
 import { CliError, codeOf, messageOf, usageError } from './errors.ts'
-import { parseResolve, type ResolveEntry, resolveHost } from './fetch-url.ts'
+import { parseResolve, type ResolveEntry, staticAddresses } from './fetch-url.ts'
 import { type Lifecycle, runCommand } from './lifecycle.ts'
 import { type OpenedHost, openHost } from './open-host.ts'
 import { addHostOptions, type HostSettings, hostSettings, type RawOptions } from './options.ts'
@@ -187,11 +187,10 @@ async function proxy(settings: ProxySettings, life: Lifecycle): Promise<number> 
 function connector({ host }: OpenedHost, settings: ProxySettings): Connect {
   return async (origin, { signal }): Promise<ByteStream> => {
     if (origin.protocol === 'https:') throw new CliError('there is no TLS towards servers; use CONNECT')
-    let addresses: readonly string[]
-    try {
-      addresses = resolveHost(origin.host, origin.port, settings.resolve)
-    } catch (error) {
-      throw Object.assign(new Error(messageOf(error)), { code: 'ENOTFOUND' })
+    const addresses = staticAddresses(origin.host, origin.port, settings.resolve)
+    if (addresses === null) {
+      const mend = `add --resolve ${origin.host}:${origin.port}:ADDRESS, or the name to /etc/hosts`
+      throw Object.assign(new Error(`could not resolve ${origin.host}: ${mend}`), { code: 'ENOTFOUND' })
     }
     let failure: unknown = null
     for (const address of addresses) {
