@@ -10,6 +10,7 @@ import { ipCommand } from './ip.ts'
 import { iperf3Command } from './iperf3.ts'
 import { labCommand } from './lab.ts'
 import { reportError } from './lifecycle.ts'
+import { loadCommand } from './load.ts'
 import { nstatCommand } from './nstat.ts'
 import { packetdrillCommand } from './packetdrill.ts'
 import { pingCommand } from './ping.ts'
@@ -27,6 +28,7 @@ Examples:
   sudo tunstack ping -c 3 10.77.0.1
   sudo tunstack traceroute 10.78.0.2
   sudo tunstack dig www.example.com @10.77.0.1
+  sudo tunstack load -c 50 -z 10s http://10.77.0.1/   how long the answers of a server take
   sudo tunstack iperf3 -s                             then: iperf3 -c 10.77.0.2
   sudo tunstack ss -tin                               sockets of a running serve; ip addr, nstat: what else it has
   tunstack lab slow-start --report slow-start.html    an experiment in virtual time; needs no privileges
@@ -57,6 +59,7 @@ export function program(): Command {
     tracerouteCommand(),
     digCommand(),
     iperf3Command(),
+    loadCommand(),
     packetdrillCommand(),
     ssCommand(),
     ipCommand(),

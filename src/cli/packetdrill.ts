@@ -68,7 +68,8 @@ Exit status: 0 all passed, 1 some failed, 2 a script could not be read, 77 no na
 /** How far times may be off against the kernel, whose timers go by ticks of up to 10 ms. */
 const KERNEL_TOLERANCE_US = 25_000
 
-interface Flags {
+/** Options of the command line, as commander has them. */
+export interface Flags {
   readonly kernel?: boolean
   readonly semantic?: boolean
   readonly json?: boolean
@@ -189,7 +190,15 @@ function findScripts(paths: readonly string[]): string[] {
   })
 }
 
-async function packetdrill(paths: readonly string[], flags: Flags, life: Lifecycle): Promise<number> {
+/**
+ * What the command does: returns the exit status.
+ * @throws {CliError} for what cannot be found, and options that do not go together
+ */
+export async function packetdrill(
+  paths: readonly string[],
+  flags: Flags,
+  life: Pick<Lifecycle, 'stop'>,
+): Promise<number> {
   const files = findScripts(paths)
   if (files.length === 0) throw usageError('no script (.pkt) was found', 'name scripts, or folders of them')
   const definitions = Object.fromEntries(flags.define ?? [])
@@ -275,7 +284,7 @@ async function mutate(
   definitions: Readonly<Record<string, string>>,
   options: RunOptions,
   flags: Flags,
-  life: Lifecycle,
+  life: Pick<Lifecycle, 'stop'>,
 ): Promise<number> {
   let all = 0
   let noticed = 0

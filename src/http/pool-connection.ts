@@ -77,16 +77,15 @@ export class KeptConnection implements PooledConnection {
     return this.http.answers > 0
   }
 
-  /** Whether it is open and nothing is under way. */
+  /** Whether it is open, nothing is under way, and the server takes more. */
   get isIdle(): boolean {
-    return !this.#isGone && !this.http.busy && this.http.reusable
+    return !this.#isGone && this.#left > 0 && !this.http.busy && this.http.reusable
   }
 
-  /** Whether it can be given this request now. */
+  /** Whether this request may be pipelined on it now. */
   canTake(request: ConnectionRequest): boolean {
-    if (this.#isGone || this.#left <= 0) return false
-    if (this.http.busy) return this.#left > 1 && this.http.canTake(request) // the last one says close, so it goes alone
-    return this.http.reusable
+    // The last one says close, so it goes alone.
+    return !this.#isGone && this.http.busy && this.#left > 1 && this.http.canTake(request)
   }
 
   /** A last look before use: the stream may have ended without anybody having been told yet. @returns whether it is still good */

@@ -31,6 +31,8 @@ interface Waiting {
   readonly request: ConnectionRequest
   readonly resolve: (response: ClientResponse) => void
   readonly reject: (error: unknown) => void
+  /** Where it waits. */
+  site: Site
   /** Only connections with a higher number are good for it: the others are no younger than the one that was lost. */
   after: number
   repeats: number
@@ -119,17 +121,20 @@ export class ConnectionPool {
         request,
         resolve,
         reject,
+        site,
         after: 0,
         repeats: 0,
         task: null,
-        onAbort: () => this.#give(site, waiting, abortReason(request.signal)),
+        onAbort: () => this.#give(waiting, abortReason(request.signal)),
       }
-      this.#enqueue(site, waiting)
+      this.#enqueue(waiting)
       this.#dispatch()
       // What has not found a place by now has to wait, if there is room.
       const { maxWaiting } = this.#settings
-      if (this.#waiting - this.#attempts() > maxWaiting && site.waiting.includes(waiting)) {
-        this.#give(site, waiting, new HttpError('EBUSY', `more than ${maxWaiting} requests wait`, { sent: false }))
+      if (!site.waiting.includes(waiting)) return
+      if (site.attempts.size < site.waiting.length) this.#note('wait', site, 0, `${site.waiting.length} wait`)
+      if (this.#waiting - this.#attempts() > maxWaiting) {
+        this.#give(waiting, new HttpError('EBUSY', `more than ${maxWaiting} requests wait`, { sent: false }))
       }
     })
   }
@@ -148,7 +153,7 @@ export class ConnectionPool {
     this.#closed = true
     for (const site of [...this.#sites.values()]) {
       for (const waiting of [...site.waiting]) {
-        this.#give(site, waiting, new HttpError('ECONNABORTED', 'the pool was closed', { sent: false }))
+        this.#give(waiting, new HttpError('ECONNABORTED', 'the pool was closed', { sent: false }))
       }
       for (const attempt of [...site.attempts])
         attempt.control.abort(new HttpError('ECONNABORTED', 'the pool was closed'))
@@ -174,7 +179,8 @@ export class ConnectionPool {
 
   // ---- the queue
 
-  #enqueue(site: Site, waiting: Waiting): void {
+  #enqueue(waiting: Waiting): void {
+    const { site } = waiting
     const behind = site.waiting.findIndex(({ order }) => order > waiting.order)
     if (behind === -1) site.waiting.push(waiting)
     else site.waiting.splice(behind, 0, waiting)
@@ -183,11 +189,12 @@ export class ConnectionPool {
     waiting.request.signal?.addEventListener('abort', waiting.onAbort, { once: true })
     if (waitUs === Number.POSITIVE_INFINITY) return
     waiting.task = scheduler.schedule(scheduler.now() + waitUs, () =>
-      this.#give(site, waiting, new HttpError('ETIMEDOUT', 'no connection within the time limit', { sent: false })),
+      this.#give(waiting, new HttpError('ETIMEDOUT', 'no connection within the time limit', { sent: false })),
     )
   }
 
-  #dequeue(site: Site, waiting: Waiting): boolean {
+  #dequeue(waiting: Waiting): boolean {
+    const { site } = waiting
     const at = site.waiting.indexOf(waiting)
     if (at === -1) return false
     site.waiting.splice(at, 1)
@@ -199,8 +206,9 @@ export class ConnectionPool {
   }
 
   /** A waiting request has come to nothing. */
-  #give(site: Site, waiting: Waiting, error: unknown): void {
-    if (!this.#dequeue(site, waiting)) return
+  #give(waiting: Waiting, error: unknown): void {
+    const { site } = waiting
+    if (!this.#dequeue(waiting)) return
     waiting.reject(error)
     this.#dropAttempts(site)
     this.#forget(site)
@@ -232,29 +240,33 @@ export class ConnectionPool {
   }
 
   #serve(site: Site): void {
-    // Requests whose turn it is, less those for which a connection is being opened.
+    let covered = 0
     for (const waiting of [...site.waiting]) {
-      const kept = this.#choose(site, waiting)
-      if (kept !== null) {
-        this.#assign(site, waiting, kept)
-        continue
+      const idle = this.#idle(site, waiting)
+      if (idle !== null) this.#assign(site, waiting, idle)
+      // The first ones get the connections that are being opened, unless another becomes free before.
+      else if (covered < site.attempts.size) covered++
+      else if (this.#makeRoom(site, waiting)) {
+        this.#dial(site)
+        covered++
+      } else {
+        const busy = this.#busy(site, waiting)
+        if (busy === null) return
+        this.#assign(site, waiting, busy)
       }
-      if (site.attempts.size >= site.waiting.length) return
-      if (!this.#makeRoom(site, waiting)) {
-        this.#note('wait', site, 0, `${site.waiting.length} wait`)
-        return
-      }
-      this.#dial(site)
     }
   }
 
-  /** A connection that takes the request now: an idle one, the last used first; else, when no other may be opened, one to pipeline on. */
-  #choose(site: Site, { request, after }: Waiting): KeptConnection | null {
-    const good = [...site.connections].filter((one) => one.id > after && one.canTake(request))
-    const idle = good.filter(({ isIdle }) => isIdle).sort((a, b) => b.idleSince - a.idleSince || b.id - a.id)
-    for (const connection of idle) if (connection.check()) return connection
-    if (this.#hasRoom(site)) return null
-    const busy = good.filter((one) => !one.isIdle && one.canTake(request))
+  /** The idle connection that was used last. */
+  #idle(site: Site, { after }: Waiting): KeptConnection | null {
+    const idle = [...site.connections].filter((one) => one.id > after && one.isIdle)
+    idle.sort((a, b) => b.idleSince - a.idleSince || b.id - a.id)
+    return idle.find((one) => one.check()) ?? null
+  }
+
+  /** The connection with the fewest requests under way that the request may be pipelined on. */
+  #busy(site: Site, { request, after }: Waiting): KeptConnection | null {
+    const busy = [...site.connections].filter((one) => one.id > after && one.canTake(request))
     return busy.sort((a, b) => a.outstanding - b.outstanding || a.id - b.id)[0] ?? null
   }
 
@@ -321,7 +333,7 @@ export class ConnectionPool {
         this.#note('fail', site, 0, error instanceof Error ? error.message : String(error))
         // The one that has waited longest hears of it, unless enough other attempts go on for all.
         const first = site.waiting[0]
-        if (first !== undefined && site.attempts.size < site.waiting.length) this.#give(site, first, error)
+        if (first !== undefined && site.attempts.size < site.waiting.length) this.#give(first, error)
         this.#forget(site)
         this.#dispatch()
       },
@@ -342,7 +354,7 @@ export class ConnectionPool {
   }
 
   #assign(site: Site, waiting: Waiting, connection: KeptConnection): void {
-    this.#dequeue(site, waiting)
+    this.#dequeue(waiting)
     const wasReused = connection.isProven
     if (connection.requests > 0) this.#counters.reused++
     if (connection.outstanding > 0) this.#counters.pipelined++
@@ -350,26 +362,27 @@ export class ConnectionPool {
     this.#note('assign', site, connection.id, `${method} ${target}`)
     connection.send(waiting.request).then(
       (response) => {
-        if (isLateTimeout(response.status, waiting.request, wasReused) && this.#repeat(site, waiting)) {
+        if (isLateTimeout(response.status, waiting.request, wasReused) && this.#repeat(waiting)) {
           void response.discard().catch(() => undefined)
         } else waiting.resolve(response)
       },
       (error: unknown) => {
         this.#note('fail', site, connection.id, error instanceof Error ? error.message : String(error))
-        if (!canRepeat(error, waiting.request, wasReused) || !this.#repeat(site, waiting)) waiting.reject(error)
+        if (!canRepeat(error, waiting.request, wasReused) || !this.#repeat(waiting)) waiting.reject(error)
       },
     )
   }
 
   /** Puts a request back in its place, for a connection that is not open yet. @returns whether it may have another try */
-  #repeat(site: Site, waiting: Waiting): boolean {
+  #repeat(waiting: Waiting): boolean {
     if (waiting.repeats >= this.#settings.maxRepeats || this.#closed || waiting.request.signal?.aborted) return false
     waiting.repeats++
     waiting.after = this.#lastId
     this.#counters.retries++
-    this.#note('repeat', site, 0, `${waiting.request.method ?? 'GET'} ${waiting.request.target}`)
-    this.#sites.set(site.key, site)
-    this.#enqueue(site, waiting)
+    // Its origin may have been forgotten with the lost connection, and have come back with another request.
+    waiting.site = this.#site(waiting.site.origin)
+    this.#note('repeat', waiting.site, 0, `${waiting.request.method ?? 'GET'} ${waiting.request.target}`)
+    this.#enqueue(waiting)
     this.#dispatch()
     return true
   }

@@ -20,6 +20,8 @@ interface Blocked {
   readonly call: Call
   readonly endsAt: Micros
   readonly base: Micros
+  /** Its place in a recording. */
+  readonly order: number
 }
 
 /** Runs the calls of a script. */
@@ -50,6 +52,7 @@ export class CallEvents {
     await this.#run.waitFor(event)
     const args = this.#descriptors.argsFor(action.name, action.args)
     const base = this.#run.base
+    const order = this.#run.recorder?.reserve() ?? -1
     let call: Call
     try {
       this.#beforeCall(action, args)
@@ -64,13 +67,14 @@ export class CallEvents {
         call,
         endsAt: this.#run.now + this.#run.settings.patienceUs,
         base: this.#run.now,
+        order,
       }
       await this.#run.advance(this.#run.now)
       return
     }
     if (action.blocksUntil >= 0 && this.#run.recorder === null) {
       const endsAt = event.time.kind === 'relative' ? base + action.blocksUntil : action.blocksUntil
-      this.#blocked = { event, action, call, endsAt, base }
+      this.#blocked = { event, action, call, endsAt, base, order }
       await this.#run.advance(this.#run.now)
       return
     }
@@ -109,14 +113,14 @@ export class CallEvents {
   #ended(blocked: Blocked): void {
     this.#blocked = null
     const endedAt = this.#run.timeOf(blocked.call.endedAt)
-    this.#finish(blocked.event, blocked.action, blocked.call, blocked.base)
+    this.#finish(blocked.event, blocked.action, blocked.call, blocked.base, blocked.order)
     if (this.#run.recorder !== null) return
     if (Math.abs(endedAt - blocked.endsAt) <= this.#toleranceOf(blocked)) return
     const message = `${blocked.action.name} was to return at ${formatTime(blocked.endsAt)} and did at ${formatTime(endedAt)}`
     throw new ScriptFailure(blocked.event.line, message)
   }
 
-  #finish(event: ScriptEvent, action: CallAction, call: Call, blockedAt = -1): void {
+  #finish(event: ScriptEvent, action: CallAction, call: Call, blockedAt = -1, order = -1): void {
     const { outcome } = call
     if (outcome === null) return
     const endedAt = this.#run.timeOf(call.endedAt)
@@ -125,7 +129,7 @@ export class CallEvents {
     const outputs = this.#descriptors.outputsFor(action.name, action.args, outcome.outputs)
     if (this.#run.recorder !== null) {
       const since = blockedAt < 0 ? endedAt : blockedAt
-      this.#run.recorder.call(event, action, { ...outcome, outputs }, since, endedAt, blockedAt >= 0)
+      this.#run.recorder.call(event, action, { ...outcome, outputs }, since, endedAt, order)
       this.#afterCall(action, outcome.value, outcome.outputs)
       return
     }

@@ -5,9 +5,9 @@
 import type { Micros } from '../base/time.ts'
 import type { Connection } from '../stack/index.ts'
 import { endpointOf, gather, isFields, isList, numberAt, replace, socketAt, textOf, vectorOf } from './arguments.ts'
-import { fileCall } from './calls-files.ts'
+import { stampingOf, takeError } from './calls-errors.ts'
 import { open, waitForConnection } from './calls-open.ts'
-import { controlOfError, STAMPING_RECORDS } from './error-queue.ts'
+import { fileCall } from './file-io.ts'
 import { fail, type Handler, type Host, type Reply, type Step, type Waiting } from './host.ts'
 import { type Endpoint, type Socket, TCP_STATE } from './sockets.ts'
 import type { Value } from './target.ts'
@@ -323,25 +323,6 @@ export const recvmsg: Handler = (host, args) => {
     const told = { ...message, msg_flags: (flags & MSG.OOB) !== 0 && reply.value > 0 ? MSG.OOB : 0 }
     return { ...reply, outputs: replace(args, { 1: { ...told, ...controlOf(at, message.msg_control) } }) }
   })
-}
-
-/** MSG_ERRQUEUE never waits. */
-function takeError(at: Socket, args: readonly Value[]): Reply {
-  const error = at.errors.take()
-  if (error === null) return fail('EAGAIN')
-  const message = isFields(args[1]) ? args[1] : {}
-  const told = { ...message, msg_flags: MSG.ERRQUEUE, msg_control: controlOfError(at, error) }
-  return { value: 0, outputs: replace(args, { 1: told }) }
-}
-
-/** What the ancillary data of a sendmsg asks to be told of, -1 for nothing. */
-function stampingOf(at: Socket, control: Value | undefined): number {
-  for (const one of isList(control) ? control : []) {
-    if (!isFields(one) || one.cmsg_level !== 1 || (one.cmsg_type !== 37 && one.cmsg_type !== 65)) continue
-    const data = isList(one.cmsg_data) ? one.cmsg_data[0] : one.cmsg_data
-    if (typeof data === 'number') return (at.errors.flags & ~STAMPING_RECORDS) | data
-  }
-  return -1
 }
 
 /** The ancillary data of a message, where an option asks for it. */

@@ -5,9 +5,9 @@
 
 import { get16, get32 } from '../base/bytes.ts'
 import { type Micros, SECOND } from '../base/time.ts'
+import type { Connection } from '../tcp/connection.ts'
 import { type Seq, seqAdd, seqDiff, seqGe } from '../tcp/seq.ts'
 import { sendBufferStart } from '../tcp/tcb.ts'
-import { AF, type Socket } from './sockets.ts'
 import type { Value } from './target.ts'
 
 /** Flags of SO_TIMESTAMPING (SOF_TIMESTAMPING_*). */
@@ -22,10 +22,19 @@ export const STAMPING = {
   OPT_ID_TCP: 65536,
 } as const
 
+/** The socket whose queue it is. */
+interface Owner {
+  readonly family: number
+  readonly connection: Connection | null
+  /** Its connection is over. */
+  readonly isDone: boolean
+}
+
 /** What one call may ask for of its own. */
 export const STAMPING_RECORDS = 1 | STAMPING.TX_SOFTWARE | STAMPING.TX_SCHED | STAMPING.TX_ACK | 0x40000
 const STAMPING_KNOWN = 0x7ffff
 const SOL_SOCKET = 1
+const AF_INET = 2
 const SCM_TIMESTAMPING = 37
 const SCM_TIMESTAMPING_OPT_STATS = 54
 const ENOMSG = 42
@@ -78,7 +87,7 @@ export class ErrorQueue {
   }
 
   /** SO_TIMESTAMPING is set; returns the name of the error, '' for none (sock_set_timestamping). */
-  setFlags(at: Socket, value: number): string {
+  setFlags(at: Owner, value: number): string {
     if (value < 0 || (value & ~STAMPING_KNOWN) !== 0) return 'EINVAL'
     if ((value & STAMPING.OPT_ID_TCP) !== 0 && (value & STAMPING.OPT_ID) === 0) return 'EINVAL'
     if ((value & STAMPING.OPT_STATS) !== 0 && (value & STAMPING.OPT_TSONLY) === 0) return 'EINVAL'
@@ -94,7 +103,7 @@ export class ErrorQueue {
   }
 
   /** A call has written up to here. `own`: its own wish for time stamps, -1 for that of the socket. */
-  written(at: Socket, isZeroCopy: boolean, own: number): void {
+  written(at: Owner, isZeroCopy: boolean, own: number): void {
     const { connection } = at
     if (connection === null) return
     const flags = own < 0 ? this.flags : own
@@ -104,7 +113,7 @@ export class ErrorQueue {
   }
 
   /** A packet goes out: what was stamped before is stamped again when it goes again. */
-  sent(at: Socket, bytes: Uint8Array, transportAt: number, now: Micros): void {
+  sent(at: Owner, bytes: Uint8Array, transportAt: number, now: Micros): void {
     const { connection } = at
     if (connection === null || get16(bytes, transportAt) !== connection.localPort) return
     const start = get32(bytes, transportAt + 4)
@@ -121,7 +130,7 @@ export class ErrorQueue {
   }
 
   /** Something may have been sent or acknowledged; whether the queue has grown. */
-  settle(at: Socket, now: Micros): boolean {
+  settle(at: Owner, now: Micros): boolean {
     const { connection } = at
     const before = this.#queue.length
     const isOver = connection === null || at.isDone
@@ -172,12 +181,12 @@ export class ErrorQueue {
 }
 
 /** The ancillary data of a message, as recvmsg gives it. */
-export function controlOfError({ family }: Socket, error: QueuedError): Value[] {
+export function controlOfError({ family }: Owner, error: QueuedError): Value[] {
   const control: Value[] = []
   const stamp = { scm_sec: Math.floor(error.at / SECOND), scm_nsec: (error.at % SECOND) * 1000 }
   if (error.at >= 0) control.push({ cmsg_level: SOL_SOCKET, cmsg_type: SCM_TIMESTAMPING, cmsg_data: stamp })
   if (error.hasStats) control.push({ cmsg_level: SOL_SOCKET, cmsg_type: SCM_TIMESTAMPING_OPT_STATS, cmsg_data: null })
-  const isV4 = family === AF.inet
+  const isV4 = family === AF_INET
   control.push({
     cmsg_level: isV4 ? 0 : 41,
     cmsg_type: isV4 ? 11 : 25,

@@ -277,10 +277,13 @@ export class Host {
     const stack = this.#stack
     if (stack === null) return
     const packet = scratch
+    let wasCwr = false
     while (stack.pollTransmit(packet, this.#now)) {
       const bytes = packet.bytes.slice(packet.start, packet.end)
-      const isPushFree = packet.segmentBytes > 0 && push(bytes, packet.transportOffset)
-      this.#sent.push({ at: this.#now, bytes, isPushFree })
+      // Linux has the segment with CWR and the next in one super-segment; here it goes alone, and PSH would stand on the next.
+      const isPushFree = wasCwr || (packet.segmentBytes > 0 && push(bytes, packet.transportOffset))
+      wasCwr = (bytes[packet.transportOffset + 13] & (FLAG.CWR | FLAG.SYN)) === FLAG.CWR
+      this.#sent.push({ at: this.#now, bytes, isPushFree, segmentBytes: packet.segmentBytes })
       for (const socket of this.#watched) socket.errors.sent(socket, bytes, packet.transportOffset, this.#now)
     }
   }

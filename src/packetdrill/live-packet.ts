@@ -43,6 +43,8 @@ export interface LivePacket {
   readonly flowLabel: number
   /** PSH is not looked at. */
   readonly isPushFree: boolean
+  /** Octets of text in each segment, 0 when that is not told. */
+  readonly segmentBytes: number
   readonly body: LiveTcp | LiveIcmp | { readonly kind: 'other'; readonly protocol: number }
 }
 
@@ -66,6 +68,7 @@ export function readPacket(sent: SentPacket): LivePacket | null {
     trafficClass: ip.trafficClass,
     hopLimit: ip.hopLimit,
     flowLabel: ip.flowLabel,
+    segmentBytes: sent.segmentBytes ?? 0,
     isPushFree: sent.isPushFree === true,
     body: readBody(bytes),
   }

@@ -99,7 +99,14 @@ export class PacketEvents {
     }
     this.#learn(body, spec, flow)
     const rules = this.#run.settings
-    const match = matchTcp(spec, body, flow, rules, this.#run.wire.segmentBytes(body), live.isPushFree)
+    const match = matchTcp(
+      spec,
+      body,
+      flow,
+      rules,
+      live.segmentBytes || this.#run.wire.segmentBytes(body),
+      live.isPushFree,
+    )
     const ip = compareIp(action.ip, live)
     if (match.kind === 'different' || ip.length > 0) {
       if (rules.semantic && this.#run.owed.passOver(body, spec)) {

@@ -26,21 +26,31 @@ interface Entry {
 
 /** Gathers what happens in a run. */
 export class Recorder {
-  readonly #entries: Entry[] = []
+  readonly #entries: (Entry & { readonly order: number })[] = []
+  #order = 0
   readonly #withWindows: boolean
 
   constructor(withWindows: boolean) {
     this.#withWindows = withWindows
   }
 
+  /** The place of a call that begins now among what happens at one time. */
+  reserve(): number {
+    return this.#order++
+  }
+
+  #add(entry: Entry, order = this.#order++): void {
+    this.#entries.push({ ...entry, order })
+  }
+
   /** An event of the script has happened as it stands. */
   event({ text, from, to }: ScriptEvent, at: Micros): void {
-    this.#entries.push({ at, lasted: -1, text: withoutTime(text), from, to })
+    this.#add({ at, lasted: -1, text: withoutTime(text), from, to })
   }
 
   /** Code whose assertions are true now. */
   code({ from, to }: ScriptEvent, text: string, at: Micros): void {
-    this.#entries.push({ at, lasted: -1, text: `%{${text}}%`, from, to })
+    this.#add({ at, lasted: -1, text: `%{${text}}%`, from, to })
   }
 
   /** A call is over. */
@@ -50,10 +60,14 @@ export class Recorder {
     outcome: Outcome,
     at: Micros,
     endedAt: Micros,
-    waited: boolean,
+    order: number,
   ): void {
     const shown = `${callText(text, action, outcome)} = ${resultOf(action, outcome)}`
-    this.#entries.push({ at, lasted: waited ? Math.max(1, endedAt - at) : -1, text: shown, from, to })
+    const waited = endedAt > at || order >= 0
+    this.#add(
+      { at, lasted: waited ? Math.max(1, endedAt - at) : -1, text: shown, from, to },
+      order < 0 ? undefined : order,
+    )
   }
 
   /** A packet has gone out. Numbers of a connection begin with its SYN. */
@@ -66,12 +80,12 @@ export class Recorder {
     let text = formatLive(live, flow)
     if (!this.#withWindows) text = text.replace(/ win \d+/, '')
     if (!isAlone && body.kind === 'tcp') text = text.replace(/^>/, `> ${body.sourcePort} > ${body.destinationPort}`)
-    this.#entries.push({ at: live.at, lasted: -1, text, from: -1, to: -1 })
+    this.#add({ at: live.at, lasted: -1, text, from: -1, to: -1 })
   }
 
   /** The whole script: its comments and options, and every event at its time. */
   text(script: Script): string {
-    const entries = this.#entries.map((entry, i) => ({ ...entry, i })).sort((a, b) => a.at - b.at || a.i - b.i)
+    const entries = this.#entries.toSorted((a, b) => a.at - b.at || a.order - b.order)
     const out: string[] = []
     let base: Micros = 0
     let copied = 0

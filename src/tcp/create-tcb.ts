@@ -92,6 +92,7 @@ export function createTcb(seed: TcbSeed): Tcb {
     hold: 'nothing',
     ackHold: 'none',
     resetPending: false,
+    isResetBare: false,
     probePending: false,
     probes: 0,
     windowProbes: 0,

@@ -10,6 +10,7 @@ import { nextHeldAck } from './ecn-acks.ts'
 import { fill, fillText } from './fill.ts'
 import { endFrtoUnsent, isProbingTimeout, probeBytes } from './frto.ts'
 import { FLAG, type SegmentPlan } from './header.ts'
+import { restartsTimer } from './linux-ways.ts'
 import { pipe, suspectNextHole } from './loss.ts'
 import { isPaceReached, mostAtPace } from './pacing.ts'
 import { notePathProbe, noteResentOnPath, pathProbeText } from './path-mtu.ts'
@@ -36,7 +37,7 @@ const NEVER = Number.POSITIVE_INFINITY
 export function nextSegment(tcb: Tcb, now: Micros, superSegment: number, plan: SegmentPlan): boolean {
   if (tcb.resetPending) {
     tcb.resetPending = false
-    fill(tcb, plan, tcb.snd.nxt, FLAG.RST | FLAG.ACK, now)
+    fill(tcb, plan, tcb.snd.nxt, tcb.isResetBare ? FLAG.RST : FLAG.RST | FLAG.ACK, now)
     return true
   }
   if (tcb.state === 'SYN-SENT' || tcb.state === 'SYN-RECEIVED') {
@@ -128,6 +129,7 @@ function nextLost(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boole
   if (recovery.phase === 'loss') tcb.counters.TcpExtTCPSlowStartRetrans++
   else tcb.counters.TcpExtTCPFastRetrans++
   resend(tcb, i, withFin, now, plan)
+  if (i === 0 && recovery.phase === 'recovery' && restartsTimer(tcb)) tcb.timers.retransmit = NEVER
   armRetransmit(tcb, now)
   return true
 }
@@ -241,7 +243,7 @@ function nextNew(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boolea
   const usable = seqDiff(seqAdd(snd.una, snd.wnd), snd.nxt)
   const record = untilRecordEnd(tcb, snd.nxt, unsent)
   // The end of a record with another after it waits for nothing.
-  const length = textToSend(tcb, record, usable, mostAtPace(tcb, most), finDue || record < unsent)
+  const length = textToSend(tcb, record, usable, mostAtPace(tcb, most), finDue || record < unsent, now)
   if (length < 0) return false
   const withFin = finDue && length === unsent && usable > length
   if (length === 0 && !withFin) {

@@ -54,11 +54,11 @@ export function takesPush(tcb: Tcb, start: Seq, length: number, isLast: boolean)
   const end = seqAdd(start, length)
   const isTail =
     (isLast && (!snd.hasMore || snd.isPushed || (snd.finQueued && !snd.isMoreOver))) || isRecordEnd(tcb, end)
-  if (seqLe(end, snd.pushedEnd)) return snd.pushEnds.includes(end) // it goes again, as it went
+  if (config.heuristics === 'linux' && seqLe(end, snd.pushedEnd)) return snd.pushEnds.includes(end) // it goes again, as it went
   const isForced = config.forcedPush && seqDiff(end, snd.pushedEnd) > snd.maxWnd / 2
   if (!isTail && !isForced) return false
   while (snd.pushEnds.length > 0 && seqLe(snd.pushEnds[0], snd.una)) snd.pushEnds.shift()
-  snd.pushEnds.push(end)
-  snd.pushedEnd = end
+  if (config.heuristics === 'linux') snd.pushEnds.push(end)
+  if (seqGt(end, snd.pushedEnd)) snd.pushedEnd = end
   return true
 }

@@ -234,6 +234,8 @@ export interface Tcb {
   ackHold: AckHoldReason
   /** A reset is to be sent; the record goes away with it. */
   resetPending: boolean
+  /** That reset answers a segment, and acknowledges nothing. */
+  isResetBare: boolean
   /** A probe is to be sent: of a closed window (persist) or of a silent peer (keep-alive). */
   probePending: boolean
   /** Probes sent since the peer was last heard. */
