@@ -3,6 +3,7 @@
 
 import { Command, CommanderError } from 'commander'
 import { demoCommand } from './demo.ts'
+import { dhcpCommand } from './dhcp.ts'
 import { digCommand } from './dig.ts'
 import { EXIT } from './errors.ts'
 import { fetchCommand } from './fetch.ts'
@@ -21,6 +22,7 @@ Examples:
   sudo tunstack fetch -v http://10.77.0.1:8080/       from a server of this machine's kernel
   sudo tunstack ping -c 3 10.77.0.1
   sudo tunstack dig www.example.com @10.77.0.1
+  sudo tunstack dhcp --tun tap0                       an address for a host of ours on a TAP device
   sudo tunstack iperf3 -s                             then: iperf3 -c 10.77.0.2
   tunstack packetdrill tests/                         scripts in virtual time; needs no privileges
   unshare -Urn tunstack ping 10.77.0.1                without sudo, where /dev/net/tun may be opened
@@ -47,6 +49,7 @@ export function program(): Command {
     fetchCommand(),
     pingCommand(),
     digCommand(),
+    dhcpCommand(),
     iperf3Command(),
     packetdrillCommand(),
   ])

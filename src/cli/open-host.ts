@@ -7,6 +7,7 @@
 import type { LookupFunction } from 'node:net'
 import { SeededRandom } from '../base/random.ts'
 import type { Scheduler } from '../base/time.ts'
+import type { EthernetDevice } from '../ethernet/index.ts'
 import { capture, type PacketObserver } from '../link/capture.ts'
 import type { PacketDevice } from '../link/device.ts'
 import { type ImpairedDevice, impair } from '../link/impair.ts'
@@ -32,6 +33,8 @@ export interface OpenedHost {
   readonly host: Host
   /** The TUN or TAP device below everything. */
   readonly device: TunDevice
+  /** The Ethernet interface; null without --tap. */
+  readonly ethernet: EthernetDevice | null
   readonly scheduler: Scheduler
   /** What the instant 0 of the host's clock is, in microseconds since 1970. */
   readonly epochUs: number
@@ -112,7 +115,16 @@ export async function openHost(
       for (const step of undo.splice(0)) step()
     }
     life.defer(() => close(life.failure === null ? {} : { graceMs: 0 }))
-    return { host, device, impaired, scheduler, epochUs, close, capturedPackets: () => file?.writer.packets ?? null }
+    return {
+      host,
+      device,
+      ethernet,
+      impaired,
+      scheduler,
+      epochUs,
+      close,
+      capturedPackets: () => file?.writer.packets ?? null,
+    }
   } catch (error) {
     for (const step of undo.reverse()) step()
     throw error

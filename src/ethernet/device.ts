@@ -30,7 +30,7 @@ import {
   parseEthernet,
   writeEthernet,
 } from './frame.ts'
-import { InterfaceLink, type LinkOptions, type LinkOwner } from './interface-link.ts'
+import { type ClaimTold, InterfaceLink, type LinkOptions, type LinkOwner } from './interface-link.ts'
 import type { IpConfig } from './ip-config.ts'
 import { isGroupMac, type Mac, NO_MAC, randomMac } from './mac.ts'
 import type { Neighbour } from './neighbour-cache.ts'
@@ -102,7 +102,7 @@ export class EthernetDevice implements PacketDevice, LinkOwner {
   }
 
   /** See InterfaceLink.claim. */
-  claim(address: IpAddress, defence: Defence, told: (outcome: 'usable' | 'conflict', mac: Mac) => void): void {
+  claim(address: IpAddress, defence: Defence, told: ClaimTold): void {
     this.link.claim(address, defence, this.#scheduler.now(), told)
     this.#arm()
   }

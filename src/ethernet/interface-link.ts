@@ -50,6 +50,9 @@ export interface LinkOwner {
   handUp(packet: Packet): void
 }
 
+/** Told that an address is free and ours, or that somebody has it: before, or later so that it is given up. */
+export type ClaimTold = (outcome: 'usable' | 'conflict', mac: Mac) => void
+
 /** Both protocols of one interface. */
 export class InterfaceLink implements ArpHost, NdHost {
   readonly arp: Arp
@@ -63,8 +66,8 @@ export class InterfaceLink implements ArpHost, NdHost {
   #ip: IpConfig | null = null
   #known: readonly InterfaceAddress[] = []
   #announced: IpAddress[] = []
-  /** Addresses that came from routers, which are not claimed as those set by hand are. */
-  #waiting = new Map<string, (outcome: 'usable' | 'conflict', mac: Mac) => void>()
+  /** Who is told of addresses that were claimed. */
+  #claimants = new Map<string, { readonly told: ClaimTold; isUsable: boolean }>()
   #now: Micros = 0
 
   constructor(mac: Mac, owner: LinkOwner, random: Random, drops: EthernetDrops, options: LinkOptions) {
@@ -97,7 +100,7 @@ export class InterfaceLink implements ArpHost, NdHost {
     this.#announced = ip.addresses.map(({ address }) => address)
     for (const address of before) {
       if (ip.isLocal(address)) continue
-      if (address.family === 4) this.arp.claims.release(address)
+      if (address.family === 4) this.release(address)
       else this.nd.auto.forget(address)
     }
     const { probe = false, defence = 'always' } = this.#options
@@ -114,22 +117,17 @@ export class InterfaceLink implements ArpHost, NdHost {
   }
 
   /**
-   * Asks whether an IPv4 address is free, before it is the host's (RFC 5227 §2.1; RFC 2131 §4.4.1). `told` is called once, some seconds
-   * later; after 'usable' it is announced and defended until `release`.
+   * Asks whether an IPv4 address is free, before it is the host's (RFC 5227 §2.1; RFC 2131 §4.4.1). `told` is called some seconds later;
+   * after 'usable' it is announced and defended until `release`, and 'conflict' may follow.
    */
-  claim(
-    address: IpAddress,
-    defence: Defence,
-    now: Micros,
-    told: (outcome: 'usable' | 'conflict', mac: Mac) => void,
-  ): void {
-    this.#waiting.set(address.toString(), told)
+  claim(address: IpAddress, defence: Defence, now: Micros, told: ClaimTold): void {
+    this.#claimants.set(address.toString(), { told, isUsable: false })
     this.arp.claims.claim(address, true, defence, now)
   }
 
   /** Takes `claim` back. */
   release(address: IpAddress): void {
-    this.#waiting.delete(address.toString())
+    this.#claimants.delete(address.toString())
     this.arp.claims.release(address)
   }
 
@@ -258,19 +256,19 @@ export class InterfaceLink implements ArpHost, NdHost {
   }
 
   onClaimed(address: IpAddress): void {
-    this.#tellClaim(address, 'usable', NO_MAC)
+    const claimant = this.#claimants.get(address.toString())
+    if (claimant === undefined) return
+    claimant.isUsable = true
+    claimant.told('usable', NO_MAC)
   }
 
   onConflict(address: IpAddress, mac: Mac, isLost: boolean): void {
-    this.#tellClaim(address, 'conflict', mac)
+    const claimant = this.#claimants.get(address.toString())
     if (isLost) this.#ip?.removeAddress(address)
     this.#tell({ type: 'conflict', address, mac, isLost })
-  }
-
-  #tellClaim(address: IpAddress, outcome: 'usable' | 'conflict', mac: Mac): void {
-    const told = this.#waiting.get(address.toString())
-    this.#waiting.delete(address.toString())
-    told?.(outcome, mac)
+    if (claimant === undefined || (claimant.isUsable && !isLost)) return
+    this.#claimants.delete(address.toString())
+    claimant.told('conflict', mac)
   }
 
   onAddress(entry: InterfaceAddress): void {

@@ -3,9 +3,10 @@
 
 export type { Lingered } from './ack-waiters.ts'
 export { TunAgent, TunHttpsAgent } from './agent.ts'
-
 export { type RemoteInfo, TunDgramSocket } from './dgram.ts'
 export type { DatagramData, DgramBindOptions, DgramOptions, SendCallback } from './dgram-arguments.ts'
+export { HostDhcpClient, type HostDhcpOptions } from './dhcp.ts'
+export { HostDhcpServer, type HostDhcpServerOptions, type StoredLease } from './dhcp-server.ts'
 
 export { type DnsOptions, HostResolver } from './dns.ts'
 export { HostDnsServer, type HostDnsServerOptions } from './dns-server.ts'
