@@ -20,7 +20,7 @@ import { CaptureFile } from './capture-file.ts'
 import { CliError, codeOf, EXIT, messageOf } from './errors.ts'
 import { GrowingFile } from './growing-file.ts'
 import type { Lifecycle } from './lifecycle.ts'
-import { ethernetOn, ethernetText, joinHost } from './open-ethernet.ts'
+import { ethernetOn, joinHost } from './open-ethernet.ts'
 import type { HostSettings } from './options.ts'
 import { printError } from './print.ts'
 import { TracePrinter } from './trace-printer.ts'
@@ -94,10 +94,7 @@ export async function openHost(
       tcp: settings.tcp,
       ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
     })
-    if (ethernet !== null && settings.ethernet !== null) {
-      joinHost(ethernet, host, settings.ethernet)
-      life.info(ethernetText(ethernet))
-    }
+    if (ethernet !== null) joinHost(ethernet, host, settings, life.info)
     if (events !== null) {
       host.stack.tcp.observe((event, connection) =>
         events.add(Buffer.from(`${eventLine(event, connection, epochUs)}\n`)),
