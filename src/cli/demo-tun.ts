@@ -13,6 +13,8 @@ import { bringUpLoopback, openTun } from '../link/index.ts'
 import { createHost, type Host, realTime } from '../net/index.ts'
 import { PcapngWriter } from '../trace/pcapng.ts'
 import { Recorder } from '../trace/recorder.ts'
+import { controlCalls } from './control-answers.ts'
+import { openControlSocket } from './control-server.ts'
 import { demoSite } from './demo-page.ts'
 import { serveDemo } from './demo-server.ts'
 import type { DemoOptions, DemoResult, FetchedResource } from './demo-types.ts'
@@ -49,6 +51,7 @@ export async function fetchOverTun(options: DemoOptions): Promise<DemoResult> {
   })
   const host = createHost({ device, address: `${OURS}/24`, scheduler })
   recorder.watch(host.stack)
+  const control = await openControlSocket(tun.name, controlCalls(host, tun, 'demo')).catch(() => null)
   try {
     await serveDemo(host)
     const warning = lossWarning(impairment.lossRate ?? 0)
@@ -65,6 +68,7 @@ export async function fetchOverTun(options: DemoOptions): Promise<DemoResult> {
     }
   } finally {
     if (options.pcap !== undefined) writeFileSync(options.pcap, Buffer.concat(chunks))
+    control?.close()
     await host.close()
   }
 }

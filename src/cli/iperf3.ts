@@ -145,7 +145,7 @@ function factsOf(settings: Settings, run: TestRun | null): JsonFacts {
 
 async function test(settings: Settings, server: string, life: Lifecycle): Promise<number> {
   const { json, port, params, intervalSeconds } = settings
-  const { host, scheduler } = await openHost(settings.host, life)
+  const { host, scheduler } = await openHost(settings.host, life, { control: 'iperf3' })
   const report = new TextReport()
   const isSilent = json || settings.host.quiet
   if (!isSilent) print(`Connecting to host ${server}, port ${port}`)
@@ -169,7 +169,7 @@ async function test(settings: Settings, server: string, life: Lifecycle): Promis
 
 async function serve(settings: Settings, life: Lifecycle): Promise<number> {
   const { json, port, intervalSeconds, isOneOff } = settings
-  const { host, scheduler } = await openHost(settings.host, life)
+  const { host, scheduler } = await openHost(settings.host, life, { control: 'iperf3' })
   const report = new TextReport()
   const isSilent = json || settings.host.quiet
   const announce = (): void => {

@@ -7,12 +7,16 @@ import { dhcpCommand } from './dhcp.ts'
 import { digCommand } from './dig.ts'
 import { EXIT } from './errors.ts'
 import { fetchCommand } from './fetch.ts'
+import { ipCommand } from './ip.ts'
 import { iperf3Command } from './iperf3.ts'
 import { reportError } from './lifecycle.ts'
+import { nstatCommand } from './nstat.ts'
 import { packetdrillCommand } from './packetdrill.ts'
 import { pingCommand } from './ping.ts'
 import { printError } from './print.ts'
 import { serveCommand } from './serve.ts'
+import { ssCommand } from './ss.ts'
+import { tracerouteCommand } from './traceroute.ts'
 import { packageVersion } from './version.ts'
 
 const EXAMPLES = `
@@ -21,9 +25,11 @@ Examples:
   sudo tunstack serve .                               then: curl http://10.77.0.2/
   sudo tunstack fetch -v http://10.77.0.1:8080/       from a server of this machine's kernel
   sudo tunstack ping -c 3 10.77.0.1
+  sudo tunstack traceroute 10.78.0.2
   sudo tunstack dig www.example.com @10.77.0.1
   sudo tunstack dhcp --tun tap0                       an address for a host of ours on a TAP device
   sudo tunstack iperf3 -s                             then: iperf3 -c 10.77.0.2
+  sudo tunstack ss -tin                               sockets of a running serve; ip addr, nstat: what else it has
   tunstack packetdrill tests/                         scripts in virtual time; needs no privileges
   unshare -Urn tunstack ping 10.77.0.1                without sudo, where /dev/net/tun may be opened
 
@@ -48,10 +54,14 @@ export function program(): Command {
     serveCommand(),
     fetchCommand(),
     pingCommand(),
+    tracerouteCommand(),
     digCommand(),
     dhcpCommand(),
     iperf3Command(),
     packetdrillCommand(),
+    ssCommand(),
+    ipCommand(),
+    nstatCommand(),
   ])
     root.addCommand(command)
   for (const command of [root, ...root.commands]) {

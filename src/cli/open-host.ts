@@ -17,6 +17,8 @@ import { createHost, type Host, realTime, systemRandom } from '../net/index.ts'
 import { eventLine } from '../trace/event-line.ts'
 import { formatCidr } from './addresses.ts'
 import { CaptureFile } from './capture-file.ts'
+import { controlCalls } from './control-answers.ts'
+import { openControlSocket } from './control-server.ts'
 import { CliError, codeOf, EXIT, messageOf } from './errors.ts'
 import { GrowingFile } from './growing-file.ts'
 import type { Lifecycle } from './lifecycle.ts'
@@ -50,6 +52,8 @@ export interface OpenedHost {
 export interface OpenHostOptions {
   /** Resolves names for the host's connections. */
   readonly lookup?: LookupFunction
+  /** The name of the command, when it is to have a control socket, for `tunstack ss` and its kin. */
+  readonly control?: string
   /** Sees every packet, besides --pcap and --trace. */
   readonly observe?: PacketObserver
 }
@@ -111,6 +115,7 @@ export async function openHost(
       await host.close({ graceMs })
       for (const step of undo.splice(0)) step()
     }
+    if (options.control !== undefined) await openControl(host, device, options.control, undo, life)
     life.defer(() => close(life.failure === null ? {} : { graceMs: 0 }))
     return {
       host,
@@ -125,6 +130,23 @@ export async function openHost(
   } catch (error) {
     for (const step of undo.reverse()) step()
     throw error
+  }
+}
+
+/** A host without a control socket serves all the same. */
+async function openControl(
+  host: Host,
+  device: PacketDevice,
+  command: string,
+  undo: (() => void)[],
+  life: Lifecycle,
+): Promise<void> {
+  try {
+    const { close } = await openControlSocket(device.name, controlCalls(host, device, command))
+    undo.push(close)
+    process.once('exit', close)
+  } catch (error) {
+    life.info(`no control socket: ${messageOf(error)}`)
   }
 }
 

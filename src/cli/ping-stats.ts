@@ -2,6 +2,7 @@
 // Owns: the numbers and the lines. Does not own: sending (ping.ts).
 
 import type { Micros } from '../base/time.ts'
+import type { EchoError } from '../ip/control.ts'
 
 /** One answer. */
 export interface PingReply {
@@ -54,6 +55,44 @@ export function pingTitle(address: string, payloadBytes: number): string {
 /** `64 bytes from 10.77.0.1: icmp_seq=1 ttl=64 time=0.123 ms` */
 export function replyLine(address: string, { sequence, bytes, ttl, rttUs }: PingReply): string {
   return `${bytes} bytes from ${address}: icmp_seq=${sequence} ttl=${ttl} time=${formatRtt(rttUs)} ms`
+}
+
+/** `From 10.77.0.1 icmp_seq=1 Time to live exceeded`: what a router says of a request. */
+export function errorLine(family: 4 | 6, sequence: number, error: EchoError): string {
+  const text = family === 4 ? errorTextV4(error) : errorTextV6(error)
+  return `From ${error.reporter} icmp_seq=${sequence} ${text}`
+}
+
+const UNREACHABLE_V4: Readonly<Record<number, string>> = {
+  0: 'Destination Net Unreachable',
+  1: 'Destination Host Unreachable',
+  2: 'Destination Protocol Unreachable',
+  3: 'Destination Port Unreachable',
+  5: 'Source Route Failed',
+  9: 'Destination Net Prohibited',
+  10: 'Destination Host Prohibited',
+  13: 'Packet filtered',
+}
+const UNREACHABLE_V6: Readonly<Record<number, string>> = {
+  0: 'No route',
+  1: 'Administratively prohibited',
+  2: 'Beyond scope of source address',
+  3: 'Address unreachable',
+  4: 'Port unreachable',
+}
+
+function errorTextV4({ kind, code, mtu }: EchoError): string {
+  if (kind === 'time-exceeded') return code === 0 ? 'Time to live exceeded' : 'Frag reassembly time exceeded'
+  if (kind === 'packet-too-big') return `Frag needed and DF set (mtu = ${mtu})`
+  if (kind === 'parameter-problem') return 'Parameter problem'
+  return UNREACHABLE_V4[code] ?? `Dest Unreachable, Bad Code: ${code}`
+}
+
+function errorTextV6({ kind, code, mtu }: EchoError): string {
+  if (kind === 'time-exceeded') return `Time exceeded: ${code === 0 ? 'Hop limit' : 'Defragmentation failure'}`
+  if (kind === 'packet-too-big') return `Packet too big: mtu=${mtu}`
+  if (kind === 'parameter-problem') return 'Parameter problem'
+  return `Destination unreachable: ${UNREACHABLE_V6[code] ?? `Unknown code ${code}`}`
 }
 
 /** The lines behind the last answer. */

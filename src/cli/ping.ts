@@ -2,15 +2,16 @@
 // Owns: the command, the rhythm of requests. Does not own: ICMP (src/ip), matching replies (net/ping.ts), the texts (ping-stats.ts).
 // Exit status: 0 with an answer, 1 without one, 2 when nothing could be sent. Ctrl-C is a normal end: the summary follows.
 
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { type Micros, SECOND } from '../base/time.ts'
-import { parseAddress } from '../ip/address.ts'
-import type { Host } from '../net/index.ts'
+import type { EchoError } from '../ip/control.ts'
+import type { Host, PingError } from '../net/index.ts'
+import { parseLiteral } from '../net/options.ts'
 import { codeOf, EXIT, messageOf, usageError } from './errors.ts'
 import { type Lifecycle, runCommand } from './lifecycle.ts'
 import { type OpenedHost, openHost } from './open-host.ts'
 import { addHostOptions, type HostSettings, hostSettings, type RawOptions } from './options.ts'
-import { type PingReply, PingStats, pingTitle, replyLine, summaryLines } from './ping-stats.ts'
+import { errorLine, type PingReply, PingStats, pingTitle, replyLine, summaryLines } from './ping-stats.ts'
 import { print, printError } from './print.ts'
 import { parseSeconds, parseWhole, valueOption } from './read-options.ts'
 
@@ -24,6 +25,8 @@ interface PingSettings {
   readonly intervalUs: Micros
   readonly payloadBytes: number
   readonly timeoutUs: Micros
+  /** Hop limit of the requests; null: the host's. */
+  readonly hopLimit: number | null
 }
 
 /** The command `ping`. */
@@ -44,14 +47,21 @@ export function pingCommand(): Command {
         parseSeconds(text, 0.001),
       ).default(2),
     )
+  command.addOption(valueOption('-t, --ttl <hops>', 'hop limit of the requests', (text) => parseWhole(text, 1, 255)))
+  command.addOption(new Option('-4', 'ADDRESS is one of IPv4').conflicts('6'))
+  command.addOption(new Option('-6', 'ADDRESS is one of IPv6'))
   addHostOptions(command)
   command.addHelpText(
     'after',
     '\nExamples:\n  sudo tunstack ping -c 3 10.77.0.1\n  sudo tunstack ping -c 100 -i 0.01 fd77::1 --delay 20ms --jitter 5ms',
   )
   return command.action(async (address: string, raw: RawOptions) => {
-    if (parseAddress(address) === null) {
+    if (parseLiteral(address) === null) {
       throw usageError(`'${address}' is no IP address`, 'names are not resolved here: give an address, as 10.77.0.1')
+    }
+    const family = raw['4'] === true ? 4 : raw['6'] === true ? 6 : 0
+    if (family !== 0 && family !== parseLiteral(address)?.family) {
+      throw usageError(`${address} is no IPv${family} address`, `leave -${family} out`)
     }
     const settings: PingSettings = {
       host: hostSettings(raw),
@@ -59,6 +69,7 @@ export function pingCommand(): Command {
       intervalUs: (raw.interval as number) * SECOND,
       payloadBytes: raw.size as number,
       timeoutUs: (raw.timeout as number) * SECOND,
+      hopLimit: (raw.ttl as number | undefined) ?? null,
     }
     await runCommand((life) => ping(address, settings, life), { normalSignals: ['SIGINT'] })
   })
@@ -67,7 +78,7 @@ export function pingCommand(): Command {
 async function ping(address: string, settings: PingSettings, life: Lifecycle): Promise<number> {
   const { json, quiet } = settings.host
   if (quiet || json) life.info = () => undefined
-  const opened = await openHost(settings.host, life)
+  const opened = await openHost(settings.host, life, { control: 'ping' })
   if (!json) print(pingTitle(address, settings.payloadBytes))
   const run = new PingRun(address, settings, opened)
   const elapsedUs = await run.run(life.stop)
@@ -80,12 +91,14 @@ async function ping(address: string, settings: PingSettings, life: Lifecycle): P
     for (const line of summaryLines(address, run.stats, elapsedUs)) print(line)
   }
   if (run.stats.received > 0) return EXIT.ok
-  return run.stats.errors > 0 ? EXIT.usage : EXIT.failure
+  return run.isUnsent ? EXIT.usage : EXIT.failure
 }
 
 /** One run: requests at their times, whether or not the earlier ones have been answered. */
 class PingRun {
   readonly stats = new PingStats()
+  /** Whether a request could not be sent at all. */
+  isUnsent = false
   readonly #address: string
   readonly #settings: PingSettings
   readonly #host: Host
@@ -126,10 +139,11 @@ class PingRun {
   }
 
   async #request(sequence: number): Promise<void> {
-    const { payloadBytes, timeoutUs } = this.#settings
+    const { payloadBytes, timeoutUs, hopLimit } = this.#settings
     this.stats.transmitted++
     try {
-      const options = { payloadBytes, timeoutMs: timeoutUs / 1000, signal: this.#abandon.signal }
+      const limit = hopLimit === null ? {} : { hopLimit }
+      const options = { payloadBytes, timeoutMs: timeoutUs / 1000, signal: this.#abandon.signal, ...limit }
       const rttUs = await this.#host.ping(this.#address, options)
       this.stats.add(rttUs)
       this.#told({ sequence, bytes: payloadBytes + 8, ttl: this.#takeHopLimit(sequence & 0xffff), rttUs })
@@ -137,8 +151,21 @@ class PingRun {
       const code = codeOf(error)
       if (code === 'ETIMEDOUT' || code === 'ABORT_ERR') return
       this.stats.errors++
-      printError(`tunstack: ping ${this.#address}: icmp_seq=${sequence}: ${this.#reason(error)}`)
+      const { icmp } = error as Partial<PingError>
+      if (icmp !== undefined) this.#refused(sequence, icmp)
+      else this.isUnsent = true
+      if (icmp === undefined)
+        printError(`tunstack: ping ${this.#address}: icmp_seq=${sequence}: ${this.#reason(error)}`)
     }
+  }
+
+  #refused(sequence: number, icmp: EchoError): void {
+    const { json, quiet } = this.#settings.host
+    const { reporter, kind, type, code, mtu } = icmp
+    const from = reporter.toString()
+    if (json)
+      print(JSON.stringify({ type: 'error', address: this.#address, sequence, from, kind, icmp: { type, code, mtu } }))
+    else if (!quiet) print(errorLine(icmp.dst.family, sequence, icmp))
   }
 
   #reason(error: unknown): string {

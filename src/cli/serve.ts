@@ -71,7 +71,7 @@ async function serve(folder: string, settings: ServeSettings, life: Lifecycle): 
   const source = new FsSource(folder)
   life.defer(() => source.close())
   if (settings.host.quiet) life.info = () => undefined
-  const opened = await openHost(settings.host, life)
+  const opened = await openHost(settings.host, life, { control: 'serve' })
   const log = makeLog(settings, opened)
   const http = makeServer(source, settings, opened, log)
   const listener = await listen(opened, settings, http, log)

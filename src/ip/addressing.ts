@@ -86,6 +86,16 @@ export class Addressing {
     return this.own.join(group)
   }
 
+  /** The groups that sockets have joined. */
+  get groups(): readonly IpAddress[] {
+    return this.own.groups
+  }
+
+  /** Sets who is told when a group is joined by the first, and left by the last: an interface that reports them (RFC 3376, RFC 3810). */
+  onGroup(listener: ((group: IpAddress, isJoined: boolean) => void) | null): void {
+    this.own.onGroup = listener
+  }
+
   /** Takes one joinGroup back. */
   leaveGroup(group: IpAddress): void {
     this.own.leave(group)

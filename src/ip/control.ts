@@ -8,7 +8,8 @@ import { get16, get32 } from '../base/bytes.ts'
 import type { Micros } from '../base/time.ts'
 import { HEADROOM, MAX_PACKET, Packet } from '../link/device.ts'
 import type { IpAddress } from './address.ts'
-import type { DropCounters, DropReason } from './drops.ts'
+import type { ControlHost } from './control-types.ts'
+import type { DropReason } from './drops.ts'
 import { IpHeader, NO_NEXT_HEADER, PROTOCOL } from './header.ts'
 import {
   ICMP,
@@ -24,10 +25,11 @@ import { ICMPV6, PARAMETER_PROBLEM_V6, parseIcmpv6, UNREACHABLE_V6, writeIcmpv6 
 import { MAX_IPV6_BYTES } from './ipv6.ts'
 import { Outbound } from './outbound.ts'
 import { parseIp } from './parse.ts'
-import type { PathMtus } from './path-mtus.ts'
 import { mayReport, readQuote } from './quotes.ts'
 import { TokenBucket } from './token-bucket.ts'
 import type { TransitProblem } from './transit.ts'
+
+export type { EchoError, EchoReply, TransportError } from './control-types.ts'
 
 /** Most control packets that wait to be sent. */
 export const CONTROL_QUEUE_PACKETS = 64
@@ -59,68 +61,6 @@ const TYPE_V6: Readonly<Record<IcmpErrorKind, number>> = {
   'time-exceeded': ICMPV6.timeExceeded,
   'packet-too-big': ICMPV6.packetTooBig,
   'parameter-problem': ICMPV6.parameterProblem,
-}
-
-/** An ICMP error about a packet of ours. Anyone may have made it up: `sequence` lets TCP check (RFC 5927 §4.1). */
-export interface TransportError {
-  readonly kind: IcmpErrorKind
-  readonly type: number
-  readonly code: number
-  /** Packet too big: the MTU of the next hop, 0 when not said (RFC 1191 §5), otherwise 0. Not bounded here. */
-  readonly mtu: number
-  /** Of the quoted packet: its length in bytes by its own header, which anyone may have made up. */
-  readonly packetBytes: number
-  /** Of the quoted packet: TCP or UDP. */
-  readonly protocol: number
-  /** Of the quoted packet: our own address. */
-  readonly src: IpAddress
-  /** Of the quoted packet: the peer's address. */
-  readonly dst: IpAddress
-  readonly sourcePort: number
-  readonly destinationPort: number
-  /** Of the quoted TCP header, int32; meaningless for UDP. */
-  readonly sequence: number
-}
-
-/** An echo reply. */
-export interface EchoReply {
-  readonly src: IpAddress
-  readonly identifier: number
-  readonly sequence: number
-  readonly hopLimit: number
-  /** A copy of the data; the caller's. */
-  readonly payload: Uint8Array
-}
-
-/** What the control plane uses of the IP floor that it belongs to: see IpLayer. */
-export interface ControlHost {
-  readonly mtu: number
-  readonly hopLimit: number
-  readonly drops: DropCounters
-  readonly pathMtus: PathMtus
-  readonly counters: {
-    echoRequests: number
-    echoReplies: number
-    errorsReceived: number
-    errorsSent: number
-    errorsLimited: number
-  }
-  readonly onTransportError: ((error: TransportError) => void) | null
-  readonly onEchoReply: ((reply: EchoReply) => void) | null
-  isLocal(address: IpAddress): boolean
-  sourceFor(dst: IpAddress): IpAddress | null
-  headerBytes(dst: IpAddress): number
-  enableLoopback(): void
-  queueControl(queue: Outbound, packet: Packet): void
-  writeHeader(
-    packet: Packet,
-    src: IpAddress,
-    dst: IpAddress,
-    protocol: number,
-    hopLimit: number,
-    trafficClass: number,
-    dontFragment: boolean,
-  ): void
 }
 
 /** The control plane of one IpLayer. */
@@ -211,6 +151,9 @@ export class Control {
     if (kind === 'packet-too-big' && quoted.protocol !== PROTOCOL.TCP) {
       this.#layer.pathMtus.lower(quoted.dst, message.mtu)
     }
+    if (quoted.protocol === (header.family === 4 ? PROTOCOL.ICMP : PROTOCOL.ICMPV6)) {
+      return this.#handUpEchoError(bytes, at, header, message, kind)
+    }
     if (quoted.protocol !== PROTOCOL.TCP && quoted.protocol !== PROTOCOL.UDP) return 'icmp-ignored'
     if (message.bodyEnd - at < 8) return 'icmp-bad-quote'
     this.#layer.counters.errorsReceived++
@@ -219,6 +162,7 @@ export class Control {
       type: message.type,
       code: message.code,
       mtu: message.mtu,
+      reporter: header.src.clone(),
       packetBytes: quoted.totalBytes,
       protocol: quoted.protocol,
       src: quoted.src.clone(),
@@ -230,8 +174,38 @@ export class Control {
     return 'ok'
   }
 
+  #handUpEchoError(
+    bytes: Uint8Array,
+    at: number,
+    header: IpHeader,
+    message: IcmpMessage,
+    kind: IcmpErrorKind,
+  ): 'ok' | DropReason {
+    const { onEchoError } = this.#layer
+    const isRequest = bytes[at] === (header.family === 4 ? ICMP.echoRequest : ICMPV6.echoRequest)
+    if (onEchoError === null || !isRequest || message.bodyEnd - at < 8) return 'icmp-ignored'
+    this.#layer.counters.errorsReceived++
+    onEchoError({
+      kind,
+      type: message.type,
+      code: message.code,
+      mtu: message.mtu,
+      reporter: header.src.clone(),
+      dst: this.#quoted.dst.clone(),
+      identifier: get16(bytes, at + 4),
+      sequence: get16(bytes, at + 6),
+    })
+    return 'ok'
+  }
+
   /** See IpLayer.sendEchoRequest. */
-  sendEchoRequest(dst: IpAddress, identifier: number, sequence: number, payload: Uint8Array): 'ok' | DropReason {
+  sendEchoRequest(
+    dst: IpAddress,
+    identifier: number,
+    sequence: number,
+    payload: Uint8Array,
+    hopLimit: number,
+  ): 'ok' | DropReason {
     const src = this.#layer.sourceFor(dst)
     if (src === null) return 'ip-no-route'
     const out = this.#out
@@ -240,7 +214,7 @@ export class Control {
     out.code = 0
     out.identifier = identifier & 0xffff
     out.sequence = sequence & 0xffff
-    return this.#send(src, dst, out, payload, 0, payload.length, 0)
+    return this.#send(src, dst, out, payload, 0, payload.length, 0, hopLimit)
   }
 
   /** See IpLayer.queueUnreachable. */
@@ -334,6 +308,7 @@ export class Control {
     from: number,
     to: number,
     trafficClass: number,
+    hopLimit = this.#layer.hopLimit,
   ): 'ok' | DropReason {
     const layer = this.#layer
     const headerBytes = layer.headerBytes(dst)
@@ -348,7 +323,7 @@ export class Control {
     const is4 = dst.family === 4
     if (is4) writeIcmp(message, packet.bytes, at, packet.end)
     else writeIcmpv6(message, packet.bytes, at, packet.end, src, dst)
-    layer.writeHeader(packet, src, dst, is4 ? PROTOCOL.ICMP : PROTOCOL.ICMPV6, layer.hopLimit, trafficClass, false)
+    layer.writeHeader(packet, src, dst, is4 ? PROTOCOL.ICMP : PROTOCOL.ICMPV6, hopLimit, trafficClass, false)
     layer.queueControl(this.#queue, packet)
     return 'ok'
   }

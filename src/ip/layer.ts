@@ -9,7 +9,7 @@ import type { Micros } from '../base/time.ts'
 import { MAX_PACKET, type Packet } from '../link/device.ts'
 import type { IpAddress } from './address.ts'
 import { Addressing } from './addressing.ts'
-import { Control, type EchoReply, type TransportError } from './control.ts'
+import { Control, type EchoError, type EchoReply, type TransportError } from './control.ts'
 import { DropCounters, type DropReason } from './drops.ts'
 import { Reassembler } from './fragments.ts'
 import { IpHeader, PROTOCOL } from './header.ts'
@@ -42,6 +42,8 @@ export class IpLayer extends Addressing {
   onTransportError: ((error: TransportError) => void) | null = null
   /** Told of echo replies. Called from within `handleIcmp`. */
   onEchoReply: ((reply: EchoReply) => void) | null = null
+  /** Told of ICMP errors about echo requests of ours. Called from within `handleIcmp`. */
+  onEchoError: ((error: EchoError) => void) | null = null
 
   /** Whether the packet that was written or polled last is for this host itself: it must not reach a device (RFC 1122 §3.2.1.3(g)). */
   toSelf = false
@@ -203,10 +205,17 @@ export class IpLayer extends Addressing {
    * Queues an echo request. `payload` is copied.
    * @param identifier 16 bits, by which `onEchoReply` tells pings apart
    * @param sequence 16 bits
+   * @param hopLimit 1 to 255
    * @returns 'ok', or why it was not queued: 'ip-no-route', 'icmp-too-big', 'icmp-queue-full'
    */
-  sendEchoRequest(dst: IpAddress, identifier: number, sequence: number, payload: Uint8Array): 'ok' | DropReason {
-    return this.#control.sendEchoRequest(dst, identifier, sequence, payload)
+  sendEchoRequest(
+    dst: IpAddress,
+    identifier: number,
+    sequence: number,
+    payload: Uint8Array,
+    hopLimit: number = this.hopLimit,
+  ): 'ok' | DropReason {
+    return this.#control.sendEchoRequest(dst, identifier, sequence, payload, hopLimit)
   }
 
   /**

@@ -20,6 +20,8 @@ export class OwnAddresses {
   #broadcasts: number[] = []
   // By their text, with how often each was joined.
   readonly #groups = new Map<string, number>()
+  /** Told when a group is joined by the first, and left by the last. */
+  onGroup: ((group: IpAddress, isJoined: boolean) => void) | null = null
 
   /** As they are now; a new array after every change. */
   get list(): readonly InterfaceAddress[] {
@@ -70,12 +72,18 @@ export class OwnAddresses {
     return dst.isMulticast || this.isBroadcast(dst) || isLinkLocal(dst)
   }
 
+  /** The groups joined. */
+  get groups(): IpAddress[] {
+    return [...this.#groups.keys()].map((text) => IpAddress.parse(text))
+  }
+
   /** Joins a group; each call wants a `leave`. Returns false when there are too many. */
   join(group: IpAddress): boolean {
     const key = group.toString()
     const count = this.#groups.get(key) ?? 0
     if (count === 0 && this.#groups.size >= MOST_GROUPS) return false
     this.#groups.set(key, count + 1)
+    if (count === 0) this.onGroup?.(group, true)
     return true
   }
 
@@ -84,7 +92,7 @@ export class OwnAddresses {
     const key = group.toString()
     const count = this.#groups.get(key) ?? 0
     if (count > 1) this.#groups.set(key, count - 1)
-    else this.#groups.delete(key)
+    else if (this.#groups.delete(key)) this.onGroup?.(group, false)
   }
 
   /** Whether the host is in the group: one joined, one that all hosts are in, or the solicited-node one of an own address. */

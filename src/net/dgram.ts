@@ -1,9 +1,9 @@
 // UDP sockets shaped like those of node:dgram.
-// Owns: the order of calls and events, names, errors in Node's shapes. Does not own: arguments (dgram-arguments.ts), datagrams (src/udp).
-// Not there: groups (addMembership and its kin), workers, file descriptors.
+// Owns: the order of calls and events, names, errors in Node's shapes. Does not own: arguments (dgram-arguments.ts), settings
+// (dgram-settings.ts), datagrams (src/udp).
+// Not there: source-specific groups (addSourceSpecificMembership), workers, file descriptors.
 // Read first: https://nodejs.org/docs/latest-v20.x/api/dgram.html
 
-import { EventEmitter } from 'node:events'
 import type { IpAddress } from '../ip/address.ts'
 import { UDP_EVENT, UdpError, type UdpSocket } from '../stack/index.ts'
 import { type EventSink, Hold, type HostCore, ON_EVENTS, safely } from './core.ts'
@@ -17,8 +17,10 @@ import {
   type SendRequest,
   sendArguments,
 } from './dgram-arguments.ts'
-import { checkPort, type SocketAddress } from './options.ts'
+import { DgramSettings } from './dgram-settings.ts'
+import { checkPort, parseLiteral, type SocketAddress } from './options.ts'
 import { callError, connectError, nodeError } from './socket-errors.ts'
+import { hasZoneOf } from './zones.ts'
 
 /** Where a datagram came from, and its length in bytes. */
 export interface RemoteInfo extends SocketAddress {
@@ -28,11 +30,8 @@ export interface RemoteInfo extends SocketAddress {
 /** How much a socket takes before its loop gives others their turn. */
 const DATAGRAMS_PER_EVENT = 256
 
-/** The size that sockets report of a send buffer: datagrams never wait in one here. */
-const SEND_BUFFER_BYTES = 212_992
-
 /** A UDP socket. Made by `host.createSocket`. Events: message(Buffer, RemoteInfo), listening, connect, error, close. */
-export class TunDgramSocket extends EventEmitter implements EventSink {
+export class TunDgramSocket extends DgramSettings implements EventSink {
   readonly type: 'udp4' | 'udp6'
   readonly #core: HostCore
   readonly #options: DgramOptions
@@ -247,7 +246,7 @@ export class TunDgramSocket extends EventEmitter implements EventSink {
   /** The own address. @throws EBADF while it is not bound, ERR_SOCKET_DGRAM_NOT_RUNNING */
   address(): SocketAddress {
     this.#checkRunning()
-    const { local, port } = this.#bound('getsockname')
+    const { local, port } = this.bound('getsockname')
     const any = this.type === 'udp4' ? '0.0.0.0' : '::'
     return { address: local === null ? any : this.#text(local), family: this.#family, port }
   }
@@ -256,69 +255,8 @@ export class TunDgramSocket extends EventEmitter implements EventSink {
   remoteAddress(): SocketAddress {
     this.#checkRunning()
     this.#checkConnected()
-    const { remote, remotePort } = this.#bound('getpeername')
+    const { remote, remotePort } = this.bound('getpeername')
     return { address: this.#text(remote as IpAddress), family: this.#family, port: remotePort }
-  }
-
-  /** Hop limit of datagrams to single hosts, 1 to 255. @throws EINVAL, EBADF */
-  setTTL(ttl: number): number {
-    this.#setHops(ttl, 'setTTL').hopLimit = ttl
-    return ttl
-  }
-
-  /** Hop limit of datagrams to groups, 1 to 255. @throws EINVAL, EBADF */
-  setMulticastTTL(ttl: number): number {
-    this.#setHops(ttl, 'setMulticastTTL').multicastHopLimit = ttl
-    return ttl
-  }
-
-  #setHops(ttl: number, call: 'setTTL' | 'setMulticastTTL'): UdpSocket {
-    if (typeof ttl !== 'number') {
-      throw nodeError(TypeError, 'ERR_INVALID_ARG_TYPE', 'The "ttl" argument must be of type number.')
-    }
-    if (!Number.isInteger(ttl) || ttl < 1 || ttl > 255) throw callError('EINVAL', call)
-    return this.#bound(call)
-  }
-
-  /** Whether datagrams may go to broadcast addresses. @throws EBADF while it is not bound */
-  setBroadcast(flag: boolean): void {
-    this.#bound('setBroadcast').mayBroadcast = Boolean(flag)
-  }
-
-  /** Bytes of the receive buffer: data that waits, with what its records cost. What finds it full is dropped. @throws {RangeError} */
-  setRecvBufferSize(size: number): void {
-    if (!Number.isInteger(size) || size < 1 || size > 0x7fffffff) {
-      throw nodeError(TypeError, 'ERR_SOCKET_BAD_BUFFER_SIZE', 'Buffer size must be a positive integer')
-    }
-    // As Linux: twice what is asked for, since records count.
-    this.#bound('uv_recv_buffer_size').receiveBufferBytes = 2 * size
-  }
-
-  /** Bytes of the receive buffer. */
-  getRecvBufferSize(): number {
-    return this.#bound('uv_recv_buffer_size').receiveBufferBytes
-  }
-
-  /** For programs written for Node: datagrams go to the host's queue at once. */
-  setSendBufferSize(size: number): void {
-    if (!Number.isInteger(size) || size < 1) {
-      throw nodeError(TypeError, 'ERR_SOCKET_BAD_BUFFER_SIZE', 'Buffer size must be a positive integer')
-    }
-  }
-
-  /** What Linux says by default: see setSendBufferSize. */
-  getSendBufferSize(): number {
-    return SEND_BUFFER_BYTES
-  }
-
-  /** Always 0: see setSendBufferSize. */
-  getSendQueueSize(): number {
-    return 0
-  }
-
-  /** Always 0: see setSendBufferSize. */
-  getSendQueueCount(): number {
-    return 0
   }
 
   /** The open socket keeps the program alive (the default). */
@@ -370,6 +308,16 @@ export class TunDgramSocket extends EventEmitter implements EventSink {
     if (!this.#closed) safely(() => this.emit('error', error))
   }
 
+  protected bindIfNeeded(): void {
+    this.#checkRunning()
+    this.#bindIfNeeded()
+  }
+
+  protected isOwn(text: string): boolean {
+    const address = parseLiteral(text)
+    return address !== null && this.#core.stack.ip.isLocal(address)
+  }
+
   #checkRunning(): void {
     if (this.#closed) throw nodeError(Error, 'ERR_SOCKET_DGRAM_NOT_RUNNING', 'Not running')
   }
@@ -378,12 +326,16 @@ export class TunDgramSocket extends EventEmitter implements EventSink {
     if (this.#connect !== 'yes') throw nodeError(Error, 'ERR_SOCKET_DGRAM_NOT_CONNECTED', 'Not connected')
   }
 
-  #bound(call: Parameters<typeof callError>[1]): UdpSocket {
+  protected bound(call: Parameters<typeof callError>[1]): UdpSocket {
     if (this.#socket === null || this.#closed) throw callError('EBADF', call)
     return this.#socket
   }
 
   #resolve(text: string, done: (address: IpAddress | Error) => void): void {
+    if (!hasZoneOf(this.#core.device, text)) {
+      done(connectError('EINVAL', { address: text, port: 0 }, undefined, 'send'))
+      return
+    }
     const lookup = this.#options.lookup ?? this.#core.lookup
     resolveName(text === 'localhost' ? this.#localhost : text, this.type === 'udp4' ? 4 : 6, lookup, done)
   }

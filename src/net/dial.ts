@@ -11,6 +11,7 @@ import type { Md5Secret } from '../tcp/md5.ts'
 import type { HostCore } from './core.ts'
 import { type ConnectOptions, checkAddress, checkPort, parseLiteral } from './options.ts'
 import { codeOf, connectError, nodeError, notFoundError, type SocketError } from './socket-errors.ts'
+import { hasZoneOf } from './zones.ts'
 
 /** Where to connect to and from, checked but not resolved. */
 export interface Target {
@@ -79,6 +80,7 @@ export function openConnection(core: HostCore, target: Target, address: IpAddres
     port: target.localPort,
   }
   if (core.closing) return connectError('ENETDOWN', remote, local)
+  if (!hasZoneOf(core.device, target.host)) return connectError('EINVAL', { ...remote, address: target.host })
   // Nobody listens on port 0: Linux answers for the peer.
   if (target.port === 0) return connectError('ECONNREFUSED', remote)
   try {

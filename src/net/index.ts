@@ -25,7 +25,7 @@ export type {
   SocketAddress,
   SocketOptions,
 } from './options.ts'
-export type { PingOptions } from './ping.ts'
+export type { PingError, PingOptions } from './ping.ts'
 export { type RealTimeOptions, realTime, systemRandom } from './real-time.ts'
 export type { RedisConnector, RedisConnectorClass } from './redis.ts'
 export { createRouter, type HostRouter, type HostRouterOptions, type RouterPort } from './router.ts'

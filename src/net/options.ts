@@ -7,6 +7,7 @@ import { type IpAddress, parseAddress } from '../ip/address.ts'
 import type { TcpConfig } from '../tcp/config.ts'
 import type { Md5PeerKey, Md5Secret } from '../tcp/md5.ts'
 import { nodeError } from './socket-errors.ts'
+import { splitZone } from './zones.ts'
 
 /** How a socket behaves, however it is opened. */
 export interface SocketOptions {
@@ -191,9 +192,12 @@ export function checkAddress(text: string): IpAddress {
   return address
 }
 
-/** An address as URLs and sockets write it (`10.0.0.1`, `fd77::1`, `[fd77::1]`), or null when `text` is a name. */
+/**
+ * An address as URLs and sockets write it (`10.0.0.1`, `fd77::1`, `[fd77::1]`, `fe80::1%tun0`), or null when `text` is a name. Whether the
+ * host has that interface is checked where it is used: hasZoneOf.
+ */
 export function parseLiteral(text: string): IpAddress | null {
-  return parseAddress(text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text)
+  return parseAddress(splitZone(text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text).address)
 }
 
 /** A time in milliseconds. @throws {TypeError} ERR_INVALID_ARG_TYPE @throws {RangeError} ERR_OUT_OF_RANGE */

@@ -61,6 +61,11 @@ export type FailedCall =
   | 'setTTL'
   | 'setMulticastTTL'
   | 'setBroadcast'
+  | 'addMembership'
+  | 'dropMembership'
+  | 'setMulticastLoopback'
+  | 'setMulticastInterface'
+  | 'setPathMtuDiscovery'
   | 'uv_recv_buffer_size'
 
 /** `read ECONNRESET`, `write EPIPE`: a call on an open connection failed, or a ping, or one on a UDP socket. */

@@ -8,6 +8,7 @@ import { type InterfaceAddress, parseCidr } from '../ip/address.ts'
 import { DropCounters } from '../ip/drops.ts'
 import { IpHeader, PROTOCOL } from '../ip/header.ts'
 import { IpLayer } from '../ip/layer.ts'
+import type { NeighbourSource } from '../ip/neighbours.ts'
 import type { Route } from '../ip/routes.ts'
 import { NO_OFFLOAD, type Offload, type Packet } from '../link/device.ts'
 import type { TcpConfig } from '../tcp/config.ts'
@@ -50,6 +51,8 @@ export class Stack {
   readonly tcp: TcpLayer
   readonly udp: UdpLayer
   readonly drops = new DropCounters()
+  /** Who an interface with link addresses knows, for those who look in; null: there are none on such a link. */
+  neighbours: NeighbourSource | null = null
   readonly #header = new IpHeader()
   readonly #loopback = new Loopback(this.drops)
 

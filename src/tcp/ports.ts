@@ -34,6 +34,11 @@ export class Ports {
     this.#key = sipKey(random)
   }
 
+  /** All listeners. */
+  *listeners(): IterableIterator<Listener> {
+    for (const list of this.#listeners.values()) yield* list
+  }
+
   /**
    * The given own port for a connection. Returns the connection in TIME-WAIT that has to go for it (SO_REUSEADDR), null when the four
    * values are free. @throws {TcpError} EADDRINUSE when they are taken

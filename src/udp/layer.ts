@@ -67,6 +67,11 @@ export class UdpLayer implements SocketLayer {
     return size
   }
 
+  /** All sockets. */
+  *sockets(): IterableIterator<UdpSocket> {
+    for (const list of this.#sockets.values()) yield* list
+  }
+
   /**
    * Opens a socket, bound to an address and a port.
    * @throws {UdpError} EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT; {RangeError} for a port or a size out of bounds

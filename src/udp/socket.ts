@@ -113,6 +113,11 @@ export class UdpSocket {
     return this.bound ?? this.connectedLocal
   }
 
+  /** Bytes of the receive buffer in use, records included. */
+  get waitingBytes(): number {
+    return this.#bytes
+  }
+
   /** Datagrams that wait to be taken. */
   get waiting(): number {
     return this.#waiting.length - this.#taken

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { SeededRandom } from '../../src/base/random.ts'
 import { memoryPair } from '../../src/link/pair.ts'
 import { createHost, realTime, type TunDgramSocket } from '../../src/net/index.ts'
+import { Network } from '../../src/sim/index.ts'
 import { twoHosts } from './helpers.ts'
 
 const [device] = memoryPair({ scheduler: realTime() })
@@ -233,3 +234,76 @@ test('closing the host closes its UDP sockets, and none can be bound afterwards'
   const [error] = await once(late, 'error')
   expect(error.code).toBe('ENETDOWN')
 })
+
+test('a socket joins groups and leaves them: what comes to them meanwhile is its own (RFC 1112 §7.2)', async () => {
+  const { a, b, run } = await groupWorld()
+  const got: string[] = []
+  const socket = b.createSocket({ type: 'udp4', reuseAddr: true }, (data) => got.push(`${data}`))
+  socket.bind(5353)
+  const sender = a.createSocket('udp4')
+  const send = async (text: string): Promise<void> => {
+    sender.send(text, 5353, '239.1.1.1')
+    await run()
+  }
+  await send('before')
+  socket.addMembership('239.1.1.1')
+  await send('while')
+  expect(thrown(() => socket.addMembership('239.1.1.1'))).toEqual(sys('addMembership', 'EADDRINUSE'))
+  expect(thrown(() => socket.addMembership('10.0.0.1'))).toEqual(sys('addMembership', 'EINVAL'))
+  expect(thrown(() => socket.addMembership('239.1.1.2', '10.0.0.77'))).toEqual(sys('addMembership', 'ENODEV'))
+  socket.dropMembership('239.1.1.1')
+  expect(thrown(() => socket.dropMembership('239.1.1.1'))).toEqual(sys('dropMembership', 'EADDRNOTAVAIL'))
+  await send('after')
+  expect(got).toEqual(['while'])
+})
+
+test('datagrams to everybody want setBroadcast, and reach sockets on all addresses (RFC 1122 §4.1.3)', async () => {
+  const { a, b, run } = await groupWorld()
+  const got: string[] = []
+  b.createSocket('udp4', (data, from) => got.push(`${data} from ${from.address}`)).bind(67)
+  const sender = a.createSocket('udp4')
+  sender.bind(68)
+  const failed = new Promise<unknown>((resolve) => sender.send('no', 67, '255.255.255.255', resolve))
+  await run()
+  expect(await failed).toMatchObject({ code: 'EACCES' })
+  sender.setBroadcast(true)
+  sender.send('all', 67, '255.255.255.255')
+  sender.send('net', 67, '10.0.0.255')
+  await run()
+  expect(got).toEqual(['all from 10.0.0.1', 'net from 10.0.0.1'])
+})
+
+test('a link-local address may name its interface, by name or number, and no other (RFC 4007 §11.2)', async () => {
+  const { a, b, run, network } = await groupWorld()
+  const got: string[] = []
+  b.createSocket('udp6', (data) => got.push(`${data}`)).bind(9)
+  const sender = a.createSocket('udp6')
+  const failed = new Promise<unknown>((resolve) => sender.send('lost', 9, 'fe80::2%eth7', resolve))
+  for (const zone of ['', '%left', '%1']) sender.send(zone, 9, `fe80::2${zone}`)
+  await run()
+  expect(got).toEqual(['', '%left', '%1'])
+  expect(await failed).toMatchObject({ code: 'EINVAL' })
+  await network.time.runFor(b.listen({ port: 80 }))
+  const socket = await network.time.runFor(a.connect({ host: 'fe80::2%left', port: 80 }))
+  expect(socket.remoteAddress).toBe('fe80::2')
+  await expect(network.time.runFor(a.connect({ host: 'fe80::2%eth7', port: 80 }))).rejects.toMatchObject({
+    code: 'EINVAL',
+  })
+  expect(await network.time.runFor(a.ping('fe80::2%left'))).toBe(2000)
+  await expect(a.ping('fe80::2%eth7')).rejects.toMatchObject({ code: 'EINVAL' })
+})
+
+async function groupWorld() {
+  const network = new Network({ seed: 4 })
+  const [left, right] = network.cable({ delayUs: 1000 })
+  const [a, b] = [left, right].map((device, n) =>
+    createHost({
+      device,
+      address: [`10.0.0.${n + 1}/24`, `fe80::${n + 1}/64`],
+      scheduler: network.time,
+      random: network.random(),
+    }),
+  )
+  const run = async (): Promise<void> => network.time.run({ until: network.time.now() + 10_000 })
+  return { network, a, b, run }
+}

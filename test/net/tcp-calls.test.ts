@@ -332,6 +332,7 @@ describe('what troubles a connection (RFC 9293 §3.9.1.8 [MUST-47])', () => {
       type: 3,
       code: 1,
       mtu: 0,
+      reporter: connection.local,
       packetBytes: 58,
       protocol: PROTOCOL.TCP,
       src: connection.local,

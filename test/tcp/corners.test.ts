@@ -138,6 +138,7 @@ test('an ICMP error about a datagram of UDP is none about a connection with the 
       type: 3,
       code: 1,
       mtu: 0,
+      reporter: new IpAddress(),
       packetBytes: 40,
       protocol,
       src: tcb.local,
