@@ -1,6 +1,9 @@
 // Whole hosts on a switch in virtual time: pings, connections, neighbours.
 
 import { describe, expect, test } from 'vitest'
+import { SeededRandom } from '../../src/base/random.ts'
+import { ETHERNET_DROP_REASONS } from '../../src/ethernet/index.ts'
+import type { Packet } from '../../src/link/device.ts'
 import { Lan, neighbours, type Station } from './helpers.ts'
 
 async function ping(lan: Lan, from: Station, to: string): Promise<number> {
@@ -49,4 +52,34 @@ describe('two hosts on a switch', () => {
     expect(b.host.addresses).toEqual(['fe80::ff:fe00:2'])
     expect(await ping(lan, a, 'fe80::ff:fe00:2')).toBe(0)
   })
+})
+
+test('frames that chance has changed never throw, are counted, and leave a host that works', async () => {
+  const lan = new Lan(11)
+  const station = lan.station(['10.0.0.1/24', 'fd00::1/64'], { slaac: true, neighbours: { maxEntries: 64 } })
+  const friend = lan.station(['10.0.0.2/24', 'fd00::2/64'])
+  const frames: Packet[] = []
+  const peer = lan.switch.port({ onFrame: (packet) => frames.push(packet.clone()) })
+  peer.onReadable(() => peer.receive(() => undefined, 1000))
+  lan.run(5)
+  await ping(lan, station, '10.0.0.2')
+  await ping(lan, station, 'fd00::2')
+  const random = new SeededRandom(4)
+  const any = (most: number): number => (random.int32() >>> 0) % most
+  const seeds = frames.slice()
+  for (let i = 0; i < 6000; i++) {
+    const changed = seeds[any(seeds.length)].clone()
+    for (let n = any(6); n > 0; n--) changed.bytes[changed.start + 6 + any(changed.length - 6)] = random.int32()
+    if (any(4) === 0) changed.end = changed.start + any(changed.length + 1)
+    if (any(2) === 0) changed.bytes.set([0x33, 0x33, 0, 0, 0, 1], changed.start)
+    changed.bytes[changed.start + 6] &= 0xfe
+    peer.send(changed)
+    if (i % 100 === 0) lan.run(0.2)
+  }
+  lan.run(120)
+  expect(station.ethernet.drops.total).toBeGreaterThan(1000)
+  expect(Object.keys(station.ethernet.drops.toJSON()).every((reason) => reason in ETHERNET_DROP_REASONS)).toBe(true)
+  expect(station.ethernet.neighbours.length).toBeLessThanOrEqual(128)
+  expect(await ping(lan, station, '10.0.0.2')).toBe(0)
+  expect(friend.host.addresses).toContain('10.0.0.2')
 })
