@@ -283,6 +283,30 @@ describe('a server', () => {
     expect(answers(server)).toEqual(['2 10.0.0.100 to 10.0.0.100:68'])
   })
 
+  test('takes an offer back at once that another server has been preferred to (RFC 2131 §3.1)', () => {
+    const server = new DhcpServer({ ...options, last: ip('10.0.0.100') })
+    server.handleMessage(ask(DHCP_TYPE.discover), 0)
+    server.handleMessage(ask(DHCP_TYPE.request, {}, [[54, addressBytes(ip('10.0.0.9'))], wanted('10.0.0.100')]), 1)
+    answers(server)
+    server.handleMessage(ask(DHCP_TYPE.discover, { chaddr: Uint8Array.of(2, 0, 0, 0, 1, 9) }), 2)
+    expect(answers(server)).toHaveLength(1)
+  })
+
+  test('offers nobody for ten minutes what was declined (RFC 2131 §4.3.3)', () => {
+    const server = new DhcpServer({ ...options, last: ip('10.0.0.100') })
+    server.handleMessage(ask(DHCP_TYPE.request, {}, [named, wanted('10.0.0.100')]), 0)
+    server.handleMessage(ask(DHCP_TYPE.decline, {}, [named, wanted('10.0.0.100')]), 0)
+    answers(server)
+    for (const [at, offers] of [
+      [1, 0],
+      [599, 0],
+      [601, 1],
+    ]) {
+      server.handleMessage(ask(DHCP_TYPE.discover), at * SECOND)
+      expect(answers(server)).toHaveLength(offers)
+    }
+  })
+
   test('lets nobody decline or release what is not theirs (RFC 2131 §4.3.3, §4.3.4)', () => {
     const server = new DhcpServer(options)
     server.handleMessage(ask(DHCP_TYPE.request, {}, [named, wanted('10.0.0.100')]), 0)

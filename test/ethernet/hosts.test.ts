@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { SeededRandom } from '../../src/base/random.ts'
 import { ETHERNET_DROP_REASONS } from '../../src/ethernet/index.ts'
 import type { Packet } from '../../src/link/device.ts'
-import { Lan, neighbours, type Station } from './helpers.ts'
+import { frame, ip, Lan, neighbours, type Station } from './helpers.ts'
 
 async function ping(lan: Lan, from: Station, to: string): Promise<number> {
   return lan.time.runFor(from.host.ping(to, { timeoutMs: 5000 }))
@@ -52,6 +52,52 @@ describe('two hosts on a switch', () => {
     expect(b.host.addresses).toEqual(['fe80::ff:fe00:2'])
     expect(await ping(lan, a, 'fe80::ff:fe00:2')).toBe(0)
   })
+})
+
+test('other networks are reached by the router of the route, or not at all (RFC 1122 §3.3.1.1)', () => {
+  const lan = new Lan()
+  const { host } = lan.station(['10.0.0.1/24'], { ipv6: false })
+  lan.run(5)
+  lan.said()
+  const send = (): void => {
+    const socket = host.createSocket('udp4')
+    socket.on('error', () => undefined)
+    socket.send('x', 7, '192.0.2.1', () => socket.close())
+    lan.run(0)
+  }
+  send()
+  expect(lan.said()).toEqual([])
+  host.addRoute({ to: 'default', via: '10.0.0.254' })
+  send()
+  expect(lan.said()).toEqual(['ARP, Request who-has 10.0.0.254 tell 10.0.0.1'])
+})
+
+test('groups that sockets join are reported, answered for, and left (RFC 3376 §5, RFC 3810 §6)', () => {
+  const lan = new Lan()
+  const { host, ethernet } = lan.station(['10.0.0.1/24', 'fd00::1/64'])
+  lan.run(10)
+  lan.said()
+  const { ip: own } = host.stack
+  for (const group of ['239.1.2.3', 'ff02::fb']) own.joinGroup(ip(group))
+  lan.run(5)
+  const mine = lan.said()
+  expect(mine.filter((text) => text === '10.0.0.1 > 224.0.0.22 protocol 2')).toHaveLength(2)
+  expect(mine.filter((text) => text === 'fe80::ff:fe00:1 > ff02::16 icmp6 143')).toHaveLength(2)
+  expect(ethernet.link.igmp.groups.map(String)).toEqual(['239.1.2.3'])
+  const bytes = Uint8Array.of(0x11, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+  bytes.set([0xee, 0xeb], 2)
+  const header = Uint8Array.of(0x45, 0, 0, 32, 0, 0, 0, 0, 1, 2, 0, 0, 10, 0, 0, 9, 224, 0, 0, 1)
+  let sum = 0
+  for (let i = 0; i < 20; i += 2) sum += (header[i] << 8) | header[i + 1]
+  sum = ~((sum & 0xffff) + (sum >>> 16))
+  header.set([(sum >>> 8) & 255, sum & 255], 10)
+  lan.tap().send(frame(0x020000000099, 0x01005e000001, 0x0800, Uint8Array.of(...header, ...bytes)))
+  lan.run(2)
+  expect(lan.said()).toEqual(['10.0.0.1 > 224.0.0.22 protocol 2'])
+  for (const group of ['239.1.2.3', 'ff02::fb']) own.leaveGroup(ip(group))
+  expect(lan.said()).toEqual([])
+  lan.run(0)
+  expect(lan.said()).toEqual(['10.0.0.1 > 224.0.0.22 protocol 2', 'fe80::ff:fe00:1 > ff02::16 icmp6 143'])
 })
 
 test('frames that chance has changed never throw, are counted, and leave a host that works', async () => {
