@@ -3,6 +3,7 @@
 
 import { Command, CommanderError } from 'commander'
 import { demoCommand } from './demo.ts'
+import { dhcpCommand } from './dhcp.ts'
 import { digCommand } from './dig.ts'
 import { EXIT } from './errors.ts'
 import { fetchCommand } from './fetch.ts'
@@ -30,6 +31,7 @@ Examples:
   sudo tunstack traceroute 10.78.0.2
   sudo tunstack dig www.example.com @10.77.0.1
   sudo tunstack load -c 50 -z 10s http://10.77.0.1/   how long the answers of a server take
+  sudo tunstack dhcp --tun tap0                       an address for a host of ours on a TAP device
   sudo tunstack iperf3 -s                             then: iperf3 -c 10.77.0.2
   sudo tunstack ss -tin                               sockets of a running serve; ip addr, nstat: what else it has
   tunstack lab slow-start --report slow-start.html    an experiment in virtual time; needs no privileges
@@ -60,6 +62,7 @@ export function program(): Command {
     pingCommand(),
     tracerouteCommand(),
     digCommand(),
+    dhcpCommand(),
     iperf3Command(),
     loadCommand(),
     packetdrillCommand(),

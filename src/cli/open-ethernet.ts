@@ -70,8 +70,13 @@ export function ethernetOn(
   })
 }
 
-/** Ties the interface to its host, and sets the routes. */
-export function joinHost(ethernet: EthernetDevice, host: Host, { gateways }: EthernetSettings): void {
+/** Ties the interface to its host, sets the routes, and says which Ethernet address it has. */
+export function joinHost(
+  ethernet: EthernetDevice,
+  host: Host,
+  settings: { readonly ethernet: EthernetSettings | null },
+  info: (line: string) => void,
+): void {
   ethernet.attach(host.stack.ip)
   host.stack.neighbours = {
     neighbours: () =>
@@ -82,13 +87,9 @@ export function joinHost(ethernet: EthernetDevice, host: Host, { gateways }: Eth
         isRouter,
       })),
   }
-  for (const gateway of gateways) {
+  for (const gateway of settings.ethernet?.gateways ?? []) {
     const destination = gateway.family === 4 ? new IpAddress(0, 0, 0xffff, 0) : new IpAddress()
     host.stack.ip.routes.add({ destination, prefixLength: 0, gateway })
   }
-}
-
-/** `02:00:00:00:00:01 on tap0`. */
-export function ethernetText(ethernet: EthernetDevice): string {
-  return `${formatMac(ethernet.mac)} on ${ethernet.name}`
+  info(`${formatMac(ethernet.mac)} on ${ethernet.name}`)
 }

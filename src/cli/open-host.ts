@@ -7,6 +7,7 @@
 import type { LookupFunction } from 'node:net'
 import { SeededRandom } from '../base/random.ts'
 import type { Scheduler } from '../base/time.ts'
+import type { EthernetDevice } from '../ethernet/index.ts'
 import { capture, type PacketObserver } from '../link/capture.ts'
 import type { PacketDevice } from '../link/device.ts'
 import { type ImpairedDevice, impair } from '../link/impair.ts'
@@ -21,7 +22,7 @@ import { openControlSocket } from './control-server.ts'
 import { CliError, codeOf, EXIT, messageOf } from './errors.ts'
 import { GrowingFile } from './growing-file.ts'
 import type { Lifecycle } from './lifecycle.ts'
-import { ethernetOn, ethernetText, joinHost } from './open-ethernet.ts'
+import { ethernetOn, joinHost } from './open-ethernet.ts'
 import type { HostSettings } from './options.ts'
 import { printError } from './print.ts'
 import { threadData } from './threads.ts'
@@ -35,6 +36,8 @@ export interface OpenedHost {
   readonly host: Host
   /** The TUN or TAP device below everything. */
   readonly device: TunDevice
+  /** The Ethernet interface; null without --tap. */
+  readonly ethernet: EthernetDevice | null
   readonly scheduler: Scheduler
   /** What the instant 0 of the host's clock is, in microseconds since 1970. */
   readonly epochUs: number
@@ -96,10 +99,7 @@ export async function openHost(
       tcp: settings.tcp,
       ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
     })
-    if (ethernet !== null && settings.ethernet !== null) {
-      joinHost(ethernet, host, settings.ethernet)
-      life.info(ethernetText(ethernet))
-    }
+    if (ethernet !== null) joinHost(ethernet, host, settings, life.info)
     if (events !== null) {
       host.stack.tcp.observe((event, connection) =>
         events.add(Buffer.from(`${eventLine(event, connection, epochUs)}\n`)),
@@ -118,7 +118,16 @@ export async function openHost(
     }
     if (options.control !== undefined) await openControl(host, device, options.control, undo, life)
     life.defer(() => close(life.failure === null ? {} : { graceMs: 0 }))
-    return { host, device, impaired, scheduler, epochUs, close, capturedPackets: () => file?.writer.packets ?? null }
+    return {
+      host,
+      device,
+      ethernet,
+      impaired,
+      scheduler,
+      epochUs,
+      close,
+      capturedPackets: () => file?.writer.packets ?? null,
+    }
   } catch (error) {
     for (const step of undo.reverse()) step()
     throw error

@@ -30,7 +30,7 @@ import {
   parseEthernet,
   writeEthernet,
 } from './frame.ts'
-import { InterfaceLink, type LinkOptions, type LinkOwner } from './interface-link.ts'
+import { type ClaimTold, InterfaceLink, type LinkOptions, type LinkOwner } from './interface-link.ts'
 import type { IpConfig } from './ip-config.ts'
 import { isGroupMac, type Mac, NO_MAC, randomMac } from './mac.ts'
 import type { Neighbour } from './neighbour-cache.ts'
@@ -102,7 +102,7 @@ export class EthernetDevice implements PacketDevice, LinkOwner {
   }
 
   /** See InterfaceLink.claim. */
-  claim(address: IpAddress, defence: Defence, told: (outcome: 'usable' | 'conflict', mac: Mac) => void): void {
+  claim(address: IpAddress, defence: Defence, told: ClaimTold): void {
     this.link.claim(address, defence, this.#scheduler.now(), told)
     this.#arm()
   }
@@ -164,7 +164,7 @@ export class EthernetDevice implements PacketDevice, LinkOwner {
     if (header.etherType !== ETHER_TYPE.IPV4 && header.etherType !== ETHER_TYPE.IPV6) return 'eth-unknown-type'
     // RFC 1122 §3.3.6: what was sent to everybody below must be meant for more than one above.
     if (isGroup && !this.link.isGroupPacket(frame)) return 'eth-wrong-cast'
-    return header.etherType === ETHER_TYPE.IPV6 && this.link.takeControl(frame, now) ? 'control' : 'ok'
+    return this.link.takeControl(frame, now) ? 'control' : 'ok'
   }
 
   send(packet: Packet): boolean {
@@ -200,6 +200,11 @@ export class EthernetDevice implements PacketDevice, LinkOwner {
     const isSent = this.#frames.send(packet)
     packet.start = start
     return isSent
+  }
+
+  /** For the link below: see LinkOwner. */
+  wake(): void {
+    this.#arm()
   }
 
   /** For the link below: see LinkOwner. */

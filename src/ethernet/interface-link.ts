@@ -15,9 +15,10 @@ import { ARP_BYTES, type ArpPacket, writeArp } from './arp-packet.ts'
 import type { AutoOptions } from './autoconfiguration.ts'
 import type { Defence } from './claims.ts'
 import { ETHER_TYPE } from './frame.ts'
+import { ALL_IGMP_ROUTERS, IGMP_PROTOCOL, parseIgmpQuery, writeIgmpReport } from './igmp.ts'
 import type { EthernetEvent, IpConfig } from './ip-config.ts'
 import { BROADCAST_MAC, groupMac, type Mac, NO_MAC } from './mac.ts'
-import { ALL_MLD_ROUTERS, isMldType, type MldReport, writeMldReport } from './mld.ts'
+import { ALL_MLD_ROUTERS, isMldType, MldListener, type MldReport, writeMldReport } from './mld.ts'
 import { isNdType, type NdMessage, writeNd } from './nd-message.ts'
 import type { Neighbour, NeighbourLimits } from './neighbour-cache.ts'
 import { type LinkParameters, type NdHost, NeighbourDiscovery } from './neighbour-discovery.ts'
@@ -28,6 +29,8 @@ const IPV6_HEADER_BYTES = 40
 const HOP_BY_HOP = 0
 /** The longest message made here: an IPv6 header and a report of 32 groups. */
 const MOST_BYTES = IPV6_HEADER_BYTES + 16 + 20 * 32
+
+const NOBODY_V4 = new IpAddress(0, 0, 0xffff, 0)
 
 /** How an interface behaves. */
 export interface LinkOptions extends AutoOptions {
@@ -46,16 +49,24 @@ export interface LinkOptions extends AutoOptions {
 export interface LinkOwner {
   /** Sends the packet, borrowed, in a frame of its own. */
   sendFrame(packet: Packet, dst: Mac, etherType: number): void
+  /** The next deadline may have come nearer. */
+  wake(): void
   /** Hands a packet up that did not come from the wire; it is the receiver's. */
   handUp(packet: Packet): void
 }
+
+/** Told that an address is free and ours, or that somebody has it: before, or later so that it is given up. */
+export type ClaimTold = (outcome: 'usable' | 'conflict', mac: Mac) => void
 
 /** Both protocols of one interface. */
 export class InterfaceLink implements ArpHost, NdHost {
   readonly arp: Arp
   readonly nd: NeighbourDiscovery
+  /** The IPv4 groups that are reported; those of IPv6 are `nd.mld`. */
+  readonly igmp: MldListener
   readonly #owner: LinkOwner
   readonly #options: LinkOptions
+  readonly #drops: EthernetDrops
   readonly #packet = new Packet(new Uint8Array(HEADROOM + MOST_BYTES))
   readonly #header = new IpHeader()
   readonly #out = new IpHeader()
@@ -63,15 +74,17 @@ export class InterfaceLink implements ArpHost, NdHost {
   #ip: IpConfig | null = null
   #known: readonly InterfaceAddress[] = []
   #announced: IpAddress[] = []
-  /** Addresses that came from routers, which are not claimed as those set by hand are. */
-  #waiting = new Map<string, (outcome: 'usable' | 'conflict', mac: Mac) => void>()
+  /** Who is told of addresses that were claimed. */
+  #claimants = new Map<string, { readonly told: ClaimTold; isUsable: boolean }>()
   #now: Micros = 0
 
   constructor(mac: Mac, owner: LinkOwner, random: Random, drops: EthernetDrops, options: LinkOptions) {
     this.#owner = owner
     this.#options = options
+    this.#drops = drops
     const { neighbours } = options
     this.arp = new Arp(mac, this, random, drops, neighbours)
+    this.igmp = new MldListener(random)
     this.nd = new NeighbourDiscovery(mac, this, random, drops, {
       ...options,
       ...(neighbours === undefined ? {} : { limits: neighbours }),
@@ -83,6 +96,7 @@ export class InterfaceLink implements ArpHost, NdHost {
     this.#ip = ip
     // A way to everywhere without a router makes sense on a point-to-point link alone.
     ip.routes.removeWhere(({ prefixLength, gateway }) => prefixLength === 0 && gateway === undefined)
+    ip.onGroup((group, isJoined) => this.#setGroup(group, isJoined))
     if (this.#options.ipv6 !== false) this.nd.start(now)
     this.sync(now)
   }
@@ -97,7 +111,7 @@ export class InterfaceLink implements ArpHost, NdHost {
     this.#announced = ip.addresses.map(({ address }) => address)
     for (const address of before) {
       if (ip.isLocal(address)) continue
-      if (address.family === 4) this.arp.claims.release(address)
+      if (address.family === 4) this.release(address)
       else this.nd.auto.forget(address)
     }
     const { probe = false, defence = 'always' } = this.#options
@@ -114,23 +128,40 @@ export class InterfaceLink implements ArpHost, NdHost {
   }
 
   /**
-   * Asks whether an IPv4 address is free, before it is the host's (RFC 5227 §2.1; RFC 2131 §4.4.1). `told` is called once, some seconds
-   * later; after 'usable' it is announced and defended until `release`.
+   * Asks whether an IPv4 address is free, before it is the host's (RFC 5227 §2.1; RFC 2131 §4.4.1). `told` is called some seconds later;
+   * after 'usable' it is announced and defended until `release`, and 'conflict' may follow.
    */
-  claim(
-    address: IpAddress,
-    defence: Defence,
-    now: Micros,
-    told: (outcome: 'usable' | 'conflict', mac: Mac) => void,
-  ): void {
-    this.#waiting.set(address.toString(), told)
+  claim(address: IpAddress, defence: Defence, now: Micros, told: ClaimTold): void {
+    this.#claimants.set(address.toString(), { told, isUsable: false })
     this.arp.claims.claim(address, true, defence, now)
   }
 
   /** Takes `claim` back. */
   release(address: IpAddress): void {
-    this.#waiting.delete(address.toString())
+    this.#claimants.delete(address.toString())
     this.arp.claims.release(address)
+  }
+
+  // The interface itself is in its solicited-node groups besides: each use counts.
+  #setGroup(group: IpAddress, isJoined: boolean): void {
+    if (group.family === 6) {
+      if (isJoined) this.nd.join(group)
+      else this.nd.leave(group)
+    } else if (isJoined) this.igmp.join(group, this.#now)
+    else {
+      const report = this.igmp.leave(group)
+      if (report !== null) this.#sendIgmp(report)
+    }
+    this.#owner.wake()
+  }
+
+  #sendIgmp({ kind, groups }: MldReport): void {
+    const packet = this.#packet
+    const report = { kind, groups: groups.slice(0, 64) }
+    packet.start = HEADROOM
+    const src = this.sourceFor(ALL_IGMP_ROUTERS) ?? NOBODY_V4
+    packet.end = HEADROOM + writeIgmpReport(report, packet.bytes, HEADROOM, src)
+    this.#owner.sendFrame(packet, groupMac(ALL_IGMP_ROUTERS), ETHER_TYPE.IPV4)
   }
 
   /** Where the packet of a host goes. NO_MAC: it waits for the answer of a neighbour, or was dropped. */
@@ -157,9 +188,10 @@ export class InterfaceLink implements ArpHost, NdHost {
     return dst.isMulticast || dst.isLimitedBroadcast || this.#ip === null || this.#ip.isBroadcast(dst)
   }
 
-  /** Handles the packet when it belongs to neighbour discovery or MLD; false when it is the host's. */
+  /** Handles the packet when it belongs to neighbour discovery, MLD or IGMP; false when it is the host's. */
   takeControl(packet: Packet, now: Micros): boolean {
     const { bytes, start, end } = packet
+    if (bytes[start] >>> 4 === 4) return bytes[start + 9] === IGMP_PROTOCOL && this.#takeIgmp(packet, now)
     if (end - start < IPV6_HEADER_BYTES + 4 || bytes[start] >>> 4 !== 6) return false
     const next = bytes[start + 6]
     // Of extension headers only hop-by-hop options stand before such messages; in fragments they do not count (RFC 6980 §5).
@@ -178,6 +210,15 @@ export class InterfaceLink implements ArpHost, NdHost {
     return true
   }
 
+  #takeIgmp({ bytes, start, end }: Packet, now: Micros): boolean {
+    const header = this.#header
+    if (parseIp(bytes, start, end, header) !== 'ok' || header.isFragment) return false
+    const query = parseIgmpQuery(bytes, start + header.headerBytes, start + header.totalBytes, header)
+    if (query === null) this.#drops.count('igmp-ignored')
+    else this.igmp.handleQuery(query, now)
+    return true
+  }
+
   /** Handles an ARP packet. */
   takeArp(packet: Packet, frameSrc: Mac, now: Micros): 'ok' | EthernetDropReason {
     this.sync(now)
@@ -186,7 +227,7 @@ export class InterfaceLink implements ArpHost, NdHost {
 
   /** When handleTimeout is to be called next. */
   nextDeadline(): Micros {
-    return Math.min(this.arp.nextDeadline(), this.nd.nextDeadline())
+    return Math.min(this.arp.nextDeadline(), this.nd.nextDeadline(), this.igmp.nextDeadline())
   }
 
   /** Does what is due. */
@@ -194,6 +235,8 @@ export class InterfaceLink implements ArpHost, NdHost {
     this.sync(now)
     this.arp.handleTimeout(now)
     this.nd.handleTimeout(now)
+    for (let report = this.igmp.pollReport(now); report !== null; report = this.igmp.pollReport(now))
+      this.#sendIgmp(report)
   }
 
   // ---- for ARP and neighbour discovery
@@ -258,19 +301,19 @@ export class InterfaceLink implements ArpHost, NdHost {
   }
 
   onClaimed(address: IpAddress): void {
-    this.#tellClaim(address, 'usable', NO_MAC)
+    const claimant = this.#claimants.get(address.toString())
+    if (claimant === undefined) return
+    claimant.isUsable = true
+    claimant.told('usable', NO_MAC)
   }
 
   onConflict(address: IpAddress, mac: Mac, isLost: boolean): void {
-    this.#tellClaim(address, 'conflict', mac)
+    const claimant = this.#claimants.get(address.toString())
     if (isLost) this.#ip?.removeAddress(address)
     this.#tell({ type: 'conflict', address, mac, isLost })
-  }
-
-  #tellClaim(address: IpAddress, outcome: 'usable' | 'conflict', mac: Mac): void {
-    const told = this.#waiting.get(address.toString())
-    this.#waiting.delete(address.toString())
-    told?.(outcome, mac)
+    if (claimant === undefined || (claimant.isUsable && !isLost)) return
+    this.#claimants.delete(address.toString())
+    claimant.told('conflict', mac)
   }
 
   onAddress(entry: InterfaceAddress): void {

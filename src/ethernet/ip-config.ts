@@ -15,6 +15,8 @@ export interface IpConfig {
     remove(route: Route): boolean
     removeWhere(isGone: (route: Route) => boolean): number
   }
+  /** Sets who is told when a group is joined by the first, and left by the last. */
+  onGroup(listener: ((group: IpAddress, isJoined: boolean) => void) | null): void
   isLocal(address: IpAddress): boolean
   isBroadcast(address: IpAddress): boolean
   sourceFor(address: IpAddress): IpAddress | null

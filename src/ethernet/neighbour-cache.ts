@@ -168,16 +168,10 @@ export class NeighbourCache {
         // RFC 4861 §7.3.3: the first packet after a while; whoever answers it may confirm that the neighbour is there.
         this.#enter(entry, 'DELAY', now + this.limits.delayFirstProbeUs)
         return entry.mac
-      case 'FAILED':
-        // RFC 1122 §2.3.2.1: no more than one question a second.
-        if (now - entry.lastQuestionAt < this.limits.retransUs) {
-          this.#drops.count('neighbour-unreachable')
-          return NO_MAC
-        }
-        break
       default:
     }
     this.#wait(entry, packet) // before asking, which may need the buffer that the packet stands in
+    // An entry fails a second after its last question, so there is no more than one in a second (RFC 1122 §2.3.2.1).
     if (entry.state === 'FAILED' || entry.questions === 0) this.#ask(entry, 'INCOMPLETE', now)
     return NO_MAC
   }

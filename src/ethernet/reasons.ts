@@ -39,6 +39,7 @@ export const ETHERNET_DROP_REASONS = {
   'nd-bad-prefix': 'a prefix that no address can be made from (RFC 4862 §5.5.3)',
   'nd-duplicate': 'from somebody with an address of ours (RFC 4862 §5.4)',
   'mld-bad': 'an MLD message that is none (RFC 3810 §6.2)',
+  'igmp-ignored': 'an IGMP message that is no query (RFC 3376 §4.1)',
   'mld-ignored': 'an MLD report, which is for routers',
   'neighbour-unreachable': 'the neighbour does not answer',
   'neighbour-queue-full': 'too many packets wait for the address of their neighbour',

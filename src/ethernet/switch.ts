@@ -132,7 +132,7 @@ export class VirtualSwitch {
   }
 
   /**
-   * Makes a port of a device, which belongs to the switch from now on: the end of a cable, or a TAP without offload, so that a kernel joins.
+   * Makes a port of a device, which is the switch's from now on: the end of a cable, or a TAP, by which a kernel joins.
    * @throws {RangeError} for a VLAN that is none
    */
   attach(device: FrameDevice, options: PortOptions = {}): SwitchPort {

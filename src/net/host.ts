@@ -18,6 +18,8 @@ import { attachServer } from './attach.ts'
 import { Hold, HostCore, safely } from './core.ts'
 import { type RemoteInfo, TunDgramSocket } from './dgram.ts'
 import type { DgramOptions } from './dgram-arguments.ts'
+import { HostDhcpClient, type HostDhcpOptions } from './dhcp.ts'
+import { HostDhcpServer, type HostDhcpServerOptions } from './dhcp-server.ts'
 import {
   connectDirect,
   type DirectHandler,
@@ -322,6 +324,16 @@ export class Host extends EventEmitter {
   /** A DNS server over UDP and TCP: `host.dnsServer({ zone: { origin: 'lan', text: 'box A 10.0.0.2' } })`. May reject: EADDRINUSE. */
   dnsServer(options: HostDnsServerOptions): Promise<HostDnsServer> {
     return new HostDnsServer(this, options, this.#random).open()
+  }
+
+  /** Asks for an IPv4 address by DHCP, on an Ethernet interface: `host.dhcpClient({ ethernet })`. */
+  dhcpClient(options: HostDhcpOptions): HostDhcpClient {
+    return new HostDhcpClient(this.#core, options, this.#random)
+  }
+
+  /** Gives IPv4 addresses by DHCP: `host.dhcpServer({ ethernet, range: ['10.0.0.100', '10.0.0.199'] })`. */
+  dhcpServer(options: HostDhcpServerOptions): HostDhcpServer {
+    return new HostDhcpServer(this.#core, options, this.#pinger)
   }
 
   /** An agent for http.request, whose connections are this host's. */

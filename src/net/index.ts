@@ -7,6 +7,8 @@ export { type ContentDecoder, contentDecoders } from './content-codings.ts'
 
 export { type RemoteInfo, TunDgramSocket } from './dgram.ts'
 export type { DatagramData, DgramBindOptions, DgramOptions, SendCallback } from './dgram-arguments.ts'
+export { HostDhcpClient, type HostDhcpOptions } from './dhcp.ts'
+export { HostDhcpServer, type HostDhcpServerOptions, type StoredLease } from './dhcp-server.ts'
 
 export { type DirectHandler, type DirectListenOptions, DirectServer, DirectSocket } from './direct.ts'
 export { type DnsOptions, HostResolver } from './dns.ts'

@@ -4,7 +4,7 @@ import { appendFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { FrameDevice } from '../../src/ethernet/index.ts'
-import { EthernetDevice, VirtualSwitch } from '../../src/ethernet/index.ts'
+import { EthernetDevice, type EthernetOptions, VirtualSwitch } from '../../src/ethernet/index.ts'
 import { capture, openTap } from '../../src/link/index.ts'
 import { createHost, type Host, realTime, systemRandom } from '../../src/net/index.ts'
 import { PcapngWriter } from '../../src/trace/index.ts'
@@ -27,14 +27,17 @@ function join(
   frames: FrameDevice,
   mac: number,
   address: string[],
-  slaac = false,
+  options: Partial<EthernetOptions> = {},
 ): { host: Host; ethernet: EthernetDevice } {
   const random = systemRandom()
-  const ethernet = new EthernetDevice(frames, { scheduler, random, mac, slaac })
+  const ethernet = new EthernetDevice(frames, { scheduler, random, mac, ...options })
   const host = createHost({ device: ethernet, address, scheduler, random })
   ethernet.attach(host.stack.ip)
   return { host, ethernet }
 }
+
+/** New interfaces of the kernel's do not look whether somebody has their IPv6 addresses. */
+const hasty = () => writeFileSync('/proc/sys/net/ipv6/conf/default/dad_transmits', '0')
 
 /** Until the kernel has found out that nobody else has its IPv6 addresses. */
 const settled = (name: string) =>
@@ -51,7 +54,9 @@ describe('a host on a TAP', () => {
 
   beforeAll(async () => {
     const tap = openTap({ name: 'tap0', addresses: ['10.81.0.1/24', 'fd81::1/64'] })
-    ;({ host, ethernet } = join(recorded(tap, pcap), 0x020000000002, ['10.81.0.2/24', 'fd81::2/64']))
+    ;({ host, ethernet } = join(recorded(tap, pcap), 0x020000000002, ['10.81.0.2/24', 'fd81::2/64'], {
+      neighbours: { retransUs: 200_000 },
+    }))
     await settled('tap0')
   })
   afterAll(() => host.close())
@@ -101,7 +106,7 @@ describe('a host on a TAP', () => {
   })
 
   test('tells a connection to nobody that nobody is there', async () => {
-    const error = await host.connect({ host: '10.81.0.99', port: 80, timeoutMs: 3300 }).catch((e: Error) => e)
+    const error = await host.connect({ host: '10.81.0.99', port: 80, timeoutMs: 900 }).catch((e: Error) => e)
     expect(error).toBeInstanceOf(Error)
     expect(host.stack.ip.counters.errorsReceived).toBeGreaterThan(0)
     expect(ethernet.neighbours.find(({ address }) => String(address) === '10.81.0.99')?.state).toBe('FAILED')
@@ -114,6 +119,7 @@ describe('a host on a TAP', () => {
 })
 
 test('a host takes its IPv6 address from radvd, and its default route (RFC 4862)', async () => {
+  hasty()
   const tap = openTap({ name: 'tap1', addresses: ['fd82::1/64'] })
   writeFileSync('/proc/sys/net/ipv6/conf/all/forwarding', '1')
   const config = work.file('radvd.conf')
@@ -123,7 +129,7 @@ test('a host takes its IPv6 address from radvd, and its default route (RFC 4862)
   )
   const args = ['-n', '-C', config, '-p', work.file('radvd.pid'), '-m', 'stderr', '-u', 'root']
   const radvd = await new Background('radvd', args).until(() => true)
-  const { host, ethernet } = join(tap, 0x020000000003, [], true)
+  const { host, ethernet } = join(tap, 0x020000000003, [], { slaac: true })
   try {
     await eventually(
       () => host.addresses.join(),
@@ -144,6 +150,7 @@ test('a host takes its IPv6 address from radvd, and its default route (RFC 4862)
 test('Linux and three hosts on one switch reach one another', async () => {
   const pcap = work.file('switch.pcapng')
   const bridge = new VirtualSwitch({ scheduler })
+  hasty()
   bridge.attach(recorded(openTap({ name: 'tap2', addresses: ['10.83.0.1/24', 'fd83::1/64'] }), pcap))
   const hosts = [2, 3, 4].map((n) => join(bridge.port(), 0x020000000010 + n, [`10.83.0.${n}/24`, `fd83::${n}/64`]).host)
   try {
