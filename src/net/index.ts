@@ -14,7 +14,8 @@ export { type DirectHandler, type DirectListenOptions, DirectServer, DirectSocke
 export { type DnsOptions, HostResolver } from './dns.ts'
 export { HostDnsServer, type HostDnsServerOptions } from './dns-server.ts'
 
-export { createHost, Host, type HostObserver, type HostOptions } from './host.ts'
+export { createHost, Host, type HostObserver } from './host.ts'
+export type { HostOptions } from './host-options.ts'
 export { type NodeCoding, nodeCodings } from './http-codings.ts'
 export {
   type AddressFinder,
