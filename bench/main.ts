@@ -163,7 +163,10 @@ async function main(): Promise<void> {
   const text = flags.json ? () => undefined : (line: string) => process.stdout.write(`${line}\n`)
   text(machine)
   if (!flags.json) for (const row of rows) printRow(row)
-  const idle = isWanted('P7') ? await benchIdle(Number(flags.idle), precedence(flags.precedence), text) : null
+  const idle = []
+  for (const kind of isWanted('P7') ? (['stack', 'direct'] as const) : []) {
+    idle.push(await benchIdle(kind, Number(flags.idle), precedence(flags.precedence), text))
+  }
   const virtual = isWanted('P9') ? await benchVirtual(Number(flags.runs), text) : null
   const growth = isWanted('P10') ? await benchGrowth(text) : null
   if (flags.json) process.stdout.write(`${JSON.stringify({ machine, rows, idle, virtual, growth }, null, 2)}\n`)

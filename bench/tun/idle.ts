@@ -13,6 +13,7 @@ const PORTS = '5003,5103,5203,5303'
 
 /** What was found. */
 export interface IdleResult {
+  readonly kind: string
   readonly connections: number
   readonly heapBytesEach: number
   readonly rssBytesEach: number
@@ -27,10 +28,15 @@ async function memoryOf({ child, lines }: Running): Promise<NodeJS.MemoryUsage> 
 }
 
 /** Opens `count` connections to echo servers, and measures memory and the round trip of one that works, before and beside them. */
-export async function benchIdle(count: number, how: Precedence, text: (line: string) => void): Promise<IdleResult> {
+export async function benchIdle(
+  kind: 'stack' | 'direct',
+  count: number,
+  how: Precedence,
+  text: (line: string) => void,
+): Promise<IdleResult> {
   const [client, servers] = await compile('bench/tun/load.ts', 'bench/tun/servers.ts')
-  const command = [process.execPath, '--expose-gc', servers, 'stack']
-  const running = await start({ name: 'stack', address: '10.78.0.2', command, isOurs: true }, how)
+  const command = [process.execPath, '--expose-gc', servers, kind]
+  const running = await start({ name: kind, address: '10.78.0.2', command, isOurs: true }, how)
   const echo = async (): Promise<number> => (await load(client, ['echo', '10.78.0.2', 5003, 1, 0], how)).p50Us
   const echoUs = await echo()
   const before = await memoryOf(running)
@@ -54,6 +60,7 @@ export async function benchIdle(count: number, how: Precedence, text: (line: str
   await stop(running)
   const used = ({ heapUsed, external }: NodeJS.MemoryUsage): number => heapUsed + external
   const result = {
+    kind,
     connections: count,
     heapBytesEach: Math.round((used(after) - used(before)) / count),
     rssBytesEach: Math.round((after.rss - before.rss) / count),
@@ -61,7 +68,7 @@ export async function benchIdle(count: number, how: Precedence, text: (line: str
     echoUsBeside,
   }
   text(
-    `P7      ${count} idle connections: ${result.heapBytesEach} bytes of heap and buffers each, ${result.rssBytesEach} of resident memory; ` +
+    `P7      ${count} idle connections, ${kind}: ${result.heapBytesEach} bytes of heap and buffers each, ${result.rssBytesEach} of resident memory; ` +
       `echo beside them ${echoUsBeside.toFixed(1)} us, alone ${echoUs.toFixed(1)} us`,
   )
   return result
