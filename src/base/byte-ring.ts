@@ -57,7 +57,7 @@ export class ByteRing {
   #extent = 0
   /**
    * The size of memory, as a power of two, that was taken whole last: as much will come again. It is new then, not borrowed: memory that
-   * grew old in a pool and is given away could be collected only by a full garbage collection, of which there would be fifty a second.
+   * grew old in a pool, and is given away, waits for a full garbage collection.
    */
   #given = 0
 
