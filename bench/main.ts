@@ -5,7 +5,8 @@
 // unless told otherwise; what ends in .js or .mjs is run by Node. `--precedence` gives every process of a run real-time priority: for
 // machines that others work on.
 // `--only hold --idle 100000 --seconds 60`: so many idle connections, and 10,000 that are not, without an error.
-// Owns: the order of the runs, the report. Does not own: works (tun/works.ts), processes (tun/testbed.ts), P7 (tun/idle.ts), P9 (virtual.ts),
+// Owns: the order of the runs, the report. Does not own: works (tun/works.ts), processes (tun/testbed.ts), P7 (tun/idle.ts), P9
+// (virtual.ts),
 // P10 (growth.ts). P8 is `npm run bench:lossy`.
 
 import { execFileSync, spawnSync } from 'node:child_process'

@@ -1,5 +1,5 @@
-// What an HTTP request costs without a network: `npx tsx bench/micro/http.ts`. A request as curl sends it and one as a browser does, one at a
-// time and sixteen in a row, through a server whose handler answers at once.
+// What an HTTP request costs without a network: `npx tsx bench/micro/http.ts`. A request as curl sends it and one as a browser does, one
+// at a time and sixteen in a row, through a server whose handler answers at once.
 // Owns: the numbers of src/http from the first byte of a request to the last of its answer.
 
 import { Duplex } from 'node:stream'

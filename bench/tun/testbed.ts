@@ -31,8 +31,8 @@ export interface Precedence {
 }
 
 /**
- * Real-time priority, where the machine allows it; nothing otherwise. No processor is set: the threads of V8 that collect garbage and compile
- * would share it with the one that works.
+ * Real-time priority, where the machine allows it; nothing otherwise. No processor is set: the threads of V8 that collect garbage and
+ * compile would share it with the one that works.
  */
 export function precedence(wanted: boolean): Precedence {
   const before = ['chrt', '-r', '20']

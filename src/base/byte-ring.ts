@@ -18,8 +18,8 @@ const LEAST_GIVEN_AWAY = 16 << 10
 /** Idle buffers of each size that are kept for reuse, so that a connection which fills and empties makes no garbage. */
 const POOLED_BYTES_PER_SIZE = 4 << 20
 /**
- * Short texts share a piece of memory, as Node's Buffers do: memory of its own costs a microsecond (measured, bench/micro/buffers.ts), a view
- * a tenth of it.
+ * Short texts share a piece of memory, as Node's Buffers do: memory of its own costs a microsecond (measured, bench/micro/buffers.ts), a
+ * view a tenth of it.
  */
 const SLICE_BYTES = 4096
 /** V8 keeps these few among its objects, which is cheap. */

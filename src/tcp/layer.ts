@@ -247,17 +247,8 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
   /** Passive opens: a record in CLOSED for the peer of a segment. */
   createPassive(listener: Listener, header: IpHeader, segment: SegmentHeader, now: Micros, iss: IssRule): Tcb {
     const { destinationPort, sourcePort } = segment
-    const { dst, src } = header
-    return this.#create(
-      true,
-      ownAddress(this.ip, dst),
-      destinationPort,
-      src.clone(),
-      sourcePort,
-      listener.config,
-      now,
-      iss,
-    )
+    const own = ownAddress(this.ip, header.dst)
+    return this.#create(true, own, destinationPort, header.src.clone(), sourcePort, listener.config, now, iss)
   }
 
   /** Passive opens: what a connection's timestamps begin with (RFC 7323 §5.4). */
