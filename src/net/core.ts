@@ -54,8 +54,6 @@ export class HostCore {
   readonly lookup: LookupFunction | null
   readonly sockets = new Set<CoreSocket>()
   readonly servers = new Set<CoreServer>()
-  /** Whose a connection is, or was: for those who observe it to its end. */
-  readonly socketOf = new WeakMap<Connection, CoreSocket>()
   /** True from the call of `shutDown`, or when the device is gone: nothing new is opened. */
   closing = false
   /** Called once, when the device is closed; with the error when it failed. */

@@ -307,7 +307,7 @@ export class Host extends EventEmitter {
    */
   observe(observer: HostObserver): () => void {
     return this.stack.tcp.observe((event, connection) => {
-      const socket = this.#core.socketOf.get(connection)
+      const socket = connection.owner
       safely(() => observer(event, connection, socket instanceof TunSocket ? socket : null))
     })
   }
