@@ -1,16 +1,23 @@
-// The server side of the bulk measurements: port 5001 takes and throws away, port 5002 sends for ever. Once on sockets of the kernel, once
-// on sockets of this stack over a TUN device; the same code above both, so that the ratio tells of TCP and device alone.
-//   servers.ts kernel | stack        prints 'ready' and runs until its standard input ends
+// What is measured: 5001 takes and throws away, 5002 gives for ever, 5003 echoes, 5004 and 5005 answer HTTP with 100 bytes. The same code
+// above sockets of Node's (`node`: Node's http on both) and above sockets of this stack (`stack`, `plain` without offload: our HTTP
+// server on 5004, Node's on 5005), so that a ratio tells of what lies below.
+//   servers.js node|stack|direct|plain       prints 'ready' and runs until its standard input ends; a line there is answered with the memory held
 
+import http from 'node:http'
 import net from 'node:net'
 import type { Duplex } from 'node:stream'
+import { HttpServer } from '../../src/http/index.ts'
 import { openTun } from '../../src/link/index.ts'
-import { createHost } from '../../src/net/index.ts'
+import { createHost, type DirectHandler, type DirectSocket, type Host } from '../../src/net/index.ts'
 
 const CHUNK = Buffer.alloc(256 * 1024, 'tunstack ')
+const ANSWER = Buffer.alloc(100, 'x')
+
+let taken = 0
 
 function take(socket: Duplex): void {
-  socket.on('error', () => socket.destroy()).resume()
+  socket.on('error', () => socket.destroy())
+  socket.on('data', (chunk) => (taken += chunk.length))
 }
 
 function give(socket: Duplex): void {
@@ -24,18 +31,71 @@ function give(socket: Duplex): void {
   pump()
 }
 
-async function start(kind: string): Promise<void> {
-  if (kind === 'kernel') {
-    net.createServer(take).listen(5001, '127.0.0.1')
-    net.createServer(give).listen(5002, '127.0.0.1')
-  } else {
-    const offload = kind !== 'stack-plain'
-    const device = openTun({ name: 'tunbench', addresses: ['10.78.0.1/24'], offload })
-    const host = createHost({ device, address: '10.78.0.2/24' })
-    host.createServer(take).listen(5001)
-    host.createServer(give).listen(5002)
+function echo(socket: Duplex): void {
+  socket.on('data', (chunk) => socket.write(chunk))
+  socket.on('error', () => socket.destroy())
+}
+
+function nodeHttp(): http.Server {
+  return http.createServer((_request, response) => {
+    response.setHeader('content-type', 'text/plain')
+    response.setHeader('content-length', ANSWER.length)
+    response.end(ANSWER)
+  })
+}
+
+function onNode(): void {
+  net.createServer(take).listen(5001, '127.0.0.1')
+  net.createServer(give).listen(5002, '127.0.0.1')
+  net.createServer({ noDelay: true }, echo).listen(5003, '127.0.0.1')
+  for (const port of [5004, 5005]) nodeHttp().listen(port, '127.0.0.1')
+}
+
+async function onStack(host: Host): Promise<void> {
+  host.createServer(take).listen(5001)
+  host.createServer(give).listen(5002)
+  // The backlog is as large as the kernel's; the ports above are for connections that one port has no numbers for.
+  for (const port of [5003, 5103, 5203, 5303]) {
+    host.createServer({ noDelay: true }, echo).listen({ port, backlog: 4096 })
   }
-  process.stdin.on('end', () => process.exit(0)).resume()
+  const ours = new HttpServer({
+    scheduler: host.scheduler,
+    wallClock: Date.now,
+    handler: () => ({ status: 200, headers: { 'content-type': 'text/plain' }, body: ANSWER }),
+  })
+  host.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => ours.handleConnection(socket)).listen(5004)
+  await host.serve(nodeHttp(), { port: 5005 })
+}
+
+/** The same on direct connections. HTTP stays as it is: it needs streams. */
+function onDirect(host: Host): void {
+  const sink: DirectHandler = { onData: (_socket, bytes) => (taken += bytes.length) }
+  const fill = (socket: DirectSocket): void => {
+    while (socket.write(CHUNK) === CHUNK.length) {
+      // until the send buffer is full
+    }
+  }
+  const source: DirectHandler = { onOpen: fill, onWritable: fill, onData: () => undefined }
+  const back: DirectHandler = { onData: (socket, bytes) => socket.write(bytes) }
+  const tcp = { nagle: false }
+  host.listenDirect({ port: 5001 }, sink)
+  host.listenDirect({ port: 5002 }, source)
+  for (const port of [5003, 5103, 5203, 5303]) host.listenDirect({ port, backlog: 4096, tcp }, back)
+}
+
+async function start(kind: string): Promise<void> {
+  if (kind === 'node') onNode()
+  else {
+    const device = openTun({ name: 'tunbench', addresses: ['10.78.0.1/24'], offload: kind !== 'plain' })
+    const host = createHost({ device, address: '10.78.0.2/24' })
+    if (kind === 'direct') onDirect(host)
+    else await onStack(host)
+  }
+  process.stdin.on('end', () => process.exit(0))
+  process.stdin.on('data', () => {
+    for (let i = 0; i < 3; i++) globalThis.gc?.()
+    process.stdout.write(`${JSON.stringify({ ...process.memoryUsage(), taken })}\n`)
+  })
   process.stdout.write('ready\n')
 }
 

@@ -13,6 +13,8 @@ import { assert } from './assert.ts'
 const EMPTY = new Uint8Array(0)
 const SMALLEST_LOG2 = 9
 const LARGEST_LOG2 = 30
+/** Less is copied out rather than given away with the memory it lies in. */
+const LEAST_GIVEN_AWAY = 16 << 10
 /** Idle buffers of each size that are kept for reuse, so that a connection which fills and empties makes no garbage. */
 const POOLED_BYTES_PER_SIZE = 4 << 20
 const pool: Uint8Array[][] = Array.from({ length: LARGEST_LOG2 + 1 }, () => [])
@@ -32,6 +34,11 @@ export class ByteRing {
   #bytes: Uint8Array = EMPTY
   #head = 0
   #extent = 0
+  /**
+   * The size of memory, as a power of two, that was taken whole last: as much will come again. It is new then, not borrowed: memory that
+   * grew old in a pool and is given away could be collected only by a full garbage collection, of which there would be fifty a second.
+   */
+  #given = 0
 
   /** Offset one past the last byte ever put and not yet dropped. */
   get extent(): number {
@@ -68,6 +75,41 @@ export class ByteRing {
     if (first < length) copyBytes(bytes, 0, out, at + first, length - first)
   }
 
+  /**
+   * Takes `length` bytes from the head, in memory of the caller's own. When they are all there are, again and again, and fill half of the
+   * ring or more, the caller gets the ring's memory and nothing is copied.
+   */
+  take(length: number): Uint8Array {
+    const bytes = this.#bytes
+    const head = this.#head
+    const isWhole = length === this.#extent && length >= LEAST_GIVEN_AWAY && 2 * length >= bytes.length
+    const log2 = isWhole ? 31 - Math.clz32(bytes.length) : 0
+    const isNew = log2 === this.#given
+    this.#given = log2
+    if (isWhole && isNew && head + length <= bytes.length) {
+      this.#bytes = EMPTY
+      this.#head = 0
+      this.#extent = 0
+      return bytes.subarray(head, head + length)
+    }
+    const out = new Uint8Array(length)
+    this.copy(0, out, 0, length)
+    this.advance(length)
+    return out
+  }
+
+  /** The memory that holds it: see `placeOf`. Valid until the next change. */
+  get memory(): Uint8Array {
+    return this.#bytes
+  }
+
+  /** Where in `memory` the bytes `[offset, offset + length)` lie; -1 when they are not in one piece. They must lie below `extent`. */
+  placeOf(offset: number, length: number): number {
+    assert(offset >= 0 && offset + length <= this.#extent, 'byte ring: placeOf outside the ring')
+    const from = (this.#head + offset) & (this.#bytes.length - 1)
+    return from + length <= this.#bytes.length ? from : -1
+  }
+
   /** Drops `length` bytes from the head. */
   advance(length: number): void {
     assert(length >= 0 && length <= this.#extent, 'byte ring: advance past its extent')
@@ -94,9 +136,10 @@ export class ByteRing {
   #reserve(needed: number): void {
     const old = this.#bytes
     if (needed <= old.length) return
-    const log2 = Math.max(SMALLEST_LOG2, 32 - Math.clz32(needed - 1))
+    const least = Math.max(SMALLEST_LOG2, 32 - Math.clz32(needed - 1))
+    const log2 = needed >= LEAST_GIVEN_AWAY ? Math.max(least, this.#given) : least
     assert(log2 <= LARGEST_LOG2, 'byte ring: more than 1 GiB')
-    const bytes = borrow(log2)
+    const bytes = log2 === this.#given ? new Uint8Array(1 << log2) : borrow(log2)
     if (this.#extent > 0) {
       const first = Math.min(this.#extent, old.length - this.#head)
       copyBytes(old, this.#head, bytes, 0, first)

@@ -1,106 +1,91 @@
-// Connections for fetch's HTTP client: names looked up, addresses tried in turn, and what is to be told of each connection.
-// Owns: time limits of connecting, the facts of each connection. Does not own: keeping connections (http/client.ts).
+// Connections for fetch's HTTP client: names looked up, addresses tried, TLS, and failures with curl's exit codes.
+// Owns: where a name leads (--resolve, the hosts file, --dns), the time limit of connecting. Does not own: the steps themselves
+// (net/http-connect.ts), keeping connections (http/pool.ts).
 
-import { type Micros, SECOND } from '../base/time.ts'
-import type { ByteStream, Origin } from '../http/index.ts'
-import type { TunSocket } from '../net/index.ts'
-import { connectFailure } from './fetch-errors.ts'
-import { type ResolveEntry, resolveHost } from './fetch-url.ts'
+import type { LookupResult } from '../dns/index.ts'
+import type { ByteStream, ConnectContext, Origin } from '../http/index.ts'
+import { type IpAddress, parseAddress } from '../ip/address.ts'
+import { type AddressFinder, type HostResolver, httpConnector } from '../net/index.ts'
+import { connectingFailure } from './fetch-errors.ts'
+import { type ResolveEntry, staticAddresses } from './fetch-url.ts'
 import type { OpenedHost } from './open-host.ts'
 
-/** What is known of an open connection. */
-export interface ConnectionFacts {
-  /** Its number, from 0. */
-  readonly number: number
-  readonly localAddress: string
-  readonly localPort: number
-  readonly remoteAddress: string
-  readonly remotePort: number
-}
-
-/** Is told what happens while a connection opens. */
+/** Is told of the addresses that are tried. */
 export interface ConnectWatch {
-  onLookup(at: Micros): void
   onTry(address: string, port: number): void
   onTryFailed(address: string, port: number, error: unknown): void
-  onConnected(facts: ConnectionFacts, at: Micros): void
 }
 
 /** Options of a Connector. */
 export interface ConnectorOptions {
   readonly resolve: readonly ResolveEntry[]
-  /** Seconds that connecting may take; null: as long as TCP tries. */
+  /** DNS servers for names that are neither in --resolve nor in the hosts file; none: such a name is unknown. */
+  readonly dnsServers: readonly string[]
+  readonly family: 4 | 6 | null
+  /** Seconds that connecting may take, names and TLS included; null: as long as TCP tries. */
   readonly connectTimeout: number | null
   /** Nagle's algorithm is off unless asked for. */
   readonly noDelay: boolean
+  /** -k: certificates are not looked at. */
+  readonly insecure: boolean
+  /** The text of --cacert; null: the certificates that Node trusts. */
+  readonly ca: string | null
+  /** The proxy's host and port, whose name fails with another exit code; null without one. */
+  readonly proxy: { readonly host: string; readonly port: number } | null
 }
 
-/** Opens connections, one at a time. */
+/** Opens connections. */
 export class Connector {
-  /** Told of the next connection. */
-  watch: ConnectWatch | null = null
   readonly #opened: OpenedHost
   readonly #options: ConnectorOptions
-  readonly #facts = new Map<string, ConnectionFacts>()
-  #count = 0
+  readonly #watch: ConnectWatch
+  readonly #resolver: HostResolver | null
 
-  constructor(opened: OpenedHost, options: ConnectorOptions) {
+  constructor(opened: OpenedHost, options: ConnectorOptions, watch: ConnectWatch) {
     this.#opened = opened
     this.#options = options
-  }
-
-  /** The latest connection to an origin; null when there was none. */
-  factsOf(host: string, port: number): ConnectionFacts | null {
-    return this.#facts.get(`${host} ${port}`) ?? null
+    this.#watch = watch
+    const { dnsServers } = options
+    this.#resolver = dnsServers.length === 0 ? null : opened.host.resolver({ servers: dnsServers })
   }
 
   /** The Connect function of an HttpClient. @throws {CliError} with curl's exit codes */
-  readonly connect = async (origin: Origin, options: { readonly signal?: AbortSignal }): Promise<ByteStream> => {
-    const { host, port } = origin
-    const { scheduler } = this.#opened
+  readonly connect = async (origin: Origin, context: ConnectContext): Promise<ByteStream> => {
+    const { scheduler, host } = this.#opened
+    const { family, connectTimeout, noDelay, insecure, ca, proxy } = this.#options
     const startUs = scheduler.now()
-    const addresses = resolveHost(host, port, this.#options.resolve)
-    this.watch?.onLookup(scheduler.now())
-    const { connectTimeout } = this.#options
-    const deadlineUs = connectTimeout === null ? Number.POSITIVE_INFINITY : startUs + connectTimeout * SECOND
-    let failure: unknown = null
-    for (const address of addresses) {
-      try {
-        const socket = await this.#dial(address, port, deadlineUs, options.signal)
-        this.#connected(socket, host, port)
-        return socket
-      } catch (error) {
-        options.signal?.throwIfAborted()
-        failure = error
-        this.watch?.onTryFailed(address, port, error)
-      }
-    }
-    throw connectFailure(failure, host, port, scheduler.now() - startUs)
-  }
-
-  #dial(address: string, port: number, deadlineUs: Micros, signal: AbortSignal | undefined): Promise<TunSocket> {
-    const { host, scheduler } = this.#opened
-    this.watch?.onTry(address, port)
-    const timeoutMs = (deadlineUs - scheduler.now()) / 1000
-    return host.connect({
-      host: address,
-      port,
-      allowHalfOpen: true,
-      noDelay: this.#options.noDelay,
-      ...(timeoutMs === Number.POSITIVE_INFINITY ? {} : { timeoutMs: Math.max(0, timeoutMs) }),
-      ...(signal === undefined ? {} : { signal }),
+    const fixed = staticAddresses(origin.host, origin.port, this.#options.resolve)
+    // --resolve counts for addresses, too.
+    const isMoved = parseAddress(origin.host) !== null && fixed !== null && fixed.length > 0
+    const connect = httpConnector(host, {
+      resolver: this.#finder(fixed),
+      noDelay,
+      tls: { rejectUnauthorized: !insecure, ...(ca === null ? {} : { ca }) },
+      ...(family === null ? {} : { family }),
+      ...(connectTimeout === null ? {} : { connectMs: connectTimeout * 1000, secureMs: connectTimeout * 1000 }),
+      onTry: (address, port) => this.#watch.onTry(address, port),
+      onTried: (address, port, error) => error !== null && this.#watch.onTryFailed(address, port, error),
     })
+    try {
+      return (await connect(isMoved ? { ...origin, host: fixed[0] } : origin, context)) as ByteStream
+    } catch (error) {
+      context.signal?.throwIfAborted()
+      const isProxy = proxy !== null && context.over == null && proxy.host === origin.host && proxy.port === origin.port
+      throw connectingFailure(error, origin, {
+        afterUs: scheduler.now() - startUs,
+        isProxy,
+        hasDns: this.#resolver !== null,
+      })
+    }
   }
 
-  #connected(socket: TunSocket, host: string, port: number): void {
-    const facts: ConnectionFacts = {
-      number: this.#count++,
-      localAddress: socket.localAddress ?? '',
-      localPort: socket.localPort ?? 0,
-      remoteAddress: socket.remoteAddress ?? '',
-      remotePort: socket.remotePort ?? port,
+  #finder(fixed: readonly string[] | null): AddressFinder {
+    return {
+      find: async (name, family): Promise<LookupResult> => {
+        if (fixed === null) return (await this.#resolver?.find(name, family)) ?? { addresses: [], code: 'ENOTFOUND' }
+        const addresses = fixed.map(parseAddress).filter((one): one is IpAddress => one?.family === family)
+        return { addresses, code: addresses.length === 0 ? 'ENOTFOUND' : null }
+      },
     }
-    this.#facts.set(`${host} ${port}`, facts)
-    this.watch?.onConnected(facts, this.#opened.scheduler.now())
   }
 }

@@ -4,8 +4,12 @@
 
 import { createReadStream, readFileSync, statSync } from 'node:fs'
 import { type Command, Option } from 'commander'
+import { basicAuthorization } from '../http/index.ts'
 import { messageOf, usageError } from './errors.ts'
 import { CURL, curlError } from './fetch-errors.ts'
+import { multipartForm } from './fetch-form.ts'
+import { type NetworkSettings, networkOptions, networkSettings, retrySettings } from './fetch-network.ts'
+import type { RetrySettings } from './fetch-retry.ts'
 import { parseResolve, type ResolveEntry } from './fetch-url.ts'
 import type { RawOptions } from './options.ts'
 import { listOption, parseSeconds, parseWhole, valueOption } from './read-options.ts'
@@ -37,7 +41,8 @@ export interface FetchSettings {
   readonly headers: readonly string[]
   readonly userAgent: string | null
   readonly body: RequestBody | null
-  readonly isForm: boolean
+  /** Content-Type of the body unless -H gives one; null for none. */
+  readonly contentType: string | null
   readonly range: string | null
   readonly httpVersion: '1.0' | '1.1'
   readonly verbose: boolean
@@ -53,6 +58,12 @@ export interface FetchSettings {
   readonly maxTime: number | null
   readonly resolve: readonly ResolveEntry[]
   readonly outputs: readonly OutputChoice[]
+  readonly compressed: boolean
+  readonly referer: string | null
+  /** -u, as a value of Authorization; null for none. */
+  readonly authorization: string | null
+  readonly retry: RetrySettings
+  readonly network: NetworkSettings
 }
 
 /** What repeated options have collected, in their order. */
@@ -72,12 +83,16 @@ export function addFetchOptions(command: Command, collected: Collected): void {
     ),
     new Option('--data-binary <data>', 'as -d, but files as they are').argParser(data('binary')),
     new Option('--data-raw <data>', 'as -d, but @ means nothing').argParser(data('raw')),
+    listOption('-F, --form <part>', 'a part of a form: name=text, name=@file, name=<file; may be repeated', String),
     new Option('-T, --upload-file <file>', 'send a file with PUT; - for stdin'),
     new Option('-I, --head', 'HEAD: the headers only'),
     new Option('-i, --include', 'put the headers before the body'),
     new Option('-o, --output <file>', 'write the body of the next URL to a file'),
     new Option('-O, --remote-name', 'write it to a file named as in the URL'),
     new Option('-A, --user-agent <name>', 'value of User-Agent'),
+    new Option('-e, --referer <URL>', 'value of Referer'),
+    new Option('-u, --user <user:password>', 'Basic credentials for the server'),
+    new Option('--compressed', 'ask for gzip, deflate or br, and take them off'),
     new Option('-r, --range <range>', 'bytes to ask for, as 0-99 or -500'),
     new Option('-0, --http1.0', 'HTTP/1.0'),
     new Option('-L, --location', 'follow redirects'),
@@ -95,6 +110,7 @@ export function addFetchOptions(command: Command, collected: Collected): void {
     ),
   ]
   for (const option of options) command.addOption(option)
+  for (const option of networkOptions()) command.addOption(option.helpGroup('Connections:'))
   command.on('option:output', (path: string) => collected.outputs.push({ kind: 'file', path }))
   command.on('option:remote-name', () => collected.outputs.push({ kind: 'remote-name' }))
 }
@@ -105,11 +121,22 @@ export async function fetchSettings(raw: RawOptions, collected: Collected): Prom
   if (upload !== undefined && collected.data.length > 0) {
     throw usageError('-T and -d both give a body', 'leave one of them out')
   }
+  const form = raw.form as string[] | undefined
+  if (form !== undefined && (upload !== undefined || collected.data.length > 0)) {
+    throw usageError('-F gives a body, and so does -d or -T', 'leave one of them out')
+  }
   const headOnly = raw.head === true
-  if (headOnly && (upload !== undefined || collected.data.length > 0)) {
+  if (headOnly && (form !== undefined || upload !== undefined || collected.data.length > 0)) {
     throw usageError('-I asks for headers only, and takes no body', 'leave -I or the body out')
   }
-  const body = upload === undefined ? await dataBody(collected.data) : fileBody(upload)
+  const multipart = form === undefined ? null : multipartForm(form)
+  const body =
+    multipart !== null
+      ? { bytes: multipart.bytes, stream: null, length: multipart.bytes.length }
+      : upload === undefined
+        ? await dataBody(collected.data)
+        : fileBody(upload)
+  const user = raw.user as string | undefined
   const usual = headOnly ? 'HEAD' : upload !== undefined ? 'PUT' : body !== null ? 'POST' : 'GET'
   const range = raw.range as string | undefined
   return {
@@ -118,7 +145,7 @@ export async function fetchSettings(raw: RawOptions, collected: Collected): Prom
     headers: (raw.header as string[] | undefined) ?? [],
     userAgent: (raw.userAgent as string | undefined) ?? null,
     body,
-    isForm: collected.data.length > 0,
+    contentType: multipart?.contentType ?? (collected.data.length > 0 ? 'application/x-www-form-urlencoded' : null),
     range: range === undefined ? null : checkRange(range),
     httpVersion: raw['http1.0'] === true ? '1.0' : '1.1',
     verbose: raw.verbose === true,
@@ -134,7 +161,18 @@ export async function fetchSettings(raw: RawOptions, collected: Collected): Prom
     maxTime: (raw.maxTime as number | undefined) ?? null,
     resolve: (raw.resolve as ResolveEntry[] | undefined) ?? [],
     outputs: collected.outputs,
+    compressed: raw.compressed === true,
+    referer: (raw.referer as string | undefined) ?? null,
+    authorization: user === undefined ? null : basicOf(user),
+    retry: retrySettings(raw),
+    network: networkSettings(raw),
   }
+}
+
+/** `user:password` as a value of Authorization; without a colon the password is empty. */
+export function basicOf(user: string): string {
+  const at = user.indexOf(':')
+  return at === -1 ? basicAuthorization(user, '') : basicAuthorization(user.slice(0, at), user.slice(at + 1))
 }
 
 /** Headers of a request in the order in which curl sends them: its own, those of options, then the user's. */
@@ -150,7 +188,9 @@ export function requestHeaders(
   const agent = settings.userAgent ?? defaultAgent
   if (agent !== '') headers.push(['User-Agent', agent])
   headers.push(['Accept', '*/*'])
-  if (settings.isForm) headers.push(['Content-Type', 'application/x-www-form-urlencoded'])
+  if (settings.referer !== null) headers.push(['Referer', settings.referer])
+  if (settings.compressed) headers.push(['Accept-Encoding', 'gzip, deflate, br'])
+  if (settings.contentType !== null) headers.push(['Content-Type', settings.contentType])
   const own = headers.length
   for (const line of settings.headers) {
     const match = /^([^:;\s]+)\s*([:;])(.*)$/s.exec(line)

@@ -4,13 +4,25 @@
 
 import { type Micros, SECOND } from '../base/time.ts'
 import { prepareRequest } from '../http/client-message.ts'
-import type { ClientResponse, ExchangeHooks, FetchOptions, HttpClient } from '../http/index.ts'
-import type { Connector, ConnectWatch } from './fetch-connect.ts'
+import {
+  type ClientResponse,
+  type ConnectionUse,
+  decodeResponse,
+  type ExchangeHooks,
+  type FetchOptions,
+  type HttpClient,
+  isDirect,
+  type RedirectStep,
+  redirectStep,
+} from '../http/index.ts'
+import { contentDecoders } from '../net/index.ts'
+import { type CliError, EXIT } from './errors.ts'
 import { CURL, curlError, transferFailure } from './fetch-errors.ts'
 import { type FetchSettings, type RequestBody, requestHeaders } from './fetch-options.ts'
 import { type BodySink, FileSink, Progress, StdoutSink } from './fetch-output.ts'
+import { isTransientFailure, isTransientStatus, retryDelayUs } from './fetch-retry.ts'
 import { type FetchUrl, parseFetchUrl, remoteName } from './fetch-url.ts'
-import { headText, type Narrator } from './fetch-verbose.ts'
+import { headText, Narrator } from './fetch-verbose.ts'
 import type { OpenedHost } from './open-host.ts'
 import { packageVersion } from './version.ts'
 import { type TransferRecord, transferRecord } from './write-out.ts'
@@ -23,8 +35,8 @@ export interface TransferContext {
   readonly settings: FetchSettings
   readonly opened: OpenedHost
   readonly client: HttpClient
-  readonly connector: Connector
-  readonly narrator: Narrator
+  /** Takes the lines of -v; null without. */
+  readonly tell: ((line: string) => void) | null
   /** Aborts when the command ends. */
   readonly stop: AbortSignal
   /** Whether to draw a progress line. */
@@ -51,17 +63,19 @@ class Transfer {
   readonly #startUs: Micros
   readonly #abort = new AbortController()
   readonly #text: string
+  readonly #narrator: Narrator
   #sink: BodySink | null = null
 
   constructor(text: string, index: number, context: TransferContext) {
     this.#text = text
     this.#context = context
     this.#record = transferRecord(text, context.settings.method, index)
+    this.#narrator = new Narrator(context.tell)
     this.#startUs = context.opened.scheduler.now()
   }
 
   async run(): Promise<TransferRecord> {
-    const { settings, opened, narrator, stop } = this.#context
+    const { settings, opened, stop } = this.#context
     const { scheduler } = opened
     const record = this.#record
     const limit =
@@ -72,20 +86,77 @@ class Transfer {
     stop.addEventListener('abort', stopped, { once: true })
     if (stop.aborted) stopped()
     try {
-      await this.#follow()
-    } catch (error) {
-      const failure = transferFailure(this.#abort.signal.aborted ? this.#abort.signal.reason : error)
-      record.exitCode = failure.exitCode
-      record.errorMessage = failure.message
-      record.mend = failure.mend
-      narrator.failed(failure)
-      await this.#sink?.abandon()
+      while (!(await this.#try()));
     } finally {
       limit?.cancel()
       stop.removeEventListener('abort', stopped)
       record.totalUs = scheduler.now() - this.#startUs
     }
     return record
+  }
+
+  /** One try. @returns whether it was the last one */
+  async #try(): Promise<boolean> {
+    const record = this.#record
+    Object.assign(record, { exitCode: EXIT.ok, errorMessage: null, mend: null, redirects: 0, sizeDownload: 0 })
+    try {
+      await this.#follow()
+      return true
+    } catch (error) {
+      const { aborted, reason } = this.#abort.signal
+      if (error instanceof Transient && !aborted) return await this.#wait(error.delayUs)
+      const failure = transferFailure(aborted ? reason : error)
+      const delayUs = aborted
+        ? -1
+        : this.#retryUs(isTransientFailure(failure.exitCode, failure.message, this.#context.settings.retry), null)
+      if (delayUs >= 0 && (await this.#isUnsaid())) return await this.#wait(delayUs)
+      await this.#fail(failure)
+      return true
+    }
+  }
+
+  async #fail(failure: CliError): Promise<void> {
+    const { exitCode, message: errorMessage, mend } = failure
+    Object.assign(this.#record, { exitCode, errorMessage, mend })
+    this.#narrator.failed(failure)
+    await this.#sink?.abandon()
+  }
+
+  /** How long to wait before another try; -1 when there is none. */
+  #retryUs(isWorthIt: boolean, retryAfter: string | null): Micros {
+    const { retry } = this.#context.settings
+    const { retries } = this.#record
+    if (!isWorthIt || retries >= retry.retries) return -1
+    const delayUs = retryDelayUs(retries + 1, retry, retryAfter, Date.now())
+    const isLate = retry.maxTime !== null && this.#elapsed() + delayUs > retry.maxTime * SECOND
+    return isLate ? -1 : delayUs
+  }
+
+  /** Whether nothing of the body has gone where it cannot be taken back; a file is begun anew. */
+  async #isUnsaid(): Promise<boolean> {
+    if (this.#sink instanceof StdoutSink) return this.#record.sizeDownload === 0
+    await this.#sink?.abandon()
+    this.#sink = null
+    return true
+  }
+
+  async #wait(delayUs: Micros): Promise<false> {
+    const { scheduler } = this.#context.opened
+    const { signal } = this.#abort
+    this.#record.retries++
+    this.#narrator.retrying(delayUs / SECOND, this.#context.settings.retry.retries - this.#record.retries)
+    await new Promise<void>((resolve) => {
+      const task = scheduler.schedule(scheduler.now() + delayUs, resolve)
+      signal.addEventListener(
+        'abort',
+        () => {
+          task.cancel()
+          resolve()
+        },
+        { once: true },
+      )
+    })
+    return false
   }
 
   #timedOut(): void {
@@ -96,15 +167,17 @@ class Transfer {
   }
 
   async #follow(): Promise<void> {
-    const { settings, narrator } = this.#context
+    const { settings } = this.#context
     const record = this.#record
     const first = parseFetchUrl(this.#text)
-    let hop: Hop = { target: first, method: settings.method, body: settings.body, trusted: true }
+    const authorization = settings.authorization ?? first.authorization
+    const start = { url: first.url, authorization }
+    let hop: Hop = { target: start, method: settings.method, body: settings.body, trusted: true }
     for (;;) {
       const response = await this.#send(hop)
-      const location = redirectTarget(response, hop.target.url)
-      record.redirectUrl = location
-      if (location === null || !settings.follow) {
+      const step = this.#stepOf(response, hop)
+      record.redirectUrl = step?.url.href ?? null
+      if (step === null || !settings.follow) {
         await this.#deliver(response, hop)
         return
       }
@@ -113,48 +186,53 @@ class Transfer {
       }
       if (settings.include) await (await this.#openSink(hop)).write(Buffer.from(headText(response), 'latin1'))
       await response.discard()
-      narrator.redirected(location)
-      hop = this.#nextHop(hop, response.status, parseFetchUrl(location), first)
+      this.#narrator.redirected(step.url.href)
+      hop = this.#nextHop(hop, step, start)
       record.redirectUrl = null
       record.redirects++
       record.redirectUs = this.#elapsed()
     }
   }
 
-  /** RFC 9110 §15.4: 301, 302 and 303 turn a POST into a GET, as every client does; -X insists on its method. */
-  #nextHop(hop: Hop, status: number, target: FetchUrl, first: FetchUrl): Hop {
+  #stepOf(response: ClientResponse, hop: Hop): RedirectStep | null {
+    try {
+      return redirectStep(response.status, response.headers, hop.target.url, hop.method)
+    } catch (error) {
+      if (this.#context.settings.follow) throw error
+      return null // without -L it is an answer like any other
+    }
+  }
+
+  /** As the redirect says (RFC 9110 §15.4); -X insists on its method. */
+  #nextHop(hop: Hop, step: RedirectStep, first: FetchUrl): Hop {
     const { hasMethod } = this.#context.settings
-    const becomesGet =
-      status === 303 ? hop.method !== 'HEAD' : (status === 301 || status === 302) && hop.method === 'POST'
-    const body = becomesGet ? null : hop.body
-    const method = becomesGet && !hasMethod ? 'GET' : hop.method
-    // A password for one server is not told to another.
-    const trusted = target.url.host === first.url.host
+    const target = parseFetchUrl(step.url.href)
+    const method = hasMethod ? hop.method : step.method
+    // A password for one server is not told to another, be it by another port or protocol.
+    const trusted = target.url.host === first.url.host && target.url.protocol === first.url.protocol
     const authorization = target.authorization ?? (trusted ? first.authorization : null)
-    return { target: { url: target.url, authorization }, method, body, trusted }
+    return { target: { url: target.url, authorization }, method, body: step.keepsBody ? hop.body : null, trusted }
   }
 
   async #send(hop: Hop): Promise<ClientResponse> {
-    const { client, connector, opened, narrator } = this.#context
+    const { client, opened, settings } = this.#context
     const { url } = hop.target
     const record = this.#record
     record.urlEffective = url.href
     record.method = hop.method
-    const connectsBefore = record.connects
-    connector.watch = this.#connectWatch(url)
     const options = this.#fetchOptions(hop)
-    const { head } = prepareRequest({ ...options, target: url.pathname + url.search }, null)
+    const { head } = prepareRequest({ ...options, target: this.#targetOf(url) }, null)
     const hooks: ExchangeHooks = {
+      onConnection: (use) => this.#noteConnection(url, use),
       onSent: (at) => {
-        this.#noteConnection(url, record.connects > connectsBefore)
         record.preTransferUs = at - this.#startUs
-        record.sizeRequest += narrator.sent(head)
+        record.sizeRequest += this.#narrator.sent(head)
       },
       onFirstByte: (at) => {
         record.startTransferUs = at - this.#startUs
       },
       onInformational: (response) => {
-        record.sizeHeader += narrator.received(response)
+        record.sizeHeader += this.#narrator.received(response)
       },
     }
     const response = await client.fetch(url, { ...options, hooks, signal: this.#abort.signal })
@@ -162,36 +240,46 @@ class Transfer {
     record.httpVersion = response.httpVersion
     record.contentType = response.headers.get('content-type')
     record.headers = response.headers.toJSON()
-    record.sizeHeader += narrator.received(response)
+    record.sizeHeader += this.#narrator.received(response)
     if (hop.body !== null && hop.body.bytes !== null) record.sizeUpload = hop.body.length
     if (record.startTransferUs === 0) record.startTransferUs = opened.scheduler.now() - this.#startUs
+    const delayUs = this.#retryUs(isTransientStatus(response.status), response.headers.get('retry-after'))
+    if (delayUs >= 0) {
+      await response.discard()
+      throw new Transient(delayUs)
+    }
+    response.body = this.#received(response.body)
+    if (settings.compressed) decodeResponse(response, hop.method, contentDecoders)
     return response
   }
 
-  #connectWatch(url: URL): ConnectWatch {
-    const { narrator } = this.#context
-    const record = this.#record
-    return {
-      onLookup: (at) => {
-        record.nameLookupUs = at - this.#startUs
-      },
-      onTry: (address, port) => narrator.trying(address, port),
-      onTryFailed: (address, port, error) => narrator.tryFailed(address, port, error),
-      onConnected: (facts, at) => {
-        record.connects++
-        record.connectUs = at - this.#startUs
-        narrator.connected(url.hostname, facts)
-      },
+  async *#received(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of body) {
+      this.#record.sizeDownload += chunk.length
+      yield chunk
     }
   }
 
-  #noteConnection(url: URL, isNew: boolean): void {
-    const { connector, narrator } = this.#context
-    const facts = connector.factsOf(url.hostname.replace(/^\[|\]$/g, ''), portOf(url))
-    if (facts === null) return
-    const { localAddress, localPort, remoteAddress, remotePort } = facts
-    Object.assign(this.#record, { localAddress, localPort, remoteAddress, remotePort })
-    if (!isNew) narrator.reusing(facts)
+  // What -v shows: a proxy is given the whole URL.
+  #targetOf(url: URL): string {
+    const { proxy } = this.#context.settings.network
+    const path = url.pathname + url.search
+    if (proxy === null || isDirect(url.hostname, portOf(url), proxy.noProxy ?? [])) return path
+    this.#record.usedProxy = true
+    return url.protocol === 'http:' ? `http://${url.host}${path}` : path
+  }
+
+  #noteConnection(url: URL, use: ConnectionUse): void {
+    const record = this.#record
+    const { localAddress, localPort, remoteAddress, remotePort } = use.dial
+    Object.assign(record, { localAddress, localPort, remoteAddress, remotePort, connectionId: use.id - 1 })
+    this.#narrator.using(url.hostname, use)
+    if (use.reused) return
+    record.connects++
+    const since = (at: Micros): Micros => (at < 0 ? 0 : Math.max(0, at - this.#startUs))
+    record.nameLookupUs = since(use.dial.lookupEndAt)
+    record.connectUs = since(use.dial.connectEndAt)
+    record.secureUs = since(use.dial.secureEndAt)
   }
 
   #fetchOptions(hop: Hop): FetchOptions {
@@ -199,7 +287,7 @@ class Transfer {
     const { url, authorization } = hop.target
     const { body } = hop
     const lines = hop.trusted ? settings.headers : settings.headers.filter((line) => !isCredential(line))
-    const asked = { ...settings, headers: lines, isForm: settings.isForm && body !== null }
+    const asked = { ...settings, headers: lines, contentType: body === null ? null : settings.contentType }
     const headers = requestHeaders(asked, url.host, authorization, `tunstack/${packageVersion()}`)
     const options = { method: hop.method, headers, httpVersion: settings.httpVersion }
     if (body === null) return options
@@ -216,7 +304,7 @@ class Transfer {
   }
 
   async #deliver(response: ClientResponse, hop: Hop): Promise<void> {
-    const { settings, narrator, progress, opened } = this.#context
+    const { settings, progress, opened } = this.#context
     const record = this.#record
     if (settings.fail && response.status >= 400) {
       await response.discard()
@@ -231,7 +319,6 @@ class Transfer {
       : null
     try {
       for await (const chunk of response.body) {
-        record.sizeDownload += chunk.length
         await sink.write(chunk)
         line?.update(record.sizeDownload, scheduler.now())
       }
@@ -239,7 +326,7 @@ class Transfer {
       line?.clear()
     }
     await sink.end()
-    narrator.finished(response)
+    this.#narrator.finished(response)
   }
 
   async #openSink(hop: Hop): Promise<BodySink> {
@@ -259,14 +346,13 @@ class Transfer {
   }
 }
 
-/** Where a response sends us, as an absolute URL; null when it does not. */
-function redirectTarget(response: ClientResponse, base: URL): string | null {
-  const location = response.headers.get('location')
-  if (location === null || ![301, 302, 303, 307, 308].includes(response.status)) return null
-  try {
-    return new URL(location, base).href
-  } catch {
-    return null
+/** An answer that may be better the next time: try again. */
+class Transient extends Error {
+  readonly delayUs: Micros
+
+  constructor(delayUs: Micros) {
+    super('a transient answer')
+    this.delayUs = delayUs
   }
 }
 
@@ -276,5 +362,5 @@ function isCredential(line: string): boolean {
 }
 
 function portOf(url: URL): number {
-  return url.port === '' ? 80 : Number(url.port)
+  return url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port)
 }

@@ -1,6 +1,5 @@
-// URLs as curl takes them, and names as far as they can be resolved here: addresses, --resolve, /etc/hosts.
-// Owns: the texts and their errors with curl's exit codes (3 bad URL, 1 unsupported scheme, 6 unknown name). Does not own: DNS, which
-// this program does not speak yet.
+// URLs as curl takes them, and names as far as they are known without asking anybody: addresses, --resolve, /etc/hosts.
+// Owns: the texts and their errors with curl's exit codes (3 bad URL, 1 unsupported scheme). Does not own: DNS (fetch-connect.ts).
 
 import { readFileSync } from 'node:fs'
 import { parseAddress } from '../ip/address.ts'
@@ -19,9 +18,8 @@ export interface FetchUrl {
  */
 export function parseFetchUrl(text: string): FetchUrl {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1].toLowerCase()
-  if (scheme !== undefined && scheme !== 'http') {
-    const mend = scheme === 'https' ? 'there is no TLS in fetch: use http://' : 'use http://'
-    throw new CliError(`(1) Protocol "${scheme}" not supported`, { exitCode: 1, mend })
+  if (scheme !== undefined && scheme !== 'http' && scheme !== 'https') {
+    throw new CliError(`(1) Protocol "${scheme}" not supported`, { exitCode: 1, mend: 'use http:// or https://' })
   }
   let url: URL
   try {
@@ -87,16 +85,15 @@ export function hostsAddresses(hosts: string, name: string): string[] {
 }
 
 /**
- * The addresses that a host of a URL may have, in the order to try them.
+ * The addresses that a host of a URL has without asking anybody, in the order to try them; null for a name that only DNS can know.
  * @param host a name, or an address without brackets
- * @throws {CliError} curl's exit code 6, saying what could be done
  */
-export function resolveHost(
+export function staticAddresses(
   host: string,
   port: number,
   entries: readonly ResolveEntry[],
   hostsFile = '/etc/hosts',
-): string[] {
+): string[] | null {
   const name = host.toLowerCase()
   const entry =
     entries.findLast((one) => one.host === name && one.port === port) ??
@@ -110,9 +107,5 @@ export function resolveHost(
     // Then it names nobody.
   }
   const addresses = hostsAddresses(hosts, name)
-  if (addresses.length > 0) return addresses
-  throw new CliError(`(6) Could not resolve host: ${host}`, {
-    exitCode: 6,
-    mend: `there is no DNS here, only addresses, ${hostsFile} and --resolve: add --resolve ${host}:${port}:ADDRESS`,
-  })
+  return addresses.length > 0 ? addresses : null
 }

@@ -1,9 +1,8 @@
 // What -v shows: `*` for events, `>` and `<` for the heads of messages, as curl does it, on stderr.
 // Owns: the lines. Does not own: when they come (fetch-transfer.ts).
 
-import type { HeaderList, HttpVersion } from '../http/index.ts'
+import type { ConnectionUse, HeaderList, HttpVersion } from '../http/index.ts'
 import { type CliError, codeOf, messageOf } from './errors.ts'
-import type { ConnectionFacts } from './fetch-connect.ts'
 
 interface AnyResponse {
   readonly status: number
@@ -32,7 +31,7 @@ export function headText(response: AnyResponse): string {
 /** Tells what happens, when asked to. The sizes of heads are returned in any case. */
 export class Narrator {
   readonly #write: ((line: string) => void) | null
-  #facts: ConnectionFacts | null = null
+  #use: ConnectionUse | null = null
 
   /** @param write takes each line; null: nothing is told */
   constructor(write: ((line: string) => void) | null) {
@@ -49,16 +48,19 @@ export class Narrator {
     this.#write?.(`* connect to ${address} port ${port} failed: ${codeOf(error) ?? messageOf(error)}`)
   }
 
-  /** A new connection is there. */
-  connected(host: string, facts: ConnectionFacts): void {
-    this.#facts = facts
-    this.#write?.(`* Connected to ${host} (${facts.remoteAddress}) port ${facts.remotePort} (#${facts.number})`)
+  /** A request goes over a new connection, or over one that was there. */
+  using(host: string, use: ConnectionUse): void {
+    this.#use = use
+    const { remoteAddress, remotePort } = use.dial
+    const number = use.id - 1
+    if (!use.reused) this.#write?.(`* Connected to ${host} (${remoteAddress}) port ${remotePort} (#${number})`)
+    else this.#write?.(`* Re-using existing connection (#${number}) with ${remoteAddress}`)
+    if (use.ahead > 0) this.#write?.(`* Pipelined behind ${use.ahead} ${use.ahead === 1 ? 'request' : 'requests'}`)
   }
 
-  /** A request goes over a connection that was there. */
-  reusing(facts: ConnectionFacts): void {
-    this.#facts = facts
-    this.#write?.(`* Re-using existing connection (#${facts.number}) with ${facts.remoteAddress}`)
+  /** A transfer is to be tried again. */
+  retrying(seconds: number, left: number): void {
+    this.#write?.(`* Will retry in ${seconds} s, ${left} ${left === 1 ? 'retry' : 'retries'} left`)
   }
 
   /** A request has gone out. Returns the bytes of its head. */
@@ -80,8 +82,9 @@ export class Narrator {
 
   /** A response has come whole. */
   finished(response: AnyResponse): void {
-    if (this.#facts === null) return
-    const { number, remoteAddress } = this.#facts
+    if (this.#use === null) return
+    const number = this.#use.id - 1
+    const { remoteAddress } = this.#use.dial
     const tokens = response.headers.tokens('connection')
     const isKept = response.httpVersion === '1.0' ? tokens.includes('keep-alive') : !tokens.includes('close')
     if (isKept) this.#write?.(`* Connection #${number} to host ${remoteAddress} left intact`)
@@ -91,7 +94,7 @@ export class Narrator {
   /** The transfer has failed. */
   failed(error: CliError): void {
     this.#write?.(`* ${error.message.replace(/^\([0-9]+\) /, '')}`)
-    if (this.#facts !== null) this.#write?.(`* Closing connection ${this.#facts.number}`)
+    if (this.#use !== null) this.#write?.(`* Closing connection ${this.#use.id - 1}`)
   }
 
   #head(mark: string, text: string): number {

@@ -1,9 +1,9 @@
 // `tunstack fetch URL...`: what curl does, on our own stack, by curl's option names and exit codes.
 // Owns: the command, the order of transfers, -w, the exit status. Does not own: options (fetch-options.ts), one transfer
-// (fetch-transfer.ts). Several URLs of one server share a connection.
+// (fetch-transfer.ts). Several URLs of one server share connections.
 
 import { Command } from 'commander'
-import { HttpClient } from '../http/index.ts'
+import { HttpClient, parseProxy } from '../http/index.ts'
 import { CliError, usageError } from './errors.ts'
 import { Connector } from './fetch-connect.ts'
 import { addFetchOptions, type Collected, type FetchSettings, fetchSettings } from './fetch-options.ts'
@@ -25,19 +25,25 @@ Examples:
   sudo tunstack fetch -o page.html http://10.77.0.1/ --trace         and see every packet
   sudo tunstack fetch -s -o /dev/null -w '%{time_total}\\n' http://10.77.0.1/ --delay 50ms
   sudo tunstack fetch --resolve example.com:80:10.77.0.1 http://example.com/
+  sudo tunstack fetch --dns 10.77.0.1 -L https://www.example.lan/ --cacert ca.pem
+  sudo tunstack fetch -Z http://10.77.0.1/a http://10.77.0.1/b       at the same time
+  sudo tunstack fetch http://10.77.0.1/a http://10.77.0.1/b --pipeline
+  sudo tunstack fetch -x http://10.77.0.1:3128 http://example.com/
 
-Names are looked up in --resolve and /etc/hosts only. There is no TLS.
+Names are looked up in --resolve, in /etc/hosts, and by --dns.
 The body goes to stdout, everything else to stderr; --json prints a line of -w's variables for each transfer, on stdout
 when -o or -O takes the bodies, on stderr otherwise.
-Exit status, as curl's: 3 bad URL, 6 unknown name, 7 connection refused, 18 partial, 22 with -f, 28 timeout,
-52 empty reply, 56 reset; 2 bad command line, 77 no TUN device, 130 or 143 after Ctrl-C or SIGTERM.`
+Exit status, as curl's: 3 bad URL, 6 unknown name, 7 connection refused, 18 partial, 22 with -f, 28 timeout, 35 TLS,
+47 redirects, 52 empty reply, 56 reset, 60 certificate; 2 bad command line, 77 no TUN device, 130 or 143 after Ctrl-C or SIGTERM.`
 
 /** The command `fetch`. */
 export function fetchCommand(): Command {
   const collected: Collected = { data: [], outputs: [] }
   const command = new Command('fetch')
     .summary('fetch URLs, with the options of curl')
-    .description('Fetches http URLs over a TCP/IP stack of its own behind a TUN device, with the options of curl.')
+    .description(
+      'Fetches http and https URLs over a TCP/IP stack of its own behind a TUN device, with the options of curl.',
+    )
     .argument('<url...>', 'as http://10.77.0.1:8080/path')
   addFetchOptions(command, collected)
   addHostOptions(command)
@@ -54,14 +60,19 @@ export function fetchCommand(): Command {
 async function fetchAll(urls: string[], host: HostSettings, settings: FetchSettings, life: Lifecycle): Promise<number> {
   // What can be refused without a device is.
   if (urls.length === 1) parseFetchUrl(urls[0])
+  const { network } = settings
   if (settings.silent || host.quiet || host.json) life.info = () => undefined
   const opened = await openHost(host, life)
   const { scheduler } = opened
-  const connector = new Connector(opened, {
-    resolve: settings.resolve,
-    connectTimeout: settings.connectTimeout,
-    noDelay: host.tcp.nagle !== true,
-  })
+  const shared = new Narrator(settings.verbose ? printError : null)
+  const proxy = network.proxy === null ? null : parseProxy(network.proxy.url)
+  const { resolve, connectTimeout } = settings
+  const noDelay = host.tcp.nagle !== true
+  const connector = new Connector(
+    opened,
+    { ...network, resolve, connectTimeout, noDelay, proxy },
+    { onTry: (...tried) => shared.trying(...tried), onTryFailed: (...tried) => shared.tryFailed(...tried) },
+  )
   const forever = Number.POSITIVE_INFINITY
   const client = new HttpClient({
     connect: connector.connect,
@@ -69,27 +80,54 @@ async function fetchAll(urls: string[], host: HostSettings, settings: FetchSetti
     keepAliveUs: KEEP_ALIVE_US,
     // curl waits as long as it takes; -m sets a limit.
     timeouts: { responseUs: forever, idleUs: forever, writeUs: forever },
+    maxPerOrigin: network.maxPerHost,
+    maxWaiting: forever,
+    pipelineDepth: network.pipelineDepth,
+    maxRequests: network.keepAlive ? forever : 1,
+    proxy: network.proxy,
   })
-  const isChatty = !settings.silent && !host.quiet && !host.json && !settings.verbose && process.stderr.isTTY === true
+  const isChatty =
+    !settings.silent &&
+    !host.quiet &&
+    !host.json &&
+    !settings.verbose &&
+    process.stderr.isTTY === true &&
+    network.parallel === 1
   const context: TransferContext = {
     settings,
     opened,
     client,
-    connector,
-    narrator: new Narrator(settings.verbose ? printError : null),
+    tell: settings.verbose ? printError : null,
     stop: life.stop,
     progress: isChatty && (settings.outputs.length > 0 || process.stdout.isTTY !== true),
   }
-  let status = 0
-  for (const [index, url] of urls.entries()) {
-    if (life.stop.aborted) break
-    const record = await transfer(url, index, context)
-    status = record.exitCode
-    report(record, settings, host, life)
-  }
+  const status = await all(urls, context, (record) => report(record, settings, host, life))
   if (life.stop.aborted) client.destroy()
   else client.close()
   return status
+}
+
+/** Runs the transfers, so many at a time; the exit status is that of the last one, or with -Z of the first that fails. */
+async function all(
+  urls: readonly string[],
+  context: TransferContext,
+  done: (record: TransferRecord) => void,
+): Promise<number> {
+  const { parallel } = context.settings.network
+  let next = 0
+  let last = 0
+  let firstFailure = 0
+  const worker = async (): Promise<void> => {
+    while (next < urls.length && !context.stop.aborted) {
+      const index = next++
+      const record = await transfer(urls[index], index, context)
+      last = record.exitCode
+      if (firstFailure === 0) firstFailure = record.exitCode
+      done(record)
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(parallel, urls.length) }, worker))
+  return parallel > 1 ? firstFailure : last
 }
 
 function report(record: TransferRecord, settings: FetchSettings, host: HostSettings, life: Lifecycle): void {

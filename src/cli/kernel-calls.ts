@@ -18,7 +18,7 @@ import {
   SOCKADDR_BYTES,
   sockaddr,
 } from './kernel-structs.ts'
-import { type Memory, memory, type SyscallName, syscall } from './kernel-syscalls.ts'
+import { cString, type Memory, memory, type SyscallName, syscall } from './kernel-syscalls.ts'
 
 const AF_INET = 2
 const AF_INET6 = 10
@@ -27,6 +27,7 @@ const F_GETFL = 3
 const F_DUPFD = 0
 const MSG_DONTWAIT = 0x40
 const MSG_WAITALL = 0x100
+const MSG_ERRQUEUE = 0x2000
 const POLLIN = 1
 const SOL_SOCKET = 1
 const SO_LINGER = 13
@@ -54,6 +55,8 @@ export interface CallContext {
   readonly ends: Ends
   /** A descriptor that becomes readable when everything ends, so that no poll outlasts its script. */
   readonly wakeFd: number
+  /** The time of day when the target's clock began, in microseconds. */
+  readonly epochUs: number
 }
 
 type Planner = (args: readonly Value[], context: CallContext) => Plan
@@ -141,11 +144,13 @@ const vectored =
 
 const messages =
   (name: 'sendmsg' | 'recvmsg'): Planner =>
-  (args, { ends }) => {
+  (args, { ends, epochUs }) => {
     const [fd, flags] = [numberOf(args[0]), numberOf(args[2])]
     const keep: Memory[] = []
-    const made = message(args[1], name === 'sendmsg', ends.family, ends.remote, keep)
-    const blocks = mayWait(fd, flags) && (name === 'sendmsg' || (flags & MSG_WAITALL) !== 0 || !isReadable(fd))
+    const made = message(args[1], name === 'sendmsg', ends.family, ends.remote, keep, epochUs)
+    const neverWaits = (flags & MSG_ERRQUEUE) !== 0
+    const blocks =
+      !neverWaits && mayWait(fd, flags) && (name === 'sendmsg' || (flags & MSG_WAITALL) !== 0 || !isReadable(fd))
     const outputs = (value: number): readonly Value[] =>
       name === 'recvmsg' && value >= 0 ? [args[0], made.read(), ...args.slice(2)] : args
     return { name, args: [fd, made.address, flags], blocks, outputs, keep }
@@ -171,6 +176,15 @@ function lengthMemory(bytes = SOCKADDR_BYTES): Memory {
   made.bytes.writeInt32LE(bytes, 0)
   return made
 }
+
+const makePipe =
+  (name: 'pipe' | 'pipe2'): Planner =>
+  (args) => {
+    const pair = memory(8)
+    const outputs = (): readonly Value[] => [[pair.bytes.readInt32LE(0), pair.bytes.readInt32LE(4)]]
+    const numbers = name === 'pipe' ? [pair.address] : [pair.address, numberOf(args[1])]
+    return { ...plain(name, args, numbers, [pair]), opens: true, outputs }
+  }
 
 const PLANNERS: Readonly<Record<string, Planner>> = {
   socket: (args, { ends }) => {
@@ -269,10 +283,44 @@ const PLANNERS: Readonly<Record<string, Planner>> = {
     const wait = plain('poll', args, [fds.address, 2, timeout], [fds, events])
     return { ...wait, blocks: true, follow: ['epoll_wait', call], outputs }
   },
-  pipe: (args) => {
-    const pair = memory(8)
-    const outputs = (): readonly Value[] => [[pair.bytes.readInt32LE(0), pair.bytes.readInt32LE(4)]]
-    return { ...plain('pipe', args, [pair.address], [pair]), opens: true, outputs }
+  pipe: makePipe('pipe'),
+  pipe2: makePipe('pipe2'),
+  epoll_create1: (args) => ({ ...plain('epoll_create1', args, [numberOf(args[0])]), opens: true }),
+  // A file of the script's own lives in memory: nothing of this machine is read or written.
+  open: (args) => {
+    const path = typeof args[0] === 'string' ? args[0] : ''
+    const isDevice = path === '/dev/zero' || path === '/dev/null'
+    const text = cString(isDevice ? path : 'packetdrill')
+    if (isDevice) return { ...plain('open', args, [text.address, numberOf(args[1]), 0], [text]), opens: true }
+    return { ...plain('memfd_create', args, [text.address, 0], [text]), opens: true }
+  },
+  lseek: (args) =>
+    plain(
+      'lseek',
+      args,
+      args.map((one) => numberOf(one)),
+    ),
+  ftruncate: (args) =>
+    plain(
+      'ftruncate',
+      args,
+      args.map((one) => numberOf(one)),
+    ),
+  sendfile: (args) => {
+    const offset = memory(8)
+    const hasOffset = Array.isArray(args[2])
+    offset.bytes.writeBigInt64LE(BigInt(numberOf(args[2])), 0)
+    const numbers = [numberOf(args[0]), numberOf(args[1]), hasOffset ? offset.address : 0, numberOf(args[3])]
+    const outputs = (): readonly Value[] =>
+      hasOffset ? [args[0], args[1], [Number(offset.bytes.readBigInt64LE(0))], args[3]] : args
+    return { ...plain('sendfile', args, numbers, [offset]), blocks: mayWait(numbers[0]), outputs }
+  },
+  ppoll: (args, context) => {
+    const limit = args[2]
+    const isTimed = typeof limit === 'object' && limit !== null && !Array.isArray(limit)
+    const fields = (isTimed ? limit : {}) as Readonly<Record<string, Value>>
+    const ms = isTimed ? numberOf(fields.tv_sec) * 1000 + Math.ceil(numberOf(fields.tv_nsec) / 1e6) : -1
+    return PLANNERS.poll([args[0], args[1], ms], context)
   },
   splice: (args) => {
     const numbers = [numberOf(args[0]), 0, numberOf(args[2]), 0, numberOf(args[4]), numberOf(args[5])]

@@ -49,6 +49,7 @@ export function message(
   family: 4 | 6,
   remote: string,
   keep: Memory[],
+  epochUs = 0,
 ): Message {
   const fields: Fields = isFields(value) ? value : {}
   const header = memory(MSGHDR_BYTES)
@@ -75,7 +76,7 @@ export function message(
   bytes.writeInt32LE(numberOf(field(fields, 'msg_flags')), 48)
   const read = (): Value => {
     const result: Record<string, Value> = { ...fields, msg_flags: bytes.readInt32LE(48) }
-    result.msg_control = readControl(control.bytes.subarray(0, Number(bytes.readBigUInt64LE(40))))
+    result.msg_control = readControl(control.bytes.subarray(0, Number(bytes.readBigUInt64LE(40))), epochUs)
     if (nameRoom !== null && bytes.readUInt32LE(8) > 0) result.msg_name = readSockaddr(nameRoom.bytes)
     return result
   }
@@ -94,7 +95,7 @@ function writeControl(value: Value | undefined): Memory {
   return made
 }
 
-function readControl(bytes: Buffer): Value[] {
+function readControl(bytes: Buffer, epochUs: number): Value[] {
   const list: Value[] = []
   let at = 0
   while (at + CMSG_HEADER_BYTES <= bytes.length) {
@@ -102,16 +103,17 @@ function readControl(bytes: Buffer): Value[] {
     if (length < CMSG_HEADER_BYTES || at + length > bytes.length) break
     const level = bytes.readInt32LE(at + 8)
     const type = bytes.readInt32LE(at + 12)
-    const data = controlData(level, type, bytes.subarray(at + CMSG_HEADER_BYTES, at + length))
+    const data = controlData(level, type, bytes.subarray(at + CMSG_HEADER_BYTES, at + length), epochUs)
     list.push({ cmsg_level: level, cmsg_type: type, cmsg_data: data })
     at += (length + 7) & ~7
   }
   return list
 }
 
-function controlData(level: number, type: number, data: Buffer): Value {
+function controlData(level: number, type: number, data: Buffer, epochUs: number): Value {
   if (level === SOL_SOCKET && SCM_TIMESTAMPING.includes(type) && data.length >= 16) {
-    return { scm_sec: Number(data.readBigInt64LE(0)), scm_nsec: Number(data.readBigInt64LE(8)) }
+    const us = Number(data.readBigInt64LE(0)) * 1e6 + Math.round(Number(data.readBigInt64LE(8)) / 1000) - epochUs
+    return { scm_sec: Math.floor(us / 1e6), scm_nsec: (((us % 1e6) + 1e6) % 1e6) * 1000 }
   }
   if (IP_RECVERR.includes(`${level}:${type}`) && data.length >= 16) {
     const [ee_origin, ee_type, ee_code] = data.subarray(4)

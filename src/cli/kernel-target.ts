@@ -56,6 +56,7 @@ export class KernelTarget implements Target {
   readonly #network: KernelNetwork
   readonly #isPunctual: boolean
   readonly #startUs = clockUs()
+  readonly #epochUs = (performance.timeOrigin + performance.now()) * 1000
   readonly #wakeFd: number
   readonly #fds = new Set<number>()
   readonly #running = new Set<Running>()
@@ -100,7 +101,7 @@ export class KernelTarget implements Target {
   }
 
   start(name: string, args: readonly Value[]): Call {
-    const plan = planCall(name, args, { ends: this.#ends, wakeFd: this.#wakeFd })
+    const plan = planCall(name, args, { ends: this.#ends, wakeFd: this.#wakeFd, epochUs: this.#epochUs })
     const call = new KernelCall()
     if (name === 'close') this.#fds.delete(numberOf(args[0]))
     if (!plan.blocks) {
@@ -194,7 +195,7 @@ export class KernelTarget implements Target {
     call.outcome = { value, errno: errorName(errno), outputs }
     call.endedAt = at
     if (plan.opens !== true || value < 0) return
-    const made = plan.name === 'pipe' ? (outputs[0] as readonly number[]) : [value]
+    const made = plan.name === 'pipe' || plan.name === 'pipe2' ? (outputs[0] as readonly number[]) : [value]
     for (const fd of made) this.#fds.add(fd)
   }
 

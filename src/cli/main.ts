@@ -9,7 +9,9 @@ import { EXIT } from './errors.ts'
 import { fetchCommand } from './fetch.ts'
 import { ipCommand } from './ip.ts'
 import { iperf3Command } from './iperf3.ts'
+import { labCommand } from './lab.ts'
 import { reportError } from './lifecycle.ts'
+import { loadCommand } from './load.ts'
 import { nstatCommand } from './nstat.ts'
 import { packetdrillCommand } from './packetdrill.ts'
 import { pingCommand } from './ping.ts'
@@ -28,8 +30,10 @@ Examples:
   sudo tunstack traceroute 10.78.0.2
   sudo tunstack dig www.example.com @10.77.0.1
   sudo tunstack dhcp --tun tap0                       an address for a host of ours on a TAP device
+  sudo tunstack load -c 50 -z 10s http://10.77.0.1/   how long the answers of a server take
   sudo tunstack iperf3 -s                             then: iperf3 -c 10.77.0.2
   sudo tunstack ss -tin                               sockets of a running serve; ip addr, nstat: what else it has
+  tunstack lab slow-start --report slow-start.html    an experiment in virtual time; needs no privileges
   tunstack packetdrill tests/                         scripts in virtual time; needs no privileges
   unshare -Urn tunstack ping 10.77.0.1                without sudo, where /dev/net/tun may be opened
 
@@ -58,10 +62,12 @@ export function program(): Command {
     digCommand(),
     dhcpCommand(),
     iperf3Command(),
+    loadCommand(),
     packetdrillCommand(),
     ssCommand(),
     ipCommand(),
     nstatCommand(),
+    labCommand(),
   ])
     root.addCommand(command)
   for (const command of [root, ...root.commands]) {

@@ -5,7 +5,7 @@
 
 import { type Command, Option } from 'commander'
 import type { Scheduler } from '../base/time.ts'
-import { EthernetDevice, formatEthernetEvent, formatMac, type Mac, parseMac } from '../ethernet/index.ts'
+import { EthernetDevice, formatEthernetEvent, formatMac, type Mac, NO_MAC, parseMac } from '../ethernet/index.ts'
 import { IpAddress } from '../ip/address.ts'
 import { capture, type PacketObserver } from '../link/capture.ts'
 import type { TunDevice } from '../link/tun.ts'
@@ -78,6 +78,15 @@ export function joinHost(
   info: (line: string) => void,
 ): void {
   ethernet.attach(host.stack.ip)
+  host.stack.neighbours = {
+    neighbours: () =>
+      ethernet.neighbours.map(({ address, mac, state, isRouter }) => ({
+        address,
+        linkAddress: mac === NO_MAC ? null : formatMac(mac),
+        state,
+        isRouter,
+      })),
+  }
   for (const gateway of settings.ethernet?.gateways ?? []) {
     const destination = gateway.family === 4 ? new IpAddress(0, 0, 0xffff, 0) : new IpAddress()
     host.stack.ip.routes.add({ destination, prefixLength: 0, gateway })

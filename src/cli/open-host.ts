@@ -12,7 +12,7 @@ import { capture, type PacketObserver } from '../link/capture.ts'
 import type { PacketDevice } from '../link/device.ts'
 import { type ImpairedDevice, impair } from '../link/impair.ts'
 import type { Impairment } from '../link/impairment.ts'
-import type { TunDevice } from '../link/tun.ts'
+import type { OpenedTun, TunDevice, TunOptions } from '../link/tun.ts'
 import { createHost, type Host, realTime, systemRandom } from '../net/index.ts'
 import { eventLine } from '../trace/event-line.ts'
 import { formatCidr } from './addresses.ts'
@@ -25,6 +25,7 @@ import type { Lifecycle } from './lifecycle.ts'
 import { ethernetOn, joinHost } from './open-ethernet.ts'
 import type { HostSettings } from './options.ts'
 import { printError } from './print.ts'
+import { threadData } from './threads.ts'
 import { TracePrinter } from './trace-printer.ts'
 
 /** How long connections have to end in order when a command ends, in milliseconds. */
@@ -152,20 +153,31 @@ async function openControl(
 
 async function openDevice(settings: HostSettings): Promise<TunDevice> {
   // Loaded here, so that `--help` does not load native code.
-  const { openTun } = await import('../link/tun.ts')
+  const { openTun, tunQueue } = await import('../link/tun.ts')
   const { openTap } = await import('../link/tun-tap.ts')
-  const { tun, peers, mtu, txQueueLength, offload, ethernet } = settings
-  const options = {
-    name: tun,
-    addresses: peers.map(formatCidr),
-    mtu,
-    ...(txQueueLength === null ? {} : { txQueueLength }),
-  }
+  const thread = threadData()
+  if (thread !== null) return tunQueue(thread.queue)
+  const options = tunOptions(settings)
   try {
-    return ethernet === null ? openTun({ ...options, offload }) : openTap(options)
+    return settings.ethernet === null ? openTun(options) : openTap(options)
   } catch (error) {
-    throw deviceError(error, tun)
+    throw deviceError(error, settings.tun)
   }
+}
+
+/** Opens the interface with a queue for each of `count` threads. @throws {CliError} as openHost */
+export async function openQueues(settings: HostSettings, count: number): Promise<OpenedTun[]> {
+  const { openTunQueues } = await import('../link/tun.ts')
+  try {
+    return openTunQueues(tunOptions(settings), count)
+  } catch (error) {
+    throw deviceError(error, settings.tun)
+  }
+}
+
+function tunOptions({ tun, peers, mtu, txQueueLength, offload }: HostSettings): TunOptions {
+  const queue = txQueueLength === null ? {} : { txQueueLength }
+  return { name: tun, addresses: peers.map(formatCidr), mtu, offload, ...queue }
 }
 
 const NO_PERMISSION: ReadonlySet<string> = new Set(['EPERM', 'EACCES', 'ENOENT', 'ENODEV', 'ENOSYS', 'ENXIO', 'EROFS'])

@@ -3,8 +3,8 @@
 // Exit status: 0 all passed, 1 some failed, 2 a script could not be read, or the command line.
 
 import { readdirSync, readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
-import { Command } from 'commander'
+import { dirname, join } from 'node:path'
+import { Command, Option } from 'commander'
 import type { RunOptions } from '../packetdrill/index.ts'
 import {
   formatFailure,
@@ -47,6 +47,12 @@ Nothing in backticks is executed: settings of net.ipv4.tcp_* and net.inet.tcp.* 
 --kernel runs the scripts against this machine's Linux kernel instead, in real time: each in a network namespace of its own, with a TUN
 device whose other end the script is. Nothing outside is touched. It needs root, or a kernel that lets users have namespaces.
 
+--record judges nothing: it prints the script with what has really happened in the place of what was to happen, so that a draft of inputs
+and calls becomes a script; with --kernel, Linux's answers. --record-windows writes the windows of packets too.
+
+The options of packetdrill itself are taken too (--ip_version=ipv6, --mtu=1500, --local_ip=..., --remote_ip=..., --bind_port=...,
+--tcp_ts_tick_usecs=..., --dry_run and so on) and stand above those that a script begins with.
+
 --mutate asks how much the scripts notice: each script that passes is run again with one thing wrong at a time (a sequence number,
 a flag, a result, a line left out), and must fail. Printed are the share that does and the mutants that do not.
 
@@ -62,7 +68,8 @@ Exit status: 0 all passed, 1 some failed, 2 a script could not be read, 77 no na
 /** How far times may be off against the kernel, whose timers go by ticks of up to 10 ms. */
 const KERNEL_TOLERANCE_US = 25_000
 
-interface Flags {
+/** Options of the command line, as commander has them. */
+export interface Flags {
   readonly kernel?: boolean
   readonly semantic?: boolean
   readonly json?: boolean
@@ -72,11 +79,56 @@ interface Flags {
   readonly verbose?: boolean
   readonly stopOnFailure?: boolean
   readonly jobs?: number
+  readonly record?: boolean
+  readonly recordWindows?: boolean
+  readonly dry_run?: boolean
+  readonly gso?: boolean
+  readonly [original: string]: unknown
 }
+
+/** Options of the original with a value that a script may have too: given here they stand above it. */
+const ORIGINAL = [
+  'ip_version',
+  'local_ip',
+  'remote_ip',
+  'netmask_ip',
+  'gateway_ip',
+  'mtu',
+  'mss',
+  'bind_port',
+  'connect_port',
+  'tolerance_percent',
+  'tcp_ts_tick_usecs',
+  'speed',
+  'init_scripts',
+  'non_fatal',
+  'code_command',
+  'code_format',
+  'code_sockopt',
+  'so_filename',
+  'so_flags',
+  'wire_client_dev',
+  'wire_server_dev',
+  'wire_server_ip',
+  'wire_server_port',
+  'udp_encaps',
+  'tun_dev',
+  'remote_prefix',
+  'tos',
+] as const
+const ORIGINAL_FLAGS = [
+  'send_omit_free',
+  'strict_segments',
+  'persistent_tun_dev',
+  'debug',
+  'is_anyip',
+  'wire_client',
+  'wire_server',
+] as const
 
 /** The command `packetdrill`. */
 export function packetdrillCommand(): Command {
-  return new Command('packetdrill')
+  const command = new Command('packetdrill')
     .summary('run packetdrill scripts against this stack')
     .description('Runs packetdrill scripts (.pkt) against this stack, in virtual time.')
     .argument('<file...>', 'scripts, or folders of them')
@@ -90,6 +142,12 @@ export function packetdrillCommand(): Command {
         parseWhole(text, 0, 2 ** 31),
       ),
     )
+    .option('--record', 'print the scripts with what happens in the place of what was to happen')
+    .option('--record-windows', 'the same, with the windows of packets')
+    .addOption(
+      new Option('--gso', 'with --kernel: TCP makes super-segments, which are cut up before the device').hideHelp(),
+    )
+    .option('--dry_run', 'read the scripts, and run none')
     .option('-v, --verbose', 'print what happens in each script, and what is ignored')
     .option('--stop-on-failure', 'end with the first script that fails')
     .addOption(valueOption('--jobs <n>', 'scripts under way at a time', (text) => parseWhole(text, 1, 1024)).default(1))
@@ -97,6 +155,18 @@ export function packetdrillCommand(): Command {
     .action(async (paths: readonly string[], flags: Flags) => {
       await runCommand((life) => packetdrill(paths, flags, life))
     })
+  for (const name of ORIGINAL) command.addOption(new Option(`--${name} <value>`).hideHelp())
+  for (const name of ORIGINAL_FLAGS) command.addOption(new Option(`--${name} [value]`).hideHelp())
+  return command
+}
+
+/** What of the original's options was given. */
+function overridesOf(flags: Flags): Record<string, string> {
+  const given = ORIGINAL.flatMap((name) => {
+    const value = flags[name]
+    return typeof value === 'string' ? [[name, value] as const] : []
+  })
+  return Object.fromEntries(given)
 }
 
 function parseDefinition(text: string): readonly [string, string] {
@@ -120,7 +190,15 @@ function findScripts(paths: readonly string[]): string[] {
   })
 }
 
-async function packetdrill(paths: readonly string[], flags: Flags, life: Lifecycle): Promise<number> {
+/**
+ * What the command does: returns the exit status.
+ * @throws {CliError} for what cannot be found, and options that do not go together
+ */
+export async function packetdrill(
+  paths: readonly string[],
+  flags: Flags,
+  life: Pick<Lifecycle, 'stop'>,
+): Promise<number> {
   const files = findScripts(paths)
   if (files.length === 0) throw usageError('no script (.pkt) was found', 'name scripts, or folders of them')
   const definitions = Object.fromEntries(flags.define ?? [])
@@ -129,8 +207,16 @@ async function packetdrill(paths: readonly string[], flags: Flags, life: Lifecyc
   if (isKernel && !isInsideNamespace()) return inNamespace()
   watchLifeline(() => process.exit(EXIT.failure))
   const toleranceUs = flags.tolerance_usecs ?? (isKernel ? KERNEL_TOLERANCE_US : undefined)
-  const options: RunOptions = { semantic: flags.semantic === true, toleranceUs }
-  const make: MakeTarget = isKernel ? (ends) => KernelTarget.open(ends, { isSegmentWise: true }) : ourStack
+  const options: RunOptions = {
+    semantic: flags.semantic === true,
+    toleranceUs,
+    overrides: overridesOf(flags),
+    ...(flags.recordWindows === true ? { record: 'windows' } : flags.record === true ? { record: 'plain' } : {}),
+  }
+  if (flags.dry_run === true) return dryRun(files, definitions)
+  const make: MakeTarget = isKernel
+    ? (ends) => KernelTarget.open(ends, { isSegmentWise: flags.gso !== true })
+    : ourStack
   const startMs = performance.now()
   if (flags.mutate === true) return mutate(files, definitions, options, flags, life)
   const count = { passed: 0, failed: 0, unreadable: 0 }
@@ -139,14 +225,38 @@ async function packetdrill(paths: readonly string[], flags: Flags, life: Lifecyc
     while (next < files.length && !life.stop.aborted) {
       const result = await runFile(files[next++], definitions, make, options)
       count[result.unreadable ? 'unreadable' : result.ok ? 'passed' : 'failed']++
+      if (result.recorded !== '') print(result.recorded)
       tell(result, flags)
       if (!result.ok && flags.stopOnFailure === true) return
       await new Promise<void>((resolve) => setImmediate(resolve)) // signals
     }
   }
   await Promise.all(Array.from({ length: flags.jobs ?? 1 }, worker))
-  if (flags.json !== true) print(summary(count, performance.now() - startMs))
+  if (flags.json !== true && options.record === undefined) print(summary(count, performance.now() - startMs))
   return count.unreadable > 0 ? EXIT.usage : count.failed > 0 ? EXIT.failure : EXIT.ok
+}
+
+/** Reads the scripts; all their mistakes are printed. */
+function dryRun(files: readonly string[], definitions: Readonly<Record<string, string>>): number {
+  let unreadable = 0
+  for (const file of files) {
+    const { complaints } = parseScript(readFileSync(file, 'utf8'), file, definitions)
+    if (complaints.length > 0) unreadable++
+    for (const { line, column, message } of complaints) print(`${file}:${line}:${column}: error ${message}`)
+  }
+  return unreadable > 0 ? EXIT.usage : EXIT.ok
+}
+
+/** A file that a script's commands name, beside the script or from where we are: read, and never executed. Null when there is none. */
+function readBeside(file: string, name: string): string | null {
+  for (const path of [join(dirname(file), name), name]) {
+    try {
+      return readFileSync(path, 'utf8')
+    } catch {
+      // the next place
+    }
+  }
+  return null
 }
 
 const ourStack: MakeTarget = (ends) => new StackTarget(ends)
@@ -174,7 +284,7 @@ async function mutate(
   definitions: Readonly<Record<string, string>>,
   options: RunOptions,
   flags: Flags,
-  life: Lifecycle,
+  life: Pick<Lifecycle, 'stop'>,
 ): Promise<number> {
   let all = 0
   let noticed = 0
@@ -220,8 +330,15 @@ async function runFile(
   make: MakeTarget,
   options: RunOptions,
 ): Promise<ScriptResult> {
-  const { script, complaints } = parseScript(readFileSync(file, 'utf8'), file, definitions)
-  if (complaints.length === 0) return runScript(script, make, options)
+  const { script, complaints } = parseScript(
+    readFileSync(file, 'utf8'),
+    file,
+    definitions,
+    options.overrides?.ip_version,
+  )
+  if (complaints.length === 0) {
+    return runScript(script, make, { ...options, readFile: (name) => readBeside(file, name) })
+  }
   const texts = complaints.map(({ line, column, message }) => `${file}:${line}:${column}: error ${message}`)
   return {
     file,
@@ -233,6 +350,7 @@ async function runFile(
     events: [],
     warnings: [],
     unreadable: true,
+    recorded: '',
   }
 }
 

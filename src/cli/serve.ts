@@ -6,16 +6,17 @@ import { Command, Option } from 'commander'
 import { fileHandler, type Handler, HttpServer } from '../http/index.ts'
 import type { ImpairedDevice } from '../link/impair.ts'
 import type { ImpairmentCounters } from '../link/impairment.ts'
-import type { TunServer, TunSocket } from '../net/index.ts'
+import { nodeCodings, type TunServer, type TunSocket } from '../net/index.ts'
 import { AccessLog, accessJson, accessLine } from './access-log.ts'
-import { CliError, codeOf, messageOf } from './errors.ts'
+import { CliError, codeOf, messageOf, usageError } from './errors.ts'
 import { FsSource } from './fs-source.ts'
 import { type Lifecycle, runCommand } from './lifecycle.ts'
-import { type OpenedHost, openHost } from './open-host.ts'
+import { type OpenedHost, openHost, openQueues } from './open-host.ts'
 import { addHostOptions, type HostSettings, hostSettings, type RawOptions } from './options.ts'
 import { print, printError } from './print.ts'
 import { parseWhole, settingsHelp, valueOption } from './read-options.ts'
 import { countersText, nonZero } from './tcp-counters.ts'
+import { runInThreads, threadData } from './threads.ts'
 import { UPLOAD_PATH, withUploads } from './upload.ts'
 import { packageVersion } from './version.ts'
 
@@ -44,6 +45,11 @@ export function serveCommand(): Command {
     .option('--no-index', 'no file stands for its folder')
     .option('--no-listing', '404 instead of a listing of a folder')
     .option('--upload', `take POST and PUT at ${UPLOAD_PATH}; the body is counted, hashed and thrown away`)
+  command.addOption(
+    valueOption('--workers <number>', 'threads, each with a stack of its own on one queue of the interface', (text) =>
+      parseWhole(text, 1, 64),
+    ).default(1),
+  )
   addHostOptions(command)
   command.addHelpText('after', () => `\n${settingsHelp()}\n${EXAMPLES}`)
   return command.action(async (folder: string, raw: RawOptions) => {
@@ -54,7 +60,11 @@ export function serveCommand(): Command {
       listing: raw.listing !== false,
       upload: raw.upload === true,
     }
-    await runCommand((life) => serve(folder, settings, life), { normalSignals: ['SIGINT', 'SIGTERM'] })
+    const workers = threadData() === null ? (raw.workers as number) : 1
+    if (workers > 1) checkWorkers(settings.host)
+    const body = (life: Lifecycle): Promise<number> =>
+      workers > 1 ? serveInThreads(workers, settings, life) : serve(folder, settings, life)
+    await runCommand(body, { normalSignals: ['SIGINT', 'SIGTERM'] })
   })
 }
 
@@ -66,6 +76,16 @@ Examples:
 
 The access log goes to stdout, everything else to stderr. A line has the size of the answer's body and the time from the request to the
 acknowledgement of the answer's last byte by the client. SIGINT (Ctrl-C) and SIGTERM end the server with status 0.`
+
+/** What sees every packet cannot be in several threads. */
+function checkWorkers({ pcap, events, trace }: HostSettings): void {
+  if (pcap === null && events === null && !trace) return
+  throw usageError('--workers goes with none of --pcap, --events and --trace', 'each worker sees its own packets only')
+}
+
+async function serveInThreads(count: number, settings: ServeSettings, life: Lifecycle): Promise<number> {
+  return runInThreads(await openQueues(settings.host, count), life)
+}
 
 async function serve(folder: string, settings: ServeSettings, life: Lifecycle): Promise<number> {
   const source = new FsSource(folder)
@@ -101,6 +121,7 @@ function makeServer(source: FsSource, settings: ServeSettings, { scheduler }: Op
     scheduler,
     serverName: `tunstack/${packageVersion()}`,
     wallClock: Date.now,
+    codings: nodeCodings(),
     onError: (error, request) => {
       // A malformed request is the log's business, a failing disk is ours.
       if (request !== null)
@@ -141,6 +162,8 @@ async function listen(
 
 function announce(source: FsSource, settings: ServeSettings, { device, host }: OpenedHost): void {
   const { json, quiet, peers } = settings.host
+  const thread = threadData()
+  if (thread !== null && thread.index > 0) return // the first one says it for all
   const urls = host.addresses.map((address) => urlOf(address, settings.port))
   const offload = device.offload.superSegmentBytes > 0 && settings.host.impairment === null
   if (json) {
@@ -154,6 +177,7 @@ function announce(source: FsSource, settings: ServeSettings, { device, host }: O
   printError(
     `    via ${device.name}, MTU ${host.stack.ip.mtu}, ${offload ? 'segmentation and checksum offload' : 'no offload'}`,
   )
+  if (thread !== null) printError(`     in ${thread.count} workers`)
   printError(`    try curl ${urls[0]}`)
   if (settings.upload) printError(`     or curl -T FILE ${urls[0].slice(0, -1)}${UPLOAD_PATH}`)
   printError('Ctrl-C ends it')

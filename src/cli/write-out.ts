@@ -22,13 +22,18 @@ export interface TransferRecord {
   sizeHeader: number
   sizeRequest: number
   connects: number
+  /** The number of the connection used last, from 0; -1 for none. */
+  connectionId: number
   redirects: number
+  retries: number
+  usedProxy: boolean
   localAddress: string
   localPort: number
   remoteAddress: string
   remotePort: number
   nameLookupUs: Micros
   connectUs: Micros
+  secureUs: Micros
   preTransferUs: Micros
   startTransferUs: Micros
   redirectUs: Micros
@@ -58,13 +63,17 @@ export function transferRecord(url: string, method: string, index: number): Tran
     sizeHeader: 0,
     sizeRequest: 0,
     connects: 0,
+    connectionId: -1,
     redirects: 0,
+    retries: 0,
+    usedProxy: false,
     localAddress: '',
     localPort: 0,
     remoteAddress: '',
     remotePort: 0,
     nameLookupUs: 0,
     connectUs: 0,
+    secureUs: 0,
     preTransferUs: 0,
     startTransferUs: 0,
     redirectUs: 0,
@@ -82,8 +91,9 @@ type Variable = (record: TransferRecord) => number | string | null
 const seconds = (us: Micros): number => Math.round(us) / 1e6
 const speed = (bytes: number, us: Micros): number => (us > 0 ? Math.round((bytes * 1e6) / us) : 0)
 
-/** The variables by curl's names. Those of TLS, FTP and proxies are not there: nothing here could give them a value. */
+/** The variables by curl's names, as far as anything here can give them a value. */
 const VARIABLES: Readonly<Record<string, Variable>> = {
+  conn_id: (r) => r.connectionId,
   content_type: (r) => r.contentType,
   errormsg: (r) => r.errorMessage,
   exitcode: (r) => r.exitCode,
@@ -95,19 +105,21 @@ const VARIABLES: Readonly<Record<string, Variable>> = {
   method: (r) => r.method,
   num_connects: (r) => r.connects,
   num_headers: (r) => r.headers.length,
+  num_retries: (r) => r.retries,
   num_redirects: (r) => r.redirects,
+  proxy_used: (r) => (r.usedProxy ? 1 : 0),
   redirect_url: (r) => r.redirectUrl,
   remote_ip: (r) => r.remoteAddress,
   remote_port: (r) => r.remotePort,
   response_code: (r) => r.status,
-  scheme: () => 'HTTP',
+  scheme: (r) => (/^https:/i.test(r.urlEffective) ? 'HTTPS' : 'HTTP'),
   size_download: (r) => r.sizeDownload,
   size_header: (r) => r.sizeHeader,
   size_request: (r) => r.sizeRequest,
   size_upload: (r) => r.sizeUpload,
   speed_download: (r) => speed(r.sizeDownload, r.totalUs),
   speed_upload: (r) => speed(r.sizeUpload, r.totalUs),
-  time_appconnect: () => 0,
+  time_appconnect: (r) => seconds(r.secureUs),
   time_connect: (r) => seconds(r.connectUs),
   time_namelookup: (r) => seconds(r.nameLookupUs),
   time_pretransfer: (r) => seconds(r.preTransferUs),

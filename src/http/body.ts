@@ -36,9 +36,23 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
   #taken = false
   #discarding = false
   #waiter: Waiter | null = null
+  #over: { promise: Promise<void>; resolve: () => void } | null = null
 
   constructor(hooks: BodyHooks) {
     this.#hooks = hooks
+  }
+
+  /** Resolves when it has ended or failed; never rejects. */
+  get over(): Promise<void> {
+    if (this.#over === null) {
+      let resolve = (): void => undefined
+      const promise = new Promise<void>((done) => {
+        resolve = done
+      })
+      this.#over = { promise, resolve }
+      if (this.finished) resolve()
+    }
+    return this.#over.promise
   }
 
   /** Bytes that wait for the consumer. */
@@ -84,6 +98,7 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
   finish(): void {
     if (this.finished) return
     this.#done = true
+    this.#over?.resolve()
     this.#waiter?.resolve({ done: true, value: undefined })
     this.#waiter = null
   }
@@ -92,6 +107,7 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
   fail(error: Error): void {
     if (this.finished) return
     this.#error = error
+    this.#over?.resolve()
     this.#waiter?.reject(error)
     this.#waiter = null
   }

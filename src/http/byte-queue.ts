@@ -13,6 +13,8 @@ export class ByteQueue {
   bytes: Uint8Array = EMPTY
   start = 0
   end = 0
+  /** Where the next line begins, once `findLine` has found the end of the first. */
+  next = 0
   /** Whether `bytes` was allocated here and may be written behind `end`. */
   #owned = false
   /** First index in which no LF has been looked for. */
@@ -54,6 +56,11 @@ export class ByteQueue {
     return this.bytes.subarray(from, this.start)
   }
 
+  /** Drops the first line, whose end `findLine` has found. */
+  skipLine(): void {
+    this.skip(this.next - this.start)
+  }
+
   /** Drops `count` bytes from the front. */
   skip(count: number): void {
     this.start += count
@@ -63,9 +70,11 @@ export class ByteQueue {
   /**
    * Looks for the end of the first line. The result for a given stream does not depend on how it was cut.
    * @param limit longest line in bytes, without its CRLF
-   * @returns the index of the CR of its CRLF, or `'need-data'`, `'too-long'`, `'bare-lf'`
+   * @param bareLf whether LF alone ends a line, too
+   * @returns the index behind its last byte (`next` is then where the next line begins), or `'need-data'`, `'too-long'`,
+   *   `'bare-lf'`
    */
-  findLine(limit: number): number | 'need-data' | 'too-long' | 'bare-lf' {
+  findLine(limit: number, bareLf = false): number | 'need-data' | 'too-long' | 'bare-lf' {
     const at = this.#scanned < this.end ? this.bytes.subarray(0, this.end).indexOf(LF, this.#scanned) : -1
     if (at === -1) {
       this.#scanned = this.end
@@ -74,6 +83,8 @@ export class ByteQueue {
     this.#scanned = at
     const terminated = at > this.start && this.bytes[at - 1] === CR
     if (at - this.start - (terminated ? 1 : 0) > limit) return 'too-long'
-    return terminated ? at - 1 : 'bare-lf'
+    this.next = at + 1
+    if (terminated) return at - 1
+    return bareLf ? at : 'bare-lf'
   }
 }

@@ -1,23 +1,28 @@
-// One client connection: requests go out one after another on the same stream, answers come back, until it closes.
-// Owns: the queue, sending bodies with back-pressure, Expect: 100-continue, time limits, what a lost connection means.
-// Does not own: opening streams, choosing or keeping connections, retries (client.ts), message rules (connection.ts).
-// Read first: RFC 9112 §9.3 (persistence), §9.3.1 (retries), §9.5 (failures), §8 (incomplete messages).
+// One client connection: requests go out on one stream and are answered in their order, until it closes.
+// Owns: the queue, what is pipelined, sending bodies with back-pressure, time limits, what a lost connection means.
+// Does not own: opening streams, keeping connections, retries (pool.ts), message rules (connection.ts), what may be pipelined
+// (pipeline-rules.ts).
+// Read first: RFC 9112 §9.3 (persistence), §9.3.1 (retries), §9.3.2 (pipelining), §9.5 (failures), §8 (incomplete messages).
 import type { Micros, Scheduler } from '../base/time.ts'
-import { BODY_HIGH_WATER_BYTES, toBytes } from './body.ts'
-import { ClientResponse, type ConnectionRequest, prepareRequest } from './client-message.ts'
+import { BODY_HIGH_WATER_BYTES } from './body.ts'
+import { listen, noteFirstByte, takeEvent } from './client-exchange.ts'
+import { type ClientResponse, type ConnectionRequest, prepareRequest } from './client-message.ts'
 import {
   CLIENT_TIMEOUTS,
   type ClientConnectionOptions,
   type ClientTimeouts,
-  continued,
+  checkDepth,
   type Job,
   makeJob,
 } from './client-options.ts'
+import { JobQueue } from './client-queue.ts'
+import { RequestSender } from './client-sender.ts'
 import { HttpConnection } from './connection.ts'
 import { HttpError, type HttpErrorCode, ProtocolError } from './errors.ts'
-import { dataEvent, endEvent, type HttpEvent } from './events.ts'
+import type { HttpEvent } from './events.ts'
 import { checkTimeouts } from './limits.ts'
 import { Output } from './output.ts'
+import { mayFollow } from './pipeline-rules.ts'
 import type { ByteStream } from './stream.ts'
 import { KindTimer } from './timer.ts'
 
@@ -26,71 +31,98 @@ const DRAIN_BYTES = 65_536
 
 type TimerKind = 'response' | 'idle' | 'linger'
 
-/** Sends requests on one stream, one after another. */
+/** Sends requests on one stream; their answers come in the same order. */
 export class HttpClientConnection {
-  /** Resolves when the stream has closed, for whatever reason; never rejects. */
+  /** Resolves when the stream has closed or speaks another protocol, for whatever reason; never rejects. */
   readonly closed: Promise<void>
   readonly #stream: ByteStream
   readonly #scheduler: Scheduler
-  readonly #host: string | null
+  readonly #options: ClientConnectionOptions
   readonly #timeouts: ClientTimeouts
+  readonly #depth: number
   readonly #http: HttpConnection
   readonly #output: Output
-  readonly #onIdle: (last: ClientResponse) => void
   readonly #timer: KindTimer<TimerKind>
-  readonly #queue: Job[] = []
-  #job: Job | null = null
+  readonly #sender: RequestSender
+  readonly #jobs = new JobQueue()
+  readonly #unlisten: () => void
   #phase: 'open' | 'closing' | 'closed' = 'open'
-  #requests = 0
+  #answers = 0
+  /** Whether the last answer showed an HTTP/1.1 server that stays. */
+  #proven = false
   #paused = false
   #pumping = false
+  #isClosing = false
   #failure: Error | null = null
   #resolveClosed!: () => void
 
   /**
    * @param stream an open (or opening) connection; belongs to this object from now on
-   * @throws {RangeError} for a limit or timeout out of range
+   * @throws {RangeError} for a limit, timeout or depth out of range
    */
   constructor(stream: ByteStream, options: ClientConnectionOptions) {
     this.#stream = stream
     this.#scheduler = options.scheduler
-    this.#host = options.host ?? null
-    this.#onIdle = options.onIdle ?? (() => undefined)
+    this.#options = options
     this.#timeouts = checkTimeouts({ ...CLIENT_TIMEOUTS, ...options.timeouts })
+    this.#depth = checkDepth(options.pipelineDepth)
     this.#timer = new KindTimer(options.scheduler, (kind) => this.#timedOut(kind))
     this.#http = new HttpConnection({ role: 'client', limits: options.limits })
     this.#output = new Output(stream, options.scheduler, this.#timeouts.writeUs, () =>
       this.#lose('ETIMEDOUT', 'the server takes nothing of the request'),
     )
+    this.#sender = new RequestSender(this.#http, this.#output, options.scheduler)
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve
     })
+    // Stays: a stream that is handed on must not end the program before its next owner listens.
     stream.on('error', (error) => {
       this.#failure ??= error
     })
-    stream.on('close', () => this.#closed())
-    stream.on('end', () => this.#input(null))
-    stream.on('data', (chunk) => this.#input(chunk))
+    this.#unlisten = listen(
+      stream,
+      (chunk) => this.#input(chunk),
+      () => this.#closed(),
+    )
     stream.resume()
   }
 
   /** Whether another request may be sent: nothing has ended or failed, and no answer has asked to close. */
   get reusable(): boolean {
-    return this.#phase === 'open' && this.#http.keepAlive && !this.#http.peerEnded && !this.#stream.destroyed
+    const isOpen = this.#phase === 'open' && !this.#isClosing
+    return isOpen && this.#http.keepAlive && !this.#http.peerEnded && !this.#stream.destroyed
   }
 
   /** Whether a request is being answered or waits. */
   get busy(): boolean {
-    return this.#job !== null || this.#queue.length > 0
+    return this.#jobs.busy
   }
 
   /** Requests sent so far. */
   get requests(): number {
-    return this.#requests
+    return this.#sender.requests
+  }
+
+  /** Answers received whole so far. */
+  get answers(): number {
+    return this.#answers
+  }
+
+  /** Requests that were given to this connection and are not answered in full, sent or not. */
+  get outstanding(): number {
+    return this.#jobs.size
+  }
+
+  /** Whether a request would be sent at once: nothing is under way, or it may be pipelined behind what is. */
+  canTake(request: ConnectionRequest): boolean {
+    if (!this.reusable) return false
+    if (!this.busy) return true
+    return this.#jobs.waiting.length === 0 && this.#canSendAhead() && mayFollow(request)
   }
 
   /**
-   * Sends a request when those before it have been answered in full (so read their bodies).
+   * Sends a request: when those before it have been answered in full (so read their bodies), or behind them when `pipelineDepth` and
+   * RFC 9112 §9.3.2 allow it.
    * @returns the response as soon as its head has come
    * @throws {TypeError} (as a rejection) for a request that cannot be written
    * @throws {HttpError} (as a rejection) when the connection fails; see `answered` and `sent` for what may be repeated
@@ -99,7 +131,8 @@ export class HttpClientConnection {
   request(request: ConnectionRequest): Promise<ClientResponse> {
     return new Promise((resolve, reject) => {
       request.signal?.throwIfAborted()
-      const job: Job = makeJob(request, prepareRequest(request, this.#host), this.#scheduler.now(), resolve, reject, {
+      const prepared = prepareRequest(request, this.#options.host ?? null)
+      const job: Job = makeJob(request, prepared, this.#scheduler.now(), resolve, reject, {
         onStart: () => undefined,
         onTake: () => this.#pump(),
         onCancel: () => this.#cancel(job),
@@ -107,15 +140,18 @@ export class HttpClientConnection {
       })
       if (!this.reusable) throw new HttpError('ECONNRESET', 'the connection takes no more requests', { sent: false })
       request.signal?.addEventListener('abort', job.onAbort, { once: true })
-      this.#queue.push(job)
+      this.#jobs.waiting.push(job)
       this.#next()
+      this.#sendAhead()
     })
   }
 
   /** Ends the connection when the current request and those waiting have been answered. */
   close(): void {
-    this.#http.disableKeepAlive()
-    if (!this.busy) this.#end()
+    if (this.#phase !== 'open') return
+    this.#isClosing = true
+    if (this.busy) this.#noteLast()
+    else this.#end()
   }
 
   /** Drops the connection at once; what is under way fails. */
@@ -126,72 +162,69 @@ export class HttpClientConnection {
   // ---- requests
 
   #next(): void {
-    if (this.#job !== null || this.#phase !== 'open') return
-    const job = this.#queue.shift()
+    const jobs = this.#jobs
+    if (jobs.current !== null || this.#phase !== 'open') return
+    const sent = jobs.ahead.shift()
+    if (sent !== undefined) {
+      jobs.current = sent
+      this.#sender.follow(sent)
+      this.#noteLast()
+      if (this.#http.bufferedBytes > 0) noteFirstByte(sent, this.#scheduler.now())
+      if (sent.abandoned) sent.body.discard()
+      this.#armIn('response', this.#timeouts.responseUs)
+      return
+    }
+    const job = jobs.waiting.shift()
     if (job === undefined) return
-    this.#job = job
-    const { head, bytes, stream } = job.prepared
+    jobs.current = job
+    let rest: 'done' | 'body' | 'waits'
     try {
-      this.#output.write(this.#http.send(head))
+      rest = this.#sender.send(job)
     } catch (error) {
       // Nothing was sent and the state has not moved.
-      this.#job = null
-      this.#settle(job)
+      jobs.current = null
+      jobs.settle(job)
       job.reject(error)
       this.#next()
       return
     }
-    this.#requests++
-    const waits = this.#http.clientWaitsForContinue
-    if (!waits && stream === null) this.#sendWhole(bytes)
-    this.#output.flush()
-    job.timings.sentAt = this.#scheduler.now()
-    job.request.hooks?.onSent?.(job.timings.sentAt)
-    if (waits || stream !== null) void this.#sendBody(job, waits)
-    else this.#armIn('response', this.#timeouts.responseUs)
+    this.#noteLast()
+    if (rest === 'done') this.#armIn('response', this.#timeouts.responseUs)
+    else void this.#sendBody(job, rest === 'waits' ? this.#timeouts.continueUs : -1)
     this.#pump()
   }
 
-  #sendWhole(bytes: Uint8Array | null): void {
-    if (bytes !== null && bytes.length > 0) this.#output.write(this.#http.send(dataEvent(bytes)))
-    this.#output.write(this.#http.send(endEvent()))
+  #noteLast(): void {
+    if (this.#isClosing && this.#jobs.isLast) this.#http.disableKeepAlive()
   }
 
-  async #sendBody(job: Job, waits: boolean): Promise<void> {
-    try {
-      if (waits && !(await continued(job, this.#scheduler, this.#timeouts.continueUs))) {
-        // RFC 9110 §10.1.1: a final answer instead of 100. The body was announced, so the connection cannot be kept.
-        this.#http.disableKeepAlive()
-        return
-      }
-      const { bytes, stream } = job.prepared
-      if (stream === null) this.#sendWhole(bytes)
-      else {
-        for await (const chunk of stream) {
-          if (this.#job !== job || this.#phase !== 'open') return
-          const data = toBytes(chunk)
-          if (data.length > 0) this.#output.write(this.#http.send(dataEvent(data)))
-          await this.#output.ready()
-        }
-        if (this.#job !== job || this.#phase !== 'open') return
-        this.#output.write(this.#http.send(endEvent()))
-      }
-      this.#output.flush()
-      if (job.response === null) this.#armIn('response', this.#timeouts.responseUs)
-      this.#pump()
-    } catch (error) {
+  #canSendAhead(): boolean {
+    return this.reusable && this.#proven && this.#jobs.hasRoom(this.#depth, this.#http.ourState === 'done')
+  }
+
+  #sendAhead(): void {
+    while (this.#jobs.canShift && this.#canSendAhead()) this.#jobs.shiftAhead(this.#sender)
+  }
+
+  async #sendBody(job: Job, continueUs: Micros): Promise<void> {
+    const isCurrent = (): boolean => this.#jobs.current === job && this.#phase === 'open'
+    const outcome = await this.#sender.sendBody(job, continueUs, isCurrent)
+    if (!isCurrent() || outcome === 'stopped') return
+    if (outcome instanceof Error) {
       // The program's own body failed: a message cut off by us (RFC 9112 §8).
-      if (this.#job !== job || this.#phase !== 'open') return
       this.#http.sendFailed()
-      this.#fail(error instanceof Error ? error : new Error(String(error)))
+      this.#fail(outcome)
+      return
     }
+    if (job.response === null) this.#armIn('response', this.#timeouts.responseUs)
+    this.#pump()
   }
 
   // ---- answers
 
   #input(chunk: Uint8Array | null): void {
     if (this.#phase !== 'open') return
-    const job = this.#job
+    const job = this.#jobs.current
     if (chunk === null) this.#http.receiveEnd()
     else {
       // Nobody asked: a 408 for an idle connection, or a second answer to one request (RFC 9112 §9.5, §11.1).
@@ -200,10 +233,7 @@ export class HttpClientConnection {
         return
       }
       this.#http.receiveData(chunk)
-      if (job.timings.firstByteAt < 0) {
-        job.timings.firstByteAt = this.#scheduler.now()
-        job.request.hooks?.onFirstByte?.(job.timings.firstByteAt)
-      }
+      noteFirstByte(job, this.#scheduler.now())
       if (this.#timer.kind === 'idle') this.#timer.disarm()
     }
     this.#pump()
@@ -223,7 +253,7 @@ export class HttpClientConnection {
   }
 
   #step(): boolean {
-    const job = this.#job
+    const job = this.#jobs.current
     if (job !== null && job.body.queuedBytes >= BODY_HIGH_WATER_BYTES) {
       if (this.#timer.kind === 'idle') this.#timer.disarm()
       this.#paused = true
@@ -242,10 +272,8 @@ export class HttpClientConnection {
       return false
     }
     if (event === 'need-data') {
-      if (this.#paused) {
-        this.#paused = false
-        this.#stream.resume()
-      }
+      if (this.#paused) this.#stream.resume()
+      this.#paused = false
       const receiving = job !== null && job.response !== null && this.#http.ourState !== 'send-body'
       if (receiving) this.#armIn('idle', this.#timeouts.idleUs)
       return false
@@ -255,52 +283,51 @@ export class HttpClientConnection {
   }
 
   #handle(event: HttpEvent, job: Job): void {
-    switch (event.type) {
-      case 'informational':
-        job.informational.push(event)
-        job.request.hooks?.onInformational?.(event)
-        if (event.status === 100) job.release?.(true)
-        break
-      case 'response':
-        this.#timer.disarm()
-        job.timings.headAt = this.#scheduler.now()
-        job.response = new ClientResponse(event, job.body, job.timings, job.informational)
-        job.release?.(false)
-        job.resolve(job.response)
-        break
-      case 'data':
-        job.body.push(event.data)
-        break
-      case 'end':
-        this.#timer.disarm()
-        job.timings.endAt = this.#scheduler.now()
-        if (job.response !== null) job.response.trailers = event.trailers
-        job.body.finish()
-        job.request.hooks?.onEnd?.(job.timings)
-        this.#finish(job)
-        break
-    }
+    if (event.type === 'response' || event.type === 'end') this.#timer.disarm()
+    const became = takeEvent(event, job, this.#http.theirState === 'switched', this.#scheduler.now())
+    if (became === 'switched') this.#hand(job)
+    else if (became === 'ended') this.#finish(job)
+    else if (became === 'unwanted') this.#cancel(job)
+  }
+
+  /** The stream speaks another protocol from now on, and belongs to the program (RFC 9110 §7.8, §9.3.6). */
+  #hand(job: Job): void {
+    const response = job.response as ClientResponse
+    this.#phase = 'closed'
+    this.#timer.disarm()
+    this.#output.flush()
+    this.#jobs.settle(job)
+    this.#jobs.current = null
+    this.#stream.pause()
+    this.#unlisten()
+    response.switched = { stream: this.#stream, head: this.#http.takeTrailingData() }
+    job.body.finish()
+    this.#jobs.drop(null)
+    this.#options.onEnding?.()
+    job.resolve(response)
+    this.#resolveClosed()
   }
 
   /** After the request or its answer has come to its end: the next one, or the end of the connection. */
   #finish(job: Job): void {
-    if (this.#job !== job || job.timings.endAt < 0) return
-    this.#settle(job)
-    this.#job = null
-    const { ourState, theirState, bufferedBytes } = this.#http
-    if (ourState === 'done' && theirState === 'done' && bufferedBytes === 0 && !this.#http.peerEnded) {
+    if (this.#jobs.current !== job || job.timings.endAt < 0) return
+    this.#jobs.settle(job)
+    this.#jobs.current = null
+    this.#answers++
+    const { ourState, theirState, bufferedBytes, peerEnded } = this.#http
+    const isClean = this.#jobs.ahead.length > 0 || (bufferedBytes === 0 && !peerEnded)
+    if (ourState === 'done' && theirState === 'done' && isClean && job.response !== null) {
+      this.#proven = job.response.httpVersion === '1.1'
       this.#http.startNextCycle()
-      if (this.#queue.length > 0) this.#next()
-      else if (job.response !== null) this.#onIdle(job.response)
+      const last = job.response
+      this.#next()
+      this.#sendAhead()
+      this.#options.onFinished?.(last)
+      if (!this.busy && this.#phase === 'open') this.#options.onIdle?.(last)
       return
     }
     // An answer that came before our body had gone, or that asked to close: this connection has done its work.
     this.#end()
-  }
-
-  #settle(job: Job): void {
-    job.request.signal?.removeEventListener('abort', job.onAbort)
-    job.release?.(false)
   }
 
   // ---- endings
@@ -308,64 +335,36 @@ export class HttpClientConnection {
   #abort(job: Job): void {
     const { signal } = job.request
     const reason = signal?.reason instanceof Error ? signal.reason : new HttpError('ECONNABORTED', 'aborted')
-    const waiting = this.#queue.indexOf(job)
-    if (waiting !== -1) {
-      this.#queue.splice(waiting, 1)
-      this.#settle(job)
-      job.reject(reason)
-    } else if (this.#job === job) this.#fail(reason)
+    if (!this.#jobs.abandon(job, reason) && this.#jobs.current === job) this.#fail(reason)
   }
 
   // Nobody wants the rest of the body: unless it is short, it can only be cut off together with its connection.
   #cancel(job: Job): void {
-    if (this.#job !== job) return
+    if (this.#jobs.current !== job) return
     if (this.#http.remainingBodyBytes <= DRAIN_BYTES) this.#pump()
     else this.#fail(new HttpError('ECONNABORTED', 'the body was not read to its end', { answered: true }))
   }
 
   #lose(code: HttpErrorCode, message: string): void {
-    this.#fail(new HttpError(code, message, { answered: this.#answered(), cause: this.#failure ?? undefined }))
+    this.#fail(this.#lost(code, message))
   }
 
-  #answered(): boolean {
-    return this.#job !== null && this.#job.timings.firstByteAt >= 0
+  #lost(code: HttpErrorCode, message: string): HttpError {
+    return new HttpError(code, message, { answered: this.#jobs.isAnswered, cause: this.#failure ?? undefined })
   }
 
   #fail(error: Error): void {
     if (this.#phase === 'closed') return
     this.#failure ??= error
-    const job = this.#job
-    this.#phase = 'closing'
-    this.#timer.disarm()
-    this.#output.fail(error)
-    if (job !== null) this.#failJob(job, error)
-    this.#dropQueue(error)
+    this.#leave('closing', error, error)
     this.#stream.destroy(error)
-  }
-
-  #failJob(job: Job, error: Error): void {
-    this.#job = null
-    this.#settle(job)
-    job.body.fail(error)
-    if (job.response === null) job.reject(error)
-  }
-
-  #dropQueue(cause: unknown): void {
-    for (const job of this.#queue.splice(0)) {
-      this.#settle(job)
-      job.reject(
-        new HttpError('ECONNRESET', 'the connection closed before this request was sent', { sent: false, cause }),
-      )
-    }
   }
 
   /** Ends our side, goes on reading for a while, then destroys (RFC 9112 §9.6). */
   #end(): void {
     if (this.#phase !== 'open') return
-    this.#phase = 'closing'
-    this.#timer.disarm()
-    this.#dropQueue(null)
     this.#output.flush()
+    this.#leave('closing', null, null)
     this.#stream.end()
     this.#stream.resume()
     this.#armIn('linger', this.#timeouts.lingerUs)
@@ -373,15 +372,19 @@ export class HttpClientConnection {
 
   #closed(): void {
     if (this.#phase === 'closed') return
-    const answered = this.#answered()
-    this.#phase = 'closed'
-    this.#timer.disarm()
-    const cause = this.#failure ?? undefined
-    const lost = new HttpError('ECONNRESET', 'the connection was lost', { answered, cause })
-    this.#output.fail(lost)
-    if (this.#job !== null) this.#failJob(this.#job, lost)
-    this.#dropQueue(cause)
+    this.#leave('closed', this.#lost('ECONNRESET', 'the connection was lost'), this.#failure)
     this.#resolveClosed()
+  }
+
+  #leave(phase: 'closing' | 'closed', error: Error | null, cause: unknown): void {
+    this.#phase = phase
+    this.#timer.disarm()
+    if (error !== null) {
+      this.#output.fail(error)
+      this.#jobs.failCurrent(error)
+    }
+    this.#jobs.drop(cause)
+    this.#options.onEnding?.()
   }
 
   #armIn(kind: TimerKind, afterUs: Micros): void {

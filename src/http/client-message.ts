@@ -3,26 +3,17 @@
 // (client-connection.ts).
 // Read first: RFC 9110 §6 (message abstraction), §8.6 (Content-Length), §10.1.1 (Expect).
 import type { Micros } from '../base/time.ts'
-import { type BodySource, DEFAULT_GATHER_BYTES, gatherBytes, type IncomingBody, toBytes, toText } from './body.ts'
+import { type BodySource, concatBytes, DEFAULT_GATHER_BYTES, type IncomingBody, toBytes, toText } from './body.ts'
+import type { ConnectionUse, ExchangeTimings } from './client-timings.ts'
+import { HttpError, ProtocolError, remoteError } from './errors.ts'
 import type { HttpVersion, InformationalResponse, RequestHead, ResponseHead } from './events.ts'
 import { HeaderList, type HeadersInit } from './headers.ts'
-
-/** When the steps of an exchange happened; -1 for what has not. */
-export interface ExchangeTimings {
-  /** `request()` was called. */
-  queuedAt: Micros
-  /** The head (with a body that was at hand) was handed to the connection. */
-  sentAt: Micros
-  /** The first byte of the answer came. */
-  firstByteAt: Micros
-  /** The head of the answer was complete. */
-  headAt: Micros
-  /** The answer was complete. */
-  endAt: Micros
-}
+import type { ByteStream } from './stream.ts'
 
 /** Told of the steps of an exchange as they happen. */
 export interface ExchangeHooks {
+  /** The request was given to a connection of a pool; again when it is repeated on another. */
+  onConnection?(use: ConnectionUse): void
   onSent?(at: Micros): void
   onFirstByte?(at: Micros): void
   /** A 1xx response, 100 included. */
@@ -42,12 +33,22 @@ export interface ConnectionRequest {
   readonly headers?: HeadersInit
   /** Text goes out as UTF-8; an iterable as it comes, chunked unless the headers hold Content-Length. */
   readonly body?: BodySource
+  /** Fields behind a chunked body, asked for when it has come to its end (RFC 9110 §6.5). */
+  readonly trailers?: () => HeaderList
   readonly signal?: AbortSignal
   /** Sends `Expect: 100-continue` and the body only when the server asks for it, or after `continueUs`. */
   readonly expectContinue?: boolean
   /** `'1.0'` makes a request of the old kind. */
   readonly httpVersion?: HttpVersion
   readonly hooks?: ExchangeHooks
+}
+
+/** What is left of a connection that speaks another protocol now (101, or 2xx to CONNECT); it belongs to whoever takes it. */
+export interface Switched {
+  /** Paused: attach listeners, then call `resume()`. */
+  readonly stream: ByteStream
+  /** What the server had sent behind its answer already; comes before anything that the stream will say. */
+  readonly head: Uint8Array
 }
 
 /** A response as the client received it; `body` goes on coming in after it was handed out. */
@@ -60,7 +61,15 @@ export class ClientResponse {
    * The body, which can be iterated once; unread parts hold the sender back. It throws a ProtocolError (`reason`
    * `'truncated'`) when the connection ends too early (RFC 9112 §8), an HttpError when it fails otherwise.
    */
-  readonly body: AsyncIterable<Uint8Array>
+  body: AsyncIterable<Uint8Array>
+  /** The connection itself, when it has switched to another protocol; null otherwise. */
+  switched: Switched | null = null
+  /** Which connection of a pool the answer came over; null outside of a pool. */
+  connection: ConnectionUse | null = null
+  /** The URL that answered, behind redirects; `''` below HttpClient. */
+  url = ''
+  /** Redirects that were followed. */
+  redirects = 0
   /** Fields after a chunked body; null until the body has come to its end. */
   trailers: HeaderList | null = null
   readonly timings: Readonly<ExchangeTimings>
@@ -84,6 +93,11 @@ export class ClientResponse {
     this.informational = informational
   }
 
+  /** Resolves when the body has come to its end or has failed, read or not; never rejects. */
+  get ended(): Promise<void> {
+    return this.#body.over
+  }
+
   /** Whether the status is 2xx. */
   get ok(): boolean {
     return this.status >= 200 && this.status < 300
@@ -92,10 +106,23 @@ export class ClientResponse {
   /**
    * The whole body.
    * @param limit most bytes to take
-   * @throws {ProtocolError} beyond `limit` (reason `'body-too-large'`) or when the body is cut short (`'truncated'`)
+   * @throws {ProtocolError} beyond `limit` (reason `'body-too-large'`) or when the body is cut short (`'truncated'`); its `received`,
+   *   and an HttpError's, is what had come
    */
-  bytes(limit = DEFAULT_GATHER_BYTES): Promise<Uint8Array> {
-    return gatherBytes(this.body, limit)
+  async bytes(limit = DEFAULT_GATHER_BYTES): Promise<Uint8Array> {
+    const parts: Uint8Array[] = []
+    let length = 0
+    try {
+      for await (const part of this.body) {
+        length += part.length
+        if (length > limit) throw remoteError(413, 'body-too-large', `a body of more than ${limit} bytes`)
+        parts.push(part)
+      }
+    } catch (error) {
+      if (error instanceof ProtocolError || error instanceof HttpError) error.received = concatBytes(parts)
+      throw error
+    }
+    return concatBytes(parts, length)
   }
 
   /** The whole body as UTF-8 text. @throws {ProtocolError} as `bytes` */
@@ -108,7 +135,7 @@ export class ClientResponse {
    * @throws {ProtocolError} as `bytes`
    */
   async discard(): Promise<void> {
-    if (this.#body.used) return
+    if (this.#body.used || this.switched !== null) return
     for await (const _ of this.body);
   }
 }
@@ -124,18 +151,17 @@ export interface PreparedRequest {
 
 /**
  * The head of a request with the fields that its body needs; Host stands first (RFC 9110 §7.2).
- * @throws {TypeError} for a field that is not valid, CONNECT or Upgrade, or a streamed body without Content-Length in
- *   HTTP/1.0
+ * @throws {TypeError} for a field that is not valid, a body with CONNECT, or a streamed body without Content-Length in HTTP/1.0
  */
 export function prepareRequest(request: ConnectionRequest, host: string | null): PreparedRequest {
   const { method = 'GET', target, body, httpVersion: version = '1.1' } = request
   const given = new HeaderList(request.headers)
-  // Tunnels and other protocols on the same stream have their place in HttpConnection, not yet here.
-  if (method === 'CONNECT' || given.has('upgrade')) {
-    throw new TypeError('CONNECT and Upgrade are not offered here; use HttpConnection on the stream itself')
-  }
+  if (method === 'CONNECT' && body !== undefined) throw new TypeError('CONNECT has no body; write to the tunnel')
+  // RFC 9110 §7.8: Upgrade is for the next hop, so Connection names it.
+  if (given.has('upgrade') && !given.tokens('connection').includes('upgrade')) given.append('Connection', 'Upgrade')
   const headers = new HeaderList()
-  const hostField = given.get('host') ?? host
+  // RFC 9112 §3.2.3: of CONNECT, Host is the target.
+  const hostField = given.get('host') ?? (method === 'CONNECT' ? target : host)
   if (hostField !== null) headers.append('Host', hostField)
   given.delete('host')
   headers.appendAll(given)

@@ -3,7 +3,8 @@
 // Read first: RFC 9112 §9.5 (failures and timeouts).
 import { type Micros, type Scheduler, SECOND } from '../base/time.ts'
 import { type BodyHooks, IncomingBody } from './body.ts'
-import type { ClientResponse, ConnectionRequest, ExchangeTimings, PreparedRequest } from './client-message.ts'
+import type { ClientResponse, ConnectionRequest, PreparedRequest } from './client-message.ts'
+import type { ExchangeTimings } from './client-timings.ts'
 import type { InformationalResponse } from './events.ts'
 import type { HttpLimits } from './limits.ts'
 
@@ -37,8 +38,17 @@ export interface ClientConnectionOptions {
   readonly host?: string
   readonly limits?: Partial<HttpLimits>
   readonly timeouts?: Partial<ClientTimeouts>
+  /**
+   * Requests that may be under way at the same time, once an answer has shown that the server is HTTP/1.1 and stays (RFC 9112 §9.3.2).
+   * 1, which is no pipelining, unless given; 1 to 1000.
+   */
+  readonly pipelineDepth?: number
   /** Told whenever the connection becomes free for another request, with the response that has just ended. */
   readonly onIdle?: (last: ClientResponse) => void
+  /** Told of every answer that has ended and left the connection open, whether or not others are under way; before `onIdle`. */
+  readonly onFinished?: (last: ClientResponse) => void
+  /** Told when it begins to end, is lost or is handed over: it takes no more requests. May be told more than once. */
+  readonly onEnding?: () => void
 }
 
 /** One request on a client connection, waiting or under way; belongs to the connection. */
@@ -52,6 +62,8 @@ export interface Job {
   readonly reject: (error: unknown) => void
   readonly onAbort: () => void
   response: ClientResponse | null
+  /** Nobody waits for the answer any more; it is read all the same, because others come behind it. */
+  abandoned: boolean
   /** Lets the body go out while it waits for 100 (Continue): true to send it, false to leave it. */
   release: ((send: boolean) => void) | null
 }
@@ -67,7 +79,14 @@ export function makeJob(
 ): Job {
   const timings = { queuedAt, sentAt: -1, firstByteAt: -1, headAt: -1, endAt: -1 }
   const { onAbort } = hooks
-  const state = { timings, body: new IncomingBody(hooks), informational: [], response: null, release: null }
+  const state = {
+    timings,
+    body: new IncomingBody(hooks),
+    informational: [],
+    response: null,
+    abandoned: false,
+    release: null,
+  }
   return { request, prepared, resolve, reject, onAbort, ...state }
 }
 
@@ -83,4 +102,10 @@ export function continued(job: Job, scheduler: Scheduler, afterUs: Micros): Prom
       resolve(send)
     }
   })
+}
+
+/** The depth of a pipeline, 1 unless given. @throws {RangeError} unless it is a whole number from 1 to 1000 */
+export function checkDepth(depth = 1): number {
+  if (Number.isInteger(depth) && depth >= 1 && depth <= 1000) return depth
+  throw new RangeError(`pipelineDepth is ${depth}; give a whole number from 1 to 1000`)
 }

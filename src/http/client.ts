@@ -1,45 +1,37 @@
-// A small HTTP client: takes URLs, opens connections through a function it is given, keeps one idle connection for each
-// origin.
-// Owns: choosing between a kept and a new connection, repeating what a closing kept connection has lost. Does not own:
-// one connection's life (client-connection.ts), opening streams, redirects, cookies. Pools and proxies have their place
-// beside it.
-// Read first: RFC 9112 §9.3.1 (retrying requests), §9.5 (the idle-close race), RFC 9110 §4.2 (http URIs), §9.2.2
-// (idempotent).
-import { type Micros, type ScheduledTask, type Scheduler, SECOND } from '../base/time.ts'
+// An HTTP client: takes URLs, sends requests through a pool of connections, follows redirects when asked to.
+// Owns: what a URL means for a request (origin, target, Host), proxies, redirects, decoding bodies, the hook for cookies, the time limit of
+// a whole fetch. Does not own: connections (pool.ts), opening streams (the `connect` function), cookies themselves, codings (`decoders`).
+// Read first: RFC 9110 §4.2 (http URIs), §7.1 (the target), §8.4 (content codings), §15.4 (redirects); RFC 9112 §3.2 (request target).
+import type { Micros } from '../base/time.ts'
 import type { BodySource } from './body.ts'
-import { HttpClientConnection } from './client-connection.ts'
 import type { ClientResponse, ConnectionRequest, ExchangeHooks } from './client-message.ts'
-import type { ClientTimeouts } from './client-options.ts'
-import { HttpError } from './errors.ts'
+import { isDirect, type ProxyOptions, parseProxy } from './client-proxy.ts'
+import { type BodyDecoder, decodeResponse } from './decode.ts'
+import { HttpError, remoteError } from './errors.ts'
 import type { HttpVersion } from './events.ts'
 import { HeaderList, type HeadersInit } from './headers.ts'
-import type { HttpLimits } from './limits.ts'
-import { isIdempotent } from './status.ts'
-import type { ByteStream } from './stream.ts'
+import { ConnectionPool } from './pool.ts'
+import type { Origin, PoolCounters, PooledConnection, PoolOptions, ProxyServer } from './pool-options.ts'
+import { redirectedHeaders, redirectStep } from './redirect.ts'
+import { isReplayable } from './retry.ts'
 
-/** Where a URL's server is. */
-export interface Origin {
-  readonly protocol: 'http:' | 'https:'
-  /** Host name or address, an IPv6 address without brackets. */
-  readonly host: string
-  readonly port: number
+/** Cookies are a library's (tough-cookie has both calls): this is what is asked of it. */
+export interface CookieStore {
+  /** The value of Cookie for a URL; `''` for none. */
+  getCookieString(url: string): string | Promise<string>
+  /** One Set-Cookie line of an answer from a URL. */
+  setCookie(line: string, url: string): unknown
 }
 
-/** Opens a stream to an origin; with TLS already on it for `https:`. Should end when `signal` aborts. */
-export type Connect = (origin: Origin, options: { readonly signal?: AbortSignal }) => Promise<ByteStream>
-
-/** Options of a client. */
-export interface HttpClientOptions {
-  readonly connect: Connect
-  readonly scheduler: Scheduler
-  readonly limits?: Partial<HttpLimits>
-  readonly timeouts?: Partial<ClientTimeouts>
-  /**
-   * How long a connection is kept idle; a shorter `Keep-Alive: timeout=` of the server is obeyed. 4 s; 0 keeps none.
-   */
-  readonly keepAliveUs?: Micros
+/** Options of a client; those of its pool among them. */
+export interface HttpClientOptions extends PoolOptions {
   /** Value of User-Agent for requests that do not name one. */
   readonly userAgent?: string
+  /** The proxy; none unless given. */
+  readonly proxy?: ProxyOptions | null
+  /** Content codings that are taken off answers, by name; Accept-Encoding then names them unless a request does. None unless given. */
+  readonly decoders?: Readonly<Record<string, BodyDecoder>>
+  readonly cookies?: CookieStore
 }
 
 /** What to ask of a URL. */
@@ -47,167 +39,173 @@ export interface FetchOptions {
   readonly method?: string
   readonly headers?: HeadersInit
   readonly body?: BodySource
+  /** Fields behind a chunked body. */
+  readonly trailers?: () => HeaderList
   readonly signal?: AbortSignal
   readonly expectContinue?: boolean
   readonly httpVersion?: HttpVersion
   readonly hooks?: ExchangeHooks
+  /** Redirects to follow; one more is an error. 0, the default: a redirect is an answer like any other. */
+  readonly maxRedirects?: number
+  /** Limit for the whole of it, to the last byte of the body. `Infinity` unless given. */
+  readonly totalUs?: Micros
 }
 
 /** Counters of a client. */
-export interface ClientCounters {
-  /** Connections opened. */
-  connections: number
-  requests: number
-  /** Requests that went over a kept connection. */
-  reused: number
-  /** Requests sent again because a kept connection had closed under them. */
-  retries: number
-}
-
-interface Kept {
-  readonly connection: HttpClientConnection
-  /** What the server last said of how long it waits. */
-  hintUs: Micros
-  /** Requests that the server said it will still take. */
-  hintRequests: number
-  timer: ScheduledTask | null
-}
+export type ClientCounters = PoolCounters
 
 /** Fetches http (and, where `connect` brings TLS, https) URLs. */
 export class HttpClient {
   /** Counted since the beginning. */
   readonly counters: Readonly<ClientCounters>
-  readonly #counters: ClientCounters = { connections: 0, requests: 0, reused: 0, retries: 0 }
+  /** The connections. */
+  readonly pool: ConnectionPool
   readonly #options: HttpClientOptions
-  readonly #keepAliveUs: Micros
-  readonly #idle = new Map<string, Kept>()
-  readonly #open = new Set<Kept>()
+  readonly #proxy: ProxyServer | null
   #closed = false
 
-  /** @throws {RangeError} when `keepAliveUs` is below 0 */
+  /** @throws {RangeError} {TypeError} for an option out of its bounds, a proxy that is none */
   constructor(options: HttpClientOptions) {
     this.#options = options
-    this.#keepAliveUs = options.keepAliveUs ?? 4 * SECOND
-    if (!(this.#keepAliveUs >= 0)) throw new RangeError(`keepAliveUs is ${this.#keepAliveUs}; give microseconds >= 0`)
-    this.counters = this.#counters
+    this.pool = new ConnectionPool(options)
+    this.counters = this.pool.counters
+    const { proxy = null } = options
+    this.#proxy = proxy === null ? null : parseProxy(proxy.url)
+  }
+
+  /** The connections that are open. */
+  get connections(): PooledConnection[] {
+    return this.pool.connections
   }
 
   /**
-   * Sends one request, over the kept connection to its origin or a new one. A kept connection that closes before a byte
-   * of the answer is replaced once, for an idempotent method whose body can be sent again (RFC 9112 §9.3.1).
+   * Sends one request, and those that redirects ask for when `maxRedirects` lets it.
    * @returns the response as soon as its head has come; read or discard its body, which holds the connection
    * @throws {TypeError} (as a rejection) for a URL that is not http or https, or that holds a user name
-   * @throws {HttpError} {ProtocolError} (as rejections) as `HttpClientConnection.request`, and what `connect` throws
+   * @throws {HttpError} {ProtocolError} (as rejections) as `ConnectionPool.request`, and what `connect` throws
    */
   async fetch(url: string | URL, options: FetchOptions = {}): Promise<ClientResponse> {
     if (this.#closed) throw new TypeError('the client is closed')
-    const { origin, key, request } = this.#prepare(url, options)
-    this.#counters.requests++
-    const kept = this.#take(key)
-    if (kept !== null) {
-      this.#counters.reused++
-      try {
-        return await kept.connection.request(request)
-      } catch (error) {
-        if (!canRepeat(error, request)) throw error
-        this.#counters.retries++
-      }
+    const limit = this.#limit(options)
+    try {
+      const response = await this.#follow(new URL(url), { ...options, signal: limit.signal })
+      limit.end(response)
+      return response
+    } catch (error) {
+      limit.end(null)
+      throw error
     }
-    const fresh = await this.#connect(origin, key, options.signal)
-    return fresh.connection.request(request)
   }
 
   /** Ends idle connections now and busy ones after their answer; later fetches are refused. */
   close(): void {
     this.#closed = true
-    for (const kept of this.#open) kept.connection.close()
+    this.pool.close()
   }
 
   /** Drops every connection at once. */
   destroy(): void {
     this.#closed = true
-    for (const kept of this.#open) kept.connection.destroy()
+    this.pool.destroy()
   }
 
-  #prepare(url: string | URL, options: FetchOptions): { origin: Origin; key: string; request: ConnectionRequest } {
-    const parsed = new URL(url)
-    const { protocol } = parsed
+  async #follow(first: URL, options: FetchOptions): Promise<ClientResponse> {
+    const { maxRedirects = 0, body } = options
+    const headers = new HeaderList(options.headers)
+    let hop = { url: first, method: options.method ?? 'GET', headers, body }
+    for (let redirects = 0; ; redirects++) {
+      const response = await this.#send(hop.url, { ...options, ...hop })
+      const step = maxRedirects > 0 ? redirectStep(response.status, response.headers, hop.url, hop.method) : null
+      response.url = hop.url.href
+      response.redirects = redirects
+      if (step === null) {
+        if (this.#options.decoders !== undefined) decodeResponse(response, hop.method, this.#options.decoders)
+        return response
+      }
+      if (redirects >= maxRedirects) throw remoteError(502, 'bad-target', `more than ${maxRedirects} redirects`)
+      if (step.keepsBody && !isReplayable(hop.body)) {
+        throw remoteError(502, 'bad-target', 'a redirect that wants a body again which has gone by')
+      }
+      await response.discard()
+      const { url, method, keepsBody } = step
+      hop = { url, method, headers: redirectedHeaders(hop.headers, step), body: keepsBody ? hop.body : undefined }
+    }
+  }
+
+  async #send(url: URL, options: FetchOptions): Promise<ClientResponse> {
+    const { origin, request } = this.#prepare(url, options)
+    const { cookies } = this.#options
+    const headers = request.headers as HeaderList
+    if (cookies !== undefined && !headers.has('cookie')) {
+      const value = await cookies.getCookieString(url.href)
+      if (value !== '') headers.append('Cookie', value)
+    }
+    let response = await this.pool.request(origin, request)
+    if (response.status === 417 && request.expectContinue === true && isReplayable(request.body)) {
+      // RFC 9110 §10.1.1: a server that knows no expectations gets the request without.
+      await response.discard()
+      response = await this.pool.request(origin, { ...request, expectContinue: false })
+    }
+    if (cookies !== undefined) {
+      for (const line of response.headers.getAll('set-cookie')) await cookies.setCookie(line, url.href)
+    }
+    return response
+  }
+
+  #prepare(url: URL, options: FetchOptions): { origin: Origin; request: ConnectionRequest } {
+    const { protocol } = url
     if (protocol !== 'http:' && protocol !== 'https:') throw new TypeError(`${protocol} is not http: or https:`)
     // RFC 9110 §4.2.4: user information does not belong in an http URI.
-    if (parsed.username !== '' || parsed.password !== '') {
+    if (url.username !== '' || url.password !== '') {
       throw new TypeError('a user name in a URL is not sent; use an Authorization header')
     }
-    const port = parsed.port === '' ? (protocol === 'http:' ? 80 : 443) : Number(parsed.port)
+    const { method, body, trailers, signal, expectContinue, httpVersion, hooks } = options
+    const port = url.port === '' ? (protocol === 'http:' ? 80 : 443) : Number(url.port)
+    const host = url.hostname.replace(/^\[|\]$/g, '')
+    const proxy = this.#proxyFor(host, port)
     const headers = new HeaderList(options.headers)
-    if (!headers.has('host')) headers.append('Host', parsed.host)
-    if (this.#options.userAgent !== undefined) headers.setDefault('User-Agent', this.#options.userAgent)
-    const origin: Origin = { protocol, host: parsed.hostname.replace(/^\[|\]$/g, ''), port }
-    const request: ConnectionRequest = { ...options, headers, target: parsed.pathname + parsed.search }
-    return { origin, key: `${protocol}//${parsed.hostname}:${port}`, request }
-  }
-
-  async #connect(origin: Origin, key: string, signal: AbortSignal | undefined): Promise<Kept> {
-    const stream = await this.#options.connect(origin, { signal })
-    this.#counters.connections++
-    const { scheduler, limits, timeouts } = this.#options
-    const connection = new HttpClientConnection(stream, {
-      scheduler,
-      limits,
-      timeouts,
-      onIdle: (last) => this.#keep(kept, key, last),
-    })
-    const kept: Kept = { connection, hintUs: Infinity, hintRequests: Infinity, timer: null }
-    this.#open.add(kept)
-    void connection.closed.then(() => this.#forget(kept, key))
-    return kept
-  }
-
-  #take(key: string): Kept | null {
-    const kept = this.#idle.get(key)
-    if (kept === undefined) return null
-    this.#idle.delete(key)
-    kept.timer?.cancel()
-    kept.timer = null
-    return kept.connection.reusable ? kept : null
-  }
-
-  #keep(kept: Kept, key: string, last: ClientResponse): void {
-    readKeepAlive(kept, last.headers.get('keep-alive'))
-    // A second (of a short time, half) less than the server waits, so that a request seldom meets its close.
-    const hintUs = kept.hintUs === Infinity ? Infinity : kept.hintUs - Math.min(SECOND, kept.hintUs / 2)
-    const forUs = Math.min(this.#keepAliveUs, hintUs)
-    if (this.#closed || forUs <= 0 || kept.hintRequests === 0 || this.#idle.has(key)) {
-      kept.connection.close()
-      return
+    if (!headers.has('host')) headers.append('Host', url.host)
+    const { userAgent, decoders } = this.#options
+    if (userAgent !== undefined) headers.setDefault('User-Agent', userAgent)
+    const codings = Object.keys(decoders ?? {})
+    if (codings.length > 0) headers.setDefault('Accept-Encoding', codings.join(', '))
+    let target = url.pathname + url.search
+    if (proxy !== null && protocol === 'http:') {
+      // RFC 9112 §3.2.2: a proxy gets the absolute form.
+      target = `http://${url.host}${target}`
+      if (proxy.authorization !== null) headers.setDefault('Proxy-Authorization', proxy.authorization)
     }
-    this.#idle.set(key, kept)
-    if (forUs === Infinity) return
+    const request = { method, target, headers, body, trailers, signal, expectContinue, httpVersion, hooks }
+    return { origin: { protocol, host, port, proxy }, request }
+  }
+
+  #proxyFor(host: string, port: number): ProxyServer | null {
+    if (this.#proxy === null || isDirect(host, port, this.#options.proxy?.noProxy ?? [])) return null
+    return this.#proxy
+  }
+
+  /** Joins the caller's signal with the time limit, which lasts until the body has ended. */
+  #limit({ signal, totalUs = Number.POSITIVE_INFINITY }: FetchOptions): {
+    signal: AbortSignal | undefined
+    end(response: ClientResponse | null): void
+  } {
+    if (totalUs === Number.POSITIVE_INFINITY) return { signal, end: () => undefined }
     const { scheduler } = this.#options
-    kept.timer = scheduler.schedule(scheduler.now() + forUs, () => {
-      if (this.#idle.get(key) === kept) this.#idle.delete(key)
-      kept.connection.close()
-    })
+    const control = new AbortController()
+    const abort = (): void => control.abort(signal?.reason)
+    const task = scheduler.schedule(scheduler.now() + totalUs, () =>
+      control.abort(new HttpError('ETIMEDOUT', 'the time limit for the whole fetch has passed')),
+    )
+    const over = (): void => {
+      task.cancel()
+      signal?.removeEventListener('abort', abort)
+    }
+    signal?.addEventListener('abort', abort, { once: true })
+    if (signal?.aborted) abort()
+    const end = (response: ClientResponse | null): void => {
+      if (response === null) over()
+      else void response.ended.then(over)
+    }
+    return { signal: control.signal, end }
   }
-
-  #forget(kept: Kept, key: string): void {
-    kept.timer?.cancel()
-    this.#open.delete(kept)
-    if (this.#idle.get(key) === kept) this.#idle.delete(key)
-  }
-}
-
-// RFC 9112 §9.3.1: not unless it is idempotent, or known not to have been sent; and a body that has gone by is gone.
-function canRepeat(error: unknown, request: ConnectionRequest): boolean {
-  if (!(error instanceof HttpError) || error.code !== 'ECONNRESET' || error.answered) return false
-  const { body } = request
-  const replayable = body === undefined || typeof body === 'string' || body instanceof Uint8Array
-  return !error.sent || (replayable && isIdempotent(request.method ?? 'GET'))
-}
-
-function readKeepAlive(kept: Kept, value: string | null): void {
-  if (value === null) return
-  const timeout = /(?:^|[,\s])timeout\s*=\s*"?([0-9]{1,9})/i.exec(value)
-  const max = /(?:^|[,\s])max\s*=\s*"?([0-9]{1,9})/i.exec(value)
-  if (timeout !== null) kept.hintUs = Number(timeout[1]) * SECOND
-  if (max !== null) kept.hintRequests = Number(max[1])
 }

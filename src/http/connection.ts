@@ -6,11 +6,13 @@
 import { localError, ProtocolError, remoteError } from './errors.ts'
 import { CLOSED, type HttpEvent, type InformationalResponse, type RequestHead, type ResponseHead } from './events.ts'
 import { bodyFraming, messagePersists } from './framing.ts'
+import { type Leniency, STRICT } from './leniency.ts'
 import { type HttpLimits, limitsFrom } from './limits.ts'
 import { prepareInformational, prepareResponse } from './outgoing.ts'
 import { MessageReader } from './reader.ts'
 import { checkRequest } from './request-rules.ts'
 import { type ClientState, MessageState, type Role, type ServerState, type SwitchKind } from './state.ts'
+import { isSafe } from './status.ts'
 import { BodyWriter, writeRequestHead, writeResponseHead } from './writer.ts'
 
 const NOTHING = new Uint8Array(0)
@@ -26,17 +28,23 @@ export class HttpConnection {
   /** Which end this is. */
   readonly role: Role
   readonly #peer: Role
+  readonly #lenient: Leniency
   readonly #state = new MessageState()
   readonly #reader: MessageReader
   #body = new BodyWriter('none')
   #request: RequestHead | null = null
   #peerWaitsFor100 = false
+  /** Requests read ahead of their turn; at most the last of them is wrong. */
+  readonly #ahead: { readonly head: RequestHead | null; readonly error: ProtocolError | null }[] = []
+  #mayReadAhead = true
 
   /** @throws {RangeError} when a limit is not a whole number of at least 0 */
-  constructor(options: { role: Role; limits?: Partial<HttpLimits> }) {
+  constructor(options: { role: Role; limits?: Partial<HttpLimits>; lenient?: Partial<Leniency> }) {
     this.role = options.role
     this.#peer = options.role === 'client' ? 'server' : 'client'
-    this.#reader = new MessageReader(options.role === 'client' ? 'response' : 'request', limitsFrom(options.limits))
+    this.#lenient = { ...STRICT, ...options.lenient }
+    const kind = options.role === 'client' ? 'response' : 'request'
+    this.#reader = new MessageReader(kind, limitsFrom(options.limits), this.#lenient)
   }
 
   /** What this end is doing. */
@@ -71,7 +79,7 @@ export class HttpConnection {
 
   /** Whether nothing of a next message has arrived. */
   get atMessageStart(): boolean {
-    return this.#reader.atMessageStart
+    return this.#reader.atMessageStart && this.#ahead.length === 0
   }
 
   /** Whether the peer has ended its side of the stream. */
@@ -120,6 +128,32 @@ export class HttpConnection {
     }
   }
 
+  /**
+   * The head of the next pipelined request while the current exchange still goes on; `nextEvent` returns the same record
+   * when its turn comes. Only what a server may work at in parallel: a safe method without a body, on a connection that
+   * persists (RFC 9112 §9.3.2).
+   * @returns null when there is none (yet), or what follows must wait for its turn
+   */
+  readAhead(): RequestHead | null {
+    if (this.role === 'client' || this.theirState !== 'done' || !this.#mayReadAhead || !this.keepAlive) return null
+    if (this.#request === null || !isSafe(this.#request.method)) return null
+    let head: ReturnType<MessageReader['nextHead']> = null
+    try {
+      head = this.#reader.nextHead()
+      if (head === null || head.type !== 'request') return null
+      checkRequest(head, 'remote')
+      const framing = bodyFraming(head, null, 'remote', this.#lenient)
+      this.#ahead.push({ head, error: null })
+      this.#mayReadAhead = messagePersists(head.headers, head.version, head.version)
+      if (framing === 'none' && isSafe(head.method) && !head.headers.has('upgrade')) return head
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error
+      this.#ahead.push({ head: head?.type === 'request' ? head : null, error })
+    }
+    this.#mayReadAhead = false
+    return null
+  }
+
   #read(): HttpEvent | 'need-data' | 'paused' {
     const reader = this.#reader
     switch (this.theirState) {
@@ -127,7 +161,7 @@ export class HttpConnection {
         return reader.nextBody() ?? 'need-data'
       case 'idle':
       case 'send-response': {
-        const head = reader.nextHead()
+        const head = this.#takeAhead() ?? reader.nextHead()
         if (head !== null) return head
         if (!reader.ended) return 'need-data'
         if (this.theirState === 'idle' && reader.atMessageStart) return CLOSED
@@ -135,11 +169,20 @@ export class HttpConnection {
       }
       case 'done':
       case 'must-close':
-        if (reader.bufferedBytes > 0) return 'paused'
+        if (reader.bufferedBytes > 0 || !this.atMessageStart) return 'paused'
         return reader.ended ? CLOSED : 'need-data'
       default:
         return 'paused'
     }
+  }
+
+  #takeAhead(): RequestHead | null {
+    const next = this.#ahead.shift()
+    if (next === undefined) return null
+    if (this.#ahead.length === 0) this.#mayReadAhead = true
+    if (next.error === null) return next.head
+    this.#request = next.head
+    throw next.error
   }
 
   #received(event: HttpEvent): void {
@@ -147,7 +190,7 @@ export class HttpConnection {
     if (event.type === 'request') {
       this.#request = event
       checkRequest(event, 'remote')
-      const framing = bodyFraming(event, null, 'remote')
+      const framing = bodyFraming(event, null, 'remote', this.#lenient)
       this.#noteRequest(event)
       this.#reader.startBody(framing)
       this.#peerWaitsFor100 =
@@ -157,7 +200,7 @@ export class HttpConnection {
     }
     if (event.type === 'response' || event.type === 'informational') {
       const switchTo = this.#switchOf(event)
-      const framing = bodyFraming(event, this.#request?.method ?? null, 'remote')
+      const framing = bodyFraming(event, this.#request?.method ?? null, 'remote', this.#lenient)
       this.#peerWaitsFor100 = false
       this.#state.process(peer, event.type, false, switchTo)
       if (event.type === 'response') {
@@ -166,7 +209,8 @@ export class HttpConnection {
       }
       return
     }
-    if (event.type === 'data') this.#peerWaitsFor100 = false
+    // A client that has sent some of its body, or all of none, waits no more.
+    this.#peerWaitsFor100 = false
     this.#state.process(peer, event.type, false)
   }
 

@@ -31,6 +31,7 @@ export type ProtocolReason =
   | 'truncated'
   | 'timeout'
   | 'bad-expectation'
+  | 'misdirected'
   | 'unexpected-event'
   | 'unexpected-switch'
 
@@ -48,6 +49,8 @@ export class ProtocolError extends Error {
   readonly reason: ProtocolReason
   /** `'ECONNRESET'` for a message cut short, `'EPROTO'` for every other. */
   readonly code: 'EPROTO' | 'ECONNRESET'
+  /** What of a body had come, when the whole of it was asked for; null otherwise. */
+  received: Uint8Array | null = null
 
   constructor(side: 'local' | 'remote', status: number, reason: ProtocolReason, message: string) {
     super(message)
@@ -69,7 +72,7 @@ export function localError(reason: ProtocolReason, message: string): ProtocolErr
 }
 
 /** Node's code of a failure below HTTP. */
-export type HttpErrorCode = 'ECONNRESET' | 'ETIMEDOUT' | 'EPIPE' | 'ECONNABORTED'
+export type HttpErrorCode = 'ECONNRESET' | 'ETIMEDOUT' | 'EPIPE' | 'ECONNABORTED' | 'ECONNREFUSED' | 'EBUSY'
 
 /** The connection under an exchange failed, or a time limit ran out. */
 export class HttpError extends Error {
@@ -81,6 +84,8 @@ export class HttpError extends Error {
   readonly answered: boolean
   /** Whether any byte of the request had been handed to the connection; when not, any request may be sent again. */
   readonly sent: boolean
+  /** What of a body had come, when the whole of it was asked for; null otherwise. */
+  received: Uint8Array | null = null
 
   constructor(
     code: HttpErrorCode,

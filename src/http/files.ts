@@ -10,6 +10,7 @@ import { formatHttpDate } from './grammar.ts'
 import { type DirectoryEntry, listingPage } from './listing.ts'
 import { type ByteRange, contentRange, ifRangeHolds, lastBoundary, parseRange, partHead } from './ranges.ts'
 import type { Handler, ServerRequest, ServerResponse } from './server-message.ts'
+import { reasonPhrase } from './status.ts'
 
 /** What is known of a file or directory. */
 export interface FileStat {
@@ -48,15 +49,15 @@ export interface FileOptions {
 }
 
 /**
- * A handler that serves files: GET and HEAD, conditions, byte ranges, index pages, listings. Everything else is 405.
+ * A handler that serves files: GET and HEAD, conditions, byte ranges, index pages, listings. OPTIONS tells so, everything
+ * else is 405 (or 501).
  * @param source is asked only for safe paths, see FileSource
  */
 export function fileHandler(source: FileSource, options: FileOptions = {}): Handler {
   const { index = 'index.html', listing = true, dotFiles = false } = options
   const shown = (name: string): boolean => dotFiles || name[0] !== '.' || name === '.well-known'
   return async (request, response) => {
-    // RFC 9110 §15.5.6: a 405 names the methods that are allowed.
-    if (request.method !== 'GET' && request.method !== 'HEAD') return plain(response, 405, { Allow: 'GET, HEAD' })
+    if (request.method !== 'GET' && request.method !== 'HEAD') return otherMethod(request.method, response)
     const segments = decodePath(request.path)
     if (segments === null) return plain(response, 400)
     if (!segments.every(shown)) return plain(response, 404)
@@ -111,14 +112,22 @@ export function decodePath(path: string): string[] | null {
   return segments
 }
 
+const KNOWN_METHODS = /^(?:POST|PUT|PATCH|DELETE|CONNECT|TRACE)$/
+
+// RFC 9110 §9.3.7: OPTIONS tells what is allowed here; §15.5.6: so does a 405; §15.6.2: a method that nobody knows is 501.
+function otherMethod(method: string, response: ServerResponse): Promise<void> {
+  const allow = { Allow: 'GET, HEAD, OPTIONS' }
+  if (method === 'OPTIONS') return response.send(204, allow)
+  return KNOWN_METHODS.test(method) ? plain(response, 405, allow) : plain(response, 501)
+}
+
 function plain(
   response: ServerResponse,
   status: number,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   response.status = status
-  const names: Readonly<Record<number, string>> = { 400: 'Bad Request', 404: 'Not Found', 405: 'Method Not Allowed' }
-  return response.send(status, headers, `${status} ${names[status] ?? ''}\n`)
+  return response.send(status, headers, `${status} ${reasonPhrase(status)}\n`)
 }
 
 // One slash in front and every segment encoded: the target can name no other host, whatever the request said

@@ -4,7 +4,9 @@
 // Read first: RFC 9112 §6 (message body), §11.2 (request smuggling), §9.3 (persistence).
 import { ProtocolError, type ProtocolReason } from './errors.ts'
 import type { HttpVersion, InformationalResponse, RequestHead, ResponseHead } from './events.ts'
+import { trimOws } from './grammar.ts'
 import type { HeaderList } from './headers.ts'
+import { type Leniency, STRICT } from './leniency.ts'
 import { isBodyless } from './status.ts'
 
 /** Where a body ends: there is none, after `length` bytes, at the last chunk, or with the connection. */
@@ -14,14 +16,16 @@ export type BodyFraming = 'none' | 'chunked' | 'until-close' | { readonly length
  * The framing of a message's body.
  * @param requestMethod for a response: the method that it answers, null when unknown
  * @param side who made the message, for the blame
+ * @param lenient what is taken though it is not valid
  * @throws {ProtocolError} 400, 413 or 501 when the length is ambiguous, invalid or not understood
  */
 export function bodyFraming(
   message: RequestHead | ResponseHead | InformationalResponse,
   requestMethod: string | null,
   side: 'local' | 'remote',
+  lenient: Leniency = STRICT,
 ): BodyFraming {
-  const fail = (status: number, reason: ProtocolReason, text: string): never => {
+  const fail: Fail = (status, reason, text) => {
     throw new ProtocolError(side, side === 'local' ? 500 : status, reason, text)
   }
   if (message.type !== 'request') {
@@ -31,6 +35,11 @@ export function bodyFraming(
     if (requestMethod === 'CONNECT' && message.status < 300) return 'none'
   }
   const lengths = message.headers.getAll('content-length')
+  // RFC 9110 §9.3.6: a CONNECT request has no content; a length that another end might believe is refused.
+  if (message.type === 'request' && message.method === 'CONNECT') {
+    const empty = lengths.every((one) => one === '0') && !message.headers.has('transfer-encoding')
+    return empty ? 'none' : fail(400, 'bad-content-length', 'a CONNECT request with content')
+  }
   // RFC 9112 §6.3 (3): both is an attempt at smuggling. §6.1: HTTP/1.0 has no transfer codings.
   if (message.headers.has('transfer-encoding')) {
     if (lengths.length > 0) fail(400, 'length-and-encoding', 'both Content-Length and Transfer-Encoding')
@@ -38,26 +47,34 @@ export function bodyFraming(
     // RFC 9112 §6.3 (4): chunked, once, last; a coding that we do not know is 501 (§6.1).
     return transferFraming(message, fail)
   }
-  // RFC 9112 §6.3 (5): an invalid length. DEVIATION: equal values, too, are refused when they come twice, which §6.3
-  // allows.
-  if (lengths.length > 1) fail(400, 'duplicate-content-length', 'more than one Content-Length')
-  if (lengths.length === 1) {
-    if (lengths[0].includes(',')) fail(400, 'duplicate-content-length', `Content-Length: ${lengths[0]}`)
-    if (!/^[0-9]+$/.test(lengths[0])) fail(400, 'bad-content-length', `Content-Length: ${JSON.stringify(lengths[0])}`)
-    const length = Number(lengths[0])
-    if (!Number.isSafeInteger(length)) fail(413, 'bad-content-length', `Content-Length: ${lengths[0]} is out of range`)
-    // RFC 9112 §6.3 (6): so many bytes.
-    return { length }
-  }
+  // RFC 9112 §6.3 (5), (6): so many bytes, or an invalid length.
+  if (lengths.length > 0) return { length: contentLength(lengths, lenient, fail) }
   // RFC 9112 §6.3 (7): a request without either has no body. (8): a response without either ends with the connection.
   return message.type === 'request' ? 'none' : 'until-close'
 }
 
-function transferFraming(
-  message: RequestHead | ResponseHead | InformationalResponse,
-  fail: (status: number, reason: ProtocolReason, text: string) => never,
-): BodyFraming {
-  const codings = message.headers.tokens('transfer-encoding')
+type Fail = (status: number, reason: ProtocolReason, text: string) => never
+
+// DEVIATION: equal values, too, are refused when they come twice, unless asked for; RFC 9112 §6.3 (5) permits both.
+function contentLength(lines: readonly string[], lenient: Leniency, fail: Fail): number {
+  const values = lines.flatMap((line) => line.split(',').map(trimOws))
+  const [value] = values
+  if (values.some((one) => !/^[0-9]+$/.test(one))) {
+    const reason = values.length > 1 ? 'duplicate-content-length' : 'bad-content-length'
+    fail(400, reason, `Content-Length: ${JSON.stringify(lines.join(', '))}`)
+  }
+  if (values.length > 1 && !(lenient.repeatedLength && values.every((one) => one === value))) {
+    fail(400, 'duplicate-content-length', `Content-Length: ${lines.join(', ')}`)
+  }
+  const length = Number(value)
+  if (!Number.isSafeInteger(length)) fail(413, 'bad-content-length', `Content-Length: ${value} is out of range`)
+  return length
+}
+
+function transferFraming(message: RequestHead | ResponseHead | InformationalResponse, fail: Fail): BodyFraming {
+  // DEVIATION: RFC 9110 §5.6.1 ignores empty elements of a list; here other parsers do not, and lose the end of the body.
+  const lines = message.headers.getAll('transfer-encoding')
+  const codings = lines.flatMap((line) => line.split(',').map((coding) => trimOws(coding).toLowerCase()))
   const text = `Transfer-Encoding: ${message.headers.get('transfer-encoding')}`
   const chunkedAt = codings.indexOf('chunked')
   if (chunkedAt === -1 || chunkedAt !== codings.length - 1) {

@@ -101,9 +101,23 @@ export function splitList(value: string): string[] {
  * empty.
  */
 export function isHost(value: string): boolean {
-  return /^(?:\[[0-9a-fA-F:.]+\]|\[v[0-9a-fA-F]+\.[\w.~!$&'()*+,;=:-]+\]|(?:[\w.~!$&'()*+,;=-]|%[0-9a-fA-F]{2})*)(?::[0-9]*)?$/.test(
-    value,
-  )
+  const parts = HOST.exec(value)
+  if (parts === null || Number(parts[2] ?? 0) > 65_535) return false
+  return parts[1] === undefined || isIpv6(parts[1])
+}
+
+const HOST =
+  /^(?:\[([0-9a-fA-F:.]+)\]|\[v[0-9a-fA-F]+\.[\w.~!$&'()*+,;=:-]+\]|(?:[\w.~!$&'()*+,;=-]|%[0-9a-fA-F]{2})*)(?::([0-9]*))?$/
+
+// RFC 3986 §3.2.2: eight groups, or fewer around one `::`; the last two may be written as an IPv4 address.
+function isIpv6(text: string): boolean {
+  const ipv4 = /(?:^|:)((?:[0-9]{1,3}\.){3}[0-9]{1,3})$/.exec(text)
+  if (ipv4?.[1].split('.').some((octet) => Number(octet) > 255)) return false
+  const groups = ipv4 === null ? text : `${text.slice(0, -ipv4[1].length)}0:0`
+  const halves = groups.split('::').map((half) => (half === '' ? [] : half.split(':')))
+  const all = halves.flat()
+  if (halves.length > 2 || !all.every((group) => /^[0-9a-fA-F]{1,4}$/.test(group))) return false
+  return halves.length === 2 ? all.length < 8 : all.length === 8
 }
 
 /** A request target, taken apart (RFC 9112 §3.2). */

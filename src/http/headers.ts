@@ -41,10 +41,15 @@ export class HeaderList implements Iterable<readonly [name: string, value: strin
     return this.#values.filter((_, i) => this.#keys[i] === key)
   }
 
-  /** The elements of a comma-separated list field (`Connection`, ...) over all its lines, in lower case. */
+  /**
+   * The elements of a comma-separated list field over all its lines, in lower case. Those of Connection are tokens, in
+   * which a quote quotes nothing (RFC 9110 §7.6.1).
+   */
   tokens(name: string): string[] {
     const value = this.get(name)
-    return value === null ? [] : splitList(value).map((item) => item.toLowerCase())
+    if (value === null) return []
+    const items = name.toLowerCase() === 'connection' ? value.split(',').map(trimOws) : splitList(value)
+    return items.filter((item) => item !== '').map((item) => item.toLowerCase())
   }
 
   /** Whether there is a line of that name. */
@@ -68,6 +73,12 @@ export class HeaderList implements Iterable<readonly [name: string, value: strin
     this.#keys.push(name.toLowerCase())
     this.#values.push(value)
     return this
+  }
+
+  /** Adds to the value of the last line, as a folded line does (RFC 9112 §5.2). Validated by the reader already. */
+  extendLastUnchecked(text: string): void {
+    const last = this.#values.length - 1
+    this.#values[last] = this.#values[last] === '' ? text : `${this.#values[last]} ${text}`
   }
 
   /**

@@ -4,32 +4,63 @@ export { type BodySource, gatherBytes } from './body.ts'
 export { ChunkedDecoder, encodeChunk, encodeLastChunk } from './chunked.ts'
 export {
   type ClientCounters,
-  type Connect,
+  type CookieStore,
   type FetchOptions,
   HttpClient,
   type HttpClientOptions,
-  type Origin,
 } from './client.ts'
 export { HttpClientConnection } from './client-connection.ts'
-export { ClientResponse, type ConnectionRequest, type ExchangeHooks, type ExchangeTimings } from './client-message.ts'
+export { ClientResponse, type ConnectionRequest, type ExchangeHooks, type Switched } from './client-message.ts'
 export type { ClientConnectionOptions, ClientTimeouts } from './client-options.ts'
+export { basicAuthorization, isDirect, type ProxyOptions, parseProxy } from './client-proxy.ts'
+export {
+  type ConnectionUse,
+  type CurlTimes,
+  curlTimes,
+  type DialTrace,
+  dialTrace,
+  type ExchangeTimings,
+  type ResourceTimes,
+  resourceTimes,
+} from './client-timings.ts'
+export { checkPreconditions, parseEntityTags, type Validators } from './conditional.ts'
 export { HttpConnection } from './connection.ts'
+export { type ContentCoding, chooseCoding, codingWeight } from './content-coding.ts'
 export { contentTypeOf } from './content-types.ts'
+export { type BodyDecoder, decodeResponse } from './decode.ts'
+export { openTunnel, TunnelError } from './dial.ts'
 export { HttpError, type HttpErrorCode, ProtocolError, type ProtocolReason } from './errors.ts'
 export * from './events.ts'
+export { createFetch, type Fetch } from './fetch.ts'
 export { decodePath, type FileOptions, type FileSource, type FileStat, fileHandler } from './files.ts'
 export { type BodyFraming, bodyFraming, messagePersists } from './framing.ts'
 export { formatHttpDate, parseHttpDate, parseRequestTarget, type RequestTarget, splitList } from './grammar.ts'
 export { HeaderList, type HeadersInit } from './headers.ts'
+export { type Leniency, STRICT } from './leniency.ts'
 export { DEFAULT_LIMITS, type HttpLimits } from './limits.ts'
 export type { DirectoryEntry } from './listing.ts'
+export { ConnectionPool, originKey } from './pool.ts'
+export type {
+  Connect,
+  ConnectContext,
+  Origin,
+  PoolCounters,
+  PoolEvent,
+  PooledConnection,
+  PoolOptions,
+  ProxyServer,
+} from './pool-options.ts'
+export { type RedirectStep, redirectedHeaders, redirectStep } from './redirect.ts'
+export { canRepeat, isReplayable } from './retry.ts'
 export { HttpServer } from './server.ts'
+export { type FetchHandler, fetchHandler } from './server-fetch.ts'
 export {
   type ConnectionInfo,
   type Handler,
   type PlainResponse,
   ServerRequest,
   ServerResponse,
+  type TakenStream,
 } from './server-message.ts'
 export type {
   ExchangeRecord,

@@ -28,7 +28,7 @@ export const DEFAULT_LIMITS: HttpLimits = Object.freeze({
   trailerBytes: 8_192,
   trailerCount: 32,
   chunkExtensionBytes: 4_096,
-  emptyLines: 4,
+  emptyLines: 1,
 })
 
 /**

@@ -35,8 +35,9 @@ export function prepareResponse(response: ResponseHead, context: ResponseContext
   }
   if (tunnel) return { ...response, headers }
   if (!persists) setConnection(headers, 'close', 'keep-alive')
-  // RFC 9112 §9.3 and appendix C.2.2: an HTTP/1.0 peer must be told that the connection stays.
-  else if (oldPeer) setConnection(headers, 'keep-alive', 'close')
+  // RFC 9112 §9.3 and appendix C.2.2: an HTTP/1.0 peer must be told that the connection stays; RFC 9110 §7.6.1: Keep-Alive
+  // is for the next hop, which Connection has to say.
+  else if (oldPeer || headers.has('keep-alive')) setConnection(headers, 'keep-alive', 'close')
   if (!persists) headers.delete('keep-alive')
   return { ...response, headers }
 }

@@ -19,6 +19,7 @@ export class Output {
   readonly #scheduler: Scheduler
   readonly #stallUs: Micros
   readonly #onStall: () => void
+  readonly #onDrain = (): void => this.#drained()
   #parts: Uint8Array[] = []
   #bytes = 0
   #deferred = false
@@ -35,7 +36,7 @@ export class Output {
     this.#scheduler = scheduler
     this.#stallUs = stallUs
     this.#onStall = onStall
-    stream.on('drain', () => this.#drained())
+    stream.on('drain', this.#onDrain)
   }
 
   /** Queues bytes, which belong to the output from now on; they leave when the turn ends, or now when they are many. */
@@ -86,6 +87,13 @@ export class Output {
     this.#bytes = 0
     this.#stallTask?.cancel()
     for (const { reject } of this.#waiters.splice(0)) reject(error)
+  }
+
+  /** Hands over what is queued and lets go of the stream, which somebody else takes. */
+  detach(): void {
+    this.flush()
+    this.#stream.off('drain', this.#onDrain)
+    this.fail(new Error('the stream has been taken over'))
   }
 
   #drained(): void {

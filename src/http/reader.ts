@@ -18,10 +18,12 @@ import {
 import { FieldSection } from './fields.ts'
 import type { BodyFraming } from './framing.ts'
 import { decodeLatin1, isFieldBytes, isTokenByte, isTokenBytes, isVisibleBytes } from './grammar.ts'
+import { type Leniency, STRICT } from './leniency.ts'
 import type { HttpLimits } from './limits.ts'
 
 const SP = 32
 const CR = 13
+const LF = 10
 const UPPER_H = 72
 
 type StartLine =
@@ -32,6 +34,7 @@ type StartLine =
 export class MessageReader {
   readonly #kind: 'request' | 'response'
   readonly #limits: HttpLimits
+  readonly #lenient: Leniency
   readonly #input = new ByteQueue()
   #ended = false
   #emptyLines = 0
@@ -42,9 +45,11 @@ export class MessageReader {
   #chunked: ChunkedDecoder | null = null
 
   /** @param kind which messages come this way */
-  constructor(kind: 'request' | 'response', limits: HttpLimits) {
+  constructor(kind: 'request' | 'response', limits: HttpLimits, lenient: Leniency = STRICT) {
     this.#kind = kind
     this.#limits = limits
+    // RFC 9112 §5.2: a server refuses a folded line, a user agent or proxy puts spaces in its place.
+    this.#lenient = kind === 'response' ? { ...lenient, obsFold: true } : lenient
   }
 
   /** Bytes received and not yet read. */
@@ -94,9 +99,9 @@ export class MessageReader {
       const { bytes, start } = this.#input
       this.#startLine =
         this.#kind === 'request' ? parseRequestLine(bytes, start, cr) : parseStatusLine(bytes, start, cr)
-      this.#input.skip(cr + 2 - start)
+      this.#input.skipLine()
     }
-    this.#fields ??= new FieldSection(this.#limits.headerBytes, this.#limits.headerCount)
+    this.#fields ??= new FieldSection(this.#limits.headerBytes, this.#limits.headerCount, this.#lenient)
     if (!this.#fields.read(this.#input)) return null
     const headers = this.#fields.headers
     const line = this.#startLine
@@ -111,7 +116,7 @@ export class MessageReader {
   startBody(framing: BodyFraming): void {
     this.#framing = framing
     this.#remaining = typeof framing === 'object' ? framing.length : 0
-    this.#chunked = framing === 'chunked' ? new ChunkedDecoder(this.#limits) : null
+    this.#chunked = framing === 'chunked' ? new ChunkedDecoder(this.#limits, this.#lenient) : null
   }
 
   /**
@@ -155,9 +160,10 @@ export class MessageReader {
     for (;;) {
       if (input.length === 0) return -1
       const first = input.bytes[input.start]
-      const possible = this.#kind === 'response' ? first === UPPER_H : isTokenByte(first) || first === CR
+      const emptyLine = first === CR || (first === LF && this.#lenient.bareLf)
+      const possible = this.#kind === 'response' ? first === UPPER_H : isTokenByte(first) || emptyLine
       if (!possible) throw this.#badStartLine()
-      const cr = input.findLine(this.#limits.startLineBytes)
+      const cr = input.findLine(this.#limits.startLineBytes, this.#lenient.bareLf)
       if (cr === 'need-data') return -1
       if (cr === 'too-long') throw this.#tooLong()
       if (cr === 'bare-lf') throw remoteError(400, 'line-ending', 'the start line ends without CR')
@@ -165,7 +171,7 @@ export class MessageReader {
       // RFC 9112 §2.2: ignore at least one empty line before a request line.
       if (++this.#emptyLines > this.#limits.emptyLines)
         throw remoteError(400, 'bad-request-line', 'too many empty lines')
-      input.skip(2)
+      input.skipLine()
     }
   }
 

@@ -1,63 +1,63 @@
-// One connection of a server: requests in, handlers run one after another, answers out, until it closes.
-// Owns: the order of exchanges, back-pressure on input, time limits, error answers, the lingering close. Does not own:
-// the rules of messages (connection.ts), what is answered (the handler).
+// One connection of a server: requests in, handlers run, answers out in order, until it closes.
+// Owns: the order of exchanges, time limits, error answers, the lingering close. Does not own: the rules of messages
+// (connection.ts), what is answered (the handler, server-own.ts), pausing input (server-input.ts).
 // Read first: RFC 9112 §9.3 (persistence, pipelining), §9.6 (tear-down: half-close, then read on), RFC 9110 §10.1.1
 // (Expect).
-import { assert } from '../base/assert.ts'
 import type { Micros } from '../base/time.ts'
 import { BODY_HIGH_WATER_BYTES } from './body.ts'
 import { HttpConnection } from './connection.ts'
 import { HttpError, ProtocolError, remoteError } from './errors.ts'
 import { dataEvent, endEvent, type HttpEvent, type HttpVersion, type RequestHead, type ServerEvent } from './events.ts'
-import { parseRequestTarget } from './grammar.ts'
 import { HeaderList } from './headers.ts'
 import { Output } from './output.ts'
-import { Exchange, errorResponse, withOwnFields } from './server-exchange.ts'
-import type { ConnectionInfo, ResponseSink } from './server-message.ts'
+import { type Exchange, errorResponse, withOwnFields } from './server-exchange.ts'
+import { ServerInput } from './server-input.ts'
+import type { ConnectionInfo, TakenStream } from './server-message.ts'
 import { httpLimits, type ServerContext } from './server-options.ts'
+import { Pipeline, type PipelineHost } from './server-pipeline.ts'
+import { sendTakeOver } from './server-takeover.ts'
 import type { ByteStream } from './stream.ts'
 import { KindTimer } from './timer.ts'
 
 type TimerKind = 'headers' | 'idle' | 'request' | 'linger'
 
 /** A connection that an HttpServer serves. */
-export class ServerConnection implements ResponseSink {
-  readonly #stream: ByteStream
-  readonly #info: ConnectionInfo
+export class ServerConnection implements PipelineHost {
   readonly #context: ServerContext
   readonly #http: HttpConnection
+  readonly #input: ServerInput
   readonly #output: Output
   readonly #timer: KindTimer<TimerKind>
+  readonly #pipeline: Pipeline
   #phase: 'open' | 'closing' | 'closed' = 'open'
   #exchange: Exchange | null = null
   #requests = 0
   #pumping = false
-  #pausedAt: Micros = -1
-  #streamError: Error | undefined
 
   /** @param stream belongs to this connection from now on */
   constructor(stream: ByteStream, info: ConnectionInfo, context: ServerContext) {
-    this.#stream = stream
-    this.#info = info
+    const { scheduler, lenient } = context.options
     this.#context = context
-    this.#http = new HttpConnection({ role: 'server', limits: httpLimits(context.limits) })
-    this.#output = new Output(stream, context.options.scheduler, context.timeouts.writeUs, () =>
-      this.#timedOut('write'),
-    )
-    this.#timer = new KindTimer(context.options.scheduler, (kind) => this.#timedOut(kind))
+    this.#http = new HttpConnection({ role: 'server', limits: httpLimits(context.limits), lenient })
+    this.#pipeline = new Pipeline(this, this.#http, info, context)
+    this.#output = new Output(stream, scheduler, context.timeouts.writeUs, () => this.#timedOut('write'))
+    this.#timer = new KindTimer(scheduler, (kind) => this.#timedOut(kind))
     if (context.options.keepAlive === false) this.#http.disableKeepAlive()
-    stream.on('error', (error) => {
-      this.#streamError = error
-    })
-    stream.on('close', () => this.#closed())
-    stream.on('end', () => this.#input(null))
-    stream.on('data', (chunk) => this.#input(chunk))
-    stream.resume()
+    this.#input = new ServerInput(
+      stream,
+      (chunk) => this.#received(chunk),
+      () => this.#closed(),
+    )
     this.#armInput()
   }
 
   get version(): HttpVersion {
     return this.#context.options.httpVersion ?? '1.1'
+  }
+
+  /** Whether it waits for a request: none is being answered. */
+  get waiting(): boolean {
+    return this.#phase === 'open' && this.#exchange === null
   }
 
   /** Ends now when idle, otherwise after the current answer. */
@@ -70,12 +70,12 @@ export class ServerConnection implements ResponseSink {
   /** Drops the connection at once. */
   destroy(): void {
     if (this.#exchange !== null && !this.#exchange.response.ended) this.#http.sendFailed()
-    this.#stream.destroy()
+    this.#input.stream.destroy()
   }
 
   // ---- input
 
-  #input(chunk: Uint8Array | null): void {
+  #received(chunk: Uint8Array | null): void {
     if (this.#phase !== 'open') return
     if (chunk === null) this.#http.receiveEnd()
     else this.#http.receiveData(chunk)
@@ -89,7 +89,7 @@ export class ServerConnection implements ResponseSink {
       while (this.#phase === 'open' && this.#step());
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
-      this.#inputFailed(error)
+      this.refused(this.#exchange, error)
     } finally {
       this.#pumping = false
     }
@@ -110,6 +110,7 @@ export class ServerConnection implements ResponseSink {
     }
     if (event === 'paused') {
       this.#timer.disarm()
+      if (exchange !== null) this.#pipeline.lookAhead(this.#requests)
       if (this.#http.bufferedBytes >= this.#context.limits.pipelineBytes) this.#pause()
       return false
     }
@@ -140,21 +141,20 @@ export class ServerConnection implements ResponseSink {
 
   #bodyData(exchange: Exchange, data: Uint8Array): void {
     const { finished } = exchange.body
+    const { bodyBytes, drainBytes } = this.#context.limits
     exchange.body.push(data)
-    if (!finished && exchange.body.receivedBytes > this.#context.limits.bodyBytes) {
-      const { bodyBytes } = this.#context.limits
-      this.#inputFailed(remoteError(413, 'body-too-large', `a body of more than ${bodyBytes} bytes`))
+    if (!finished && exchange.body.receivedBytes > bodyBytes) {
+      this.refused(this.#exchange, remoteError(413, 'body-too-large', `a body of more than ${bodyBytes} bytes`))
     } else if (exchange.response.ended) {
       exchange.drainedBytes += data.length
-      if (exchange.drainedBytes > this.#context.limits.drainBytes) this.#close()
+      if (exchange.drainedBytes > drainBytes) this.#close()
     }
   }
 
   // RFC 9112 §2.2, §9.6: answer what can be answered, and take nothing more from this connection.
-  #inputFailed(error: ProtocolError): void {
+  refused(exchange: Exchange | null, error: ProtocolError): void {
     this.#http.disableKeepAlive()
     this.#context.counters.protocolErrors++
-    const exchange = this.#exchange
     this.#context.options.onError?.(error, exchange?.request ?? null)
     exchange?.body.fail(error)
     if (exchange === null || !exchange.response.ended) {
@@ -162,69 +162,55 @@ export class ServerConnection implements ResponseSink {
     } else this.#close()
   }
 
+  bodyTaken(): void {
+    this.#pump()
+  }
+
   #pause(): void {
-    if (this.#pausedAt >= 0) return
-    this.#pausedAt = this.#now()
-    this.#timer.disarm()
-    this.#stream.pause()
+    if (this.#input.pause(this.#now())) this.#timer.disarm()
   }
 
   #resume(): void {
-    if (this.#pausedAt < 0) return
-    if (this.#exchange !== null) this.#exchange.deadlineUs += this.#now() - this.#pausedAt
-    this.#pausedAt = -1
-    this.#stream.resume()
+    const pausedUs = this.#input.resume(this.#now())
+    if (this.#exchange !== null) this.#exchange.deadlineUs += pausedUs
   }
 
   // ---- exchanges
 
   #begin(head: RequestHead): void {
     this.#timer.disarm()
-    const { limits, timeouts, counters } = this.#context
+    const { limits, counters, closing } = this.#context
     counters.requests++
-    if (++this.#requests >= limits.requestsPerConnection || this.#context.closing()) this.#http.disableKeepAlive()
-    const target = parseRequestTarget(head.method, head.target)
-    assert(target !== null, 'the connection hands out requests with valid targets only')
-    const exchange: Exchange = new Exchange(head, target, this.#info, this, {
-      onStart: () => this.#sendContinue(exchange),
-      onTake: () => this.#pump(),
-      onCancel: () => this.#pump(),
-    })
-    exchange.startUs = this.#now()
-    exchange.deadlineUs = exchange.startUs + timeouts.requestUs
+    if (++this.#requests >= limits.requestsPerConnection || closing()) this.#http.disableKeepAlive()
+    const { exchange, isNew } = this.#pipeline.next(head)
     exchange.startBytes = this.#output.writtenBytes
     this.#exchange = exchange
-    const bodyBytes = this.#http.remainingBodyBytes
-    if (bodyBytes !== Infinity && bodyBytes > limits.bodyBytes) {
-      this.#inputFailed(remoteError(413, 'body-too-large', `a body of ${bodyBytes} bytes`))
-      return
-    }
-    // RFC 9110 §10.1.1: 417 to an expectation other than 100-continue.
-    if (head.version === '1.1' && head.headers.tokens('expect').some((one) => one !== '100-continue')) {
-      this.#inputFailed(remoteError(417, 'bad-expectation', `Expect: ${head.headers.get('expect')}`))
-      return
-    }
-    void this.#run(exchange)
+    if (isNew) this.#pipeline.start(exchange)
+    else this.#takeTurn(exchange)
   }
 
-  async #run(exchange: Exchange): Promise<void> {
-    const { request, response } = exchange
+  #takeTurn(exchange: Exchange): void {
     try {
-      const result = await this.#context.options.handler(request, response)
-      if (result === undefined || response.ended) return
-      await response.send(result.status ?? 200, result.headers, result.body)
+      exchange.activate()
     } catch (error) {
-      this.#handlerFailed(exchange, error)
+      this.failed(exchange, error)
+      return
     }
+    if (exchange.heldFailure === null) return
+    const { error } = exchange.heldFailure
+    if (error instanceof ProtocolError && !exchange.response.headSent) this.refused(this.#exchange, error)
+    else this.failed(exchange, error)
   }
 
-  #handlerFailed(exchange: Exchange, error: unknown): void {
-    if (exchange.response.complete) {
+  failed(exchange: Exchange, error: unknown): void {
+    // An answer that was held back to its end may turn out, on its turn, to be one that cannot be sent.
+    const open = this.#exchange === exchange && this.#phase === 'open'
+    if (exchange.response.complete && !(open && this.#http.ourState === 'send-body')) {
       this.#context.options.onError?.(error, exchange.request)
       return
     }
     // A handler that stumbles because its connection or body is gone has done nothing wrong.
-    if (this.#phase !== 'open' || this.#exchange !== exchange || exchange.response.ended) return
+    if (!open || exchange.response.failed) return
     const known = error instanceof ProtocolError && error.side === 'remote'
     if (!known) this.#context.counters.handlerErrors++
     this.#context.options.onError?.(error, exchange.request)
@@ -235,10 +221,10 @@ export class ServerConnection implements ResponseSink {
     this.#http.sendFailed()
     const reason = new HttpError('ECONNABORTED', 'the handler failed in the middle of its answer', { cause: error })
     exchange.response.fail(reason)
-    this.#stream.destroy(reason)
+    this.#input.stream.destroy(reason)
   }
 
-  #sendContinue(exchange: Exchange): void {
+  bodyWanted(exchange: Exchange): void {
     // RFC 9110 §10.1.1: may be left out when some of the body has come already.
     if (this.#phase !== 'open' || !this.#http.clientWaitsForContinue || this.#http.bufferedBytes > 0) return
     if (this.#exchange !== exchange || exchange.response.headSent) return
@@ -254,9 +240,9 @@ export class ServerConnection implements ResponseSink {
     if (event.type === 'informational' && exchange?.head.version === '1.0') return
     if (event.type === 'response') {
       if (this.#context.closing()) this.#http.disableKeepAlive()
-      if (exchange !== null && !exchange.body.used && this.#http.remainingBodyBytes !== Infinity) {
-        if (this.#http.remainingBodyBytes > this.#context.limits.drainBytes) this.#http.disableKeepAlive()
-      }
+      const left = this.#http.remainingBodyBytes
+      const unread = exchange !== null && !exchange.body.used && left !== Infinity
+      if (unread && left > this.#context.limits.drainBytes) this.#http.disableKeepAlive()
       event = withOwnFields(event, this.#http.request, this.#context, this.#requests)
     }
     if (this.#http.ourState === 'switched') {
@@ -280,6 +266,21 @@ export class ServerConnection implements ResponseSink {
     return this.#output.ready()
   }
 
+  takeOver(headers: HeaderList): TakenStream {
+    const exchange = this.#exchange
+    if (exchange === null || this.#phase !== 'open') throw new TypeError('the connection is gone; nothing to take over')
+    const { status, bytes } = sendTakeOver(this.#http, headers)
+    exchange.status = status
+    this.#output.write(bytes)
+    this.#endExchange(exchange, false)
+    this.#phase = 'closed'
+    this.#timer.disarm()
+    this.#output.detach()
+    this.#input.detach()
+    this.#context.removed(this)
+    return { stream: this.#input.stream, head: this.#http.takeTrailingData() }
+  }
+
   /** After the answer or the request has come to its end: what next? */
   #settle(exchange: Exchange): void {
     if (!exchange.response.ended || this.#exchange !== exchange || this.#phase !== 'open') return
@@ -295,7 +296,7 @@ export class ServerConnection implements ResponseSink {
     if (ourState === 'done' && theirState === 'send-body' && drainable) {
       exchange.body.discard()
       this.#pump()
-    } else this.#close()
+    } else if (ourState !== 'send-body') this.#close()
   }
 
   #endExchange(exchange: Exchange, aborted: boolean): void {
@@ -318,13 +319,11 @@ export class ServerConnection implements ResponseSink {
     exchange?.abort.abort(reason)
     this.#http.disableKeepAlive()
     if (this.#http.ourState === 'idle' || this.#http.ourState === 'send-response') {
-      if (exchange !== null) exchange.status = status
       const { head, text } = errorResponse(status, error, this.version)
       this.#output.write(this.#http.send(withOwnFields(head, this.#http.request, this.#context, this.#requests)))
-      if (this.#http.request?.method !== 'HEAD') {
-        this.#output.write(this.#http.send(dataEvent(text)))
-        if (exchange !== null) exchange.sentBodyBytes = text.length
-      }
+      const sent = this.#http.request?.method === 'HEAD' ? 0 : text.length
+      if (sent > 0) this.#output.write(this.#http.send(dataEvent(text)))
+      if (exchange !== null) Object.assign(exchange, { status, sentBodyBytes: sent })
       this.#output.write(this.#http.send(endEvent()))
     }
     this.#close()
@@ -337,16 +336,19 @@ export class ServerConnection implements ResponseSink {
     const exchange = this.#exchange
     if (exchange !== null) this.#endExchange(exchange, false)
     this.#phase = 'closing'
-    exchange?.body.fail(new HttpError('ECONNABORTED', 'the connection is being closed'))
+    const reason = new HttpError('ECONNABORTED', 'the connection is being closed')
+    exchange?.body.fail(reason)
     exchange?.body.discard()
+    this.#pipeline.drop(reason)
     this.#timer.disarm()
     this.#output.flush()
-    this.#stream.end()
-    if (this.#pausedAt >= 0) this.#stream.resume()
-    const linger = (): void => {
-      if (this.#phase === 'closing') this.#timer.arm('linger', this.#now() + this.#context.timeouts.lingerUs)
-    }
-    this.#output.ready().then(linger, () => undefined)
+    this.#input.stream.end()
+    this.#input.resume(this.#now())
+    const untilUs = (): Micros => this.#now() + this.#context.timeouts.lingerUs
+    this.#output.ready().then(
+      () => this.#phase === 'closing' && this.#timer.arm('linger', untilUs()),
+      () => undefined,
+    )
   }
 
   #closed(): void {
@@ -354,14 +356,13 @@ export class ServerConnection implements ResponseSink {
     const exchange = this.#exchange
     this.#phase = 'closed'
     this.#timer.disarm()
-    const error = new HttpError('ECONNRESET', 'the connection was lost', { cause: this.#streamError })
+    const error = new HttpError('ECONNRESET', 'the connection was lost', { cause: this.#input.error })
     this.#output.fail(error)
     if (exchange !== null) {
-      exchange.body.fail(error)
-      exchange.response.fail(error)
       this.#endExchange(exchange, true)
-      exchange.abort.abort(error)
+      exchange.drop(error)
     }
+    this.#pipeline.drop(error)
     this.#context.removed(this)
   }
 
@@ -384,14 +385,16 @@ export class ServerConnection implements ResponseSink {
 
   #timedOut(kind: TimerKind | 'write'): void {
     if (this.#phase === 'closed') return
-    if (kind === 'linger') {
-      this.#stream.destroy()
-      return
-    }
-    if (kind !== 'idle') this.#context.counters.timeouts++
-    if (kind === 'write') this.#stream.destroy(new HttpError('ETIMEDOUT', 'the peer takes nothing of the answer'))
+    if (kind !== 'idle' && kind !== 'linger') this.#context.counters.timeouts++
+    if (kind === 'linger') this.#input.stream.destroy()
+    else if (kind === 'write')
+      this.#input.stream.destroy(new HttpError('ETIMEDOUT', 'the peer takes nothing of the answer'))
     // RFC 9110 §15.5.9: 408 when a request has begun; a connection on which none has is just closed.
     else if (kind === 'idle' || (kind === 'headers' && this.#http.atMessageStart)) this.#close()
-    else this.#inputFailed(remoteError(408, 'timeout', `the ${kind === 'headers' ? 'head' : 'body'} took too long`))
+    else
+      this.refused(
+        this.#exchange,
+        remoteError(408, 'timeout', `the ${kind === 'headers' ? 'head' : 'body'} took too long`),
+      )
   }
 }

@@ -1,17 +1,31 @@
 // One request and its answer, as a server's connection keeps them while they last.
-// Owns: the record of an exchange, the text of an error answer. Does not own: what happens when (server-connection.ts).
+// Owns: the record of an exchange, holding back the answer of one whose turn has not come, the text of an error answer.
+// Does not own: what happens when (server-connection.ts).
 import { type Micros, SECOND } from '../base/time.ts'
 import { type BodyHooks, IncomingBody, toBytes } from './body.ts'
+import type { ContentCoding } from './content-coding.ts'
 import type { ProtocolError } from './errors.ts'
-import type { HttpVersion, RequestHead, ResponseHead } from './events.ts'
+import type { HttpVersion, RequestHead, ResponseHead, ServerEvent } from './events.ts'
 import type { RequestTarget } from './grammar.ts'
 import { HeaderList } from './headers.ts'
-import { type ConnectionInfo, type ResponseSink, ServerRequest, ServerResponse } from './server-message.ts'
+import {
+  type ConnectionInfo,
+  type ResponseSink,
+  ServerRequest,
+  ServerResponse,
+  type TakenStream,
+} from './server-message.ts'
 import type { ExchangeRecord, ServerContext } from './server-options.ts'
 import { reasonPhrase } from './status.ts'
 
-/** An exchange in progress; its numbers belong to the connection. */
-export class Exchange {
+/** An answer that waits for its turn holds this many bytes before its handler has to wait. */
+const HELD_BYTES = 65_536
+
+/**
+ * An exchange in progress; its numbers belong to the connection. One that was begun ahead of its turn holds its answer
+ * back until `activate`.
+ */
+export class Exchange implements ResponseSink {
   readonly head: RequestHead
   readonly request: ServerRequest
   readonly response: ServerResponse
@@ -29,12 +43,75 @@ export class Exchange {
   drainedBytes = 0
   /** Status of the answer; 0 before there is one. */
   status = 0
+  /** What the handler threw before its turn; null when nothing. */
+  heldFailure: { readonly error: unknown } | null = null
+  readonly #sink: ResponseSink
+  #held: ServerEvent[] | null
+  #heldBytes = 0
+  #waiters: (() => void)[] = []
 
-  constructor(head: RequestHead, target: RequestTarget, info: ConnectionInfo, sink: ResponseSink, hooks: BodyHooks) {
+  /** @param ahead whether its turn has not come yet */
+  constructor(
+    head: RequestHead,
+    target: RequestTarget,
+    info: ConnectionInfo,
+    sink: ResponseSink,
+    hooks: BodyHooks,
+    options: { readonly ahead: boolean; readonly codings: readonly ContentCoding[] },
+  ) {
     this.head = head
     this.body = new IncomingBody(hooks)
     this.request = new ServerRequest(head, target, this.body, info, this.abort.signal)
-    this.response = new ServerResponse(sink, head.method)
+    this.#sink = sink
+    this.#held = options.ahead ? [] : null
+    this.response = new ServerResponse(this, head, options.codings)
+  }
+
+  get version(): HttpVersion {
+    return this.#sink.version
+  }
+
+  sendEvent(event: ServerEvent): void {
+    if (this.#held === null) {
+      this.#sink.sendEvent(event)
+      return
+    }
+    this.#held.push(event)
+    if (event.type === 'data') this.#heldBytes += event.data.length
+  }
+
+  flush(): void {
+    if (this.#held === null) this.#sink.flush()
+  }
+
+  ready(): Promise<void> {
+    if (this.#held === null) return this.#sink.ready()
+    if (this.#heldBytes < HELD_BYTES) return Promise.resolve()
+    return new Promise((resolve) => this.#waiters.push(resolve))
+  }
+
+  takeOver(headers: HeaderList): TakenStream {
+    return this.#sink.takeOver(headers)
+  }
+
+  /**
+   * Its turn has come: sends what was held back.
+   * @throws what `HttpConnection.send` throws
+   */
+  activate(): void {
+    const held = this.#held ?? []
+    this.#held = null
+    for (const event of held) this.#sink.sendEvent(event)
+    for (const resolve of this.#waiters.splice(0)) resolve()
+  }
+
+  /** Nothing comes of it: its connection is gone, or takes no more. */
+  drop(error: Error): void {
+    this.body.fail(error)
+    this.response.fail(error)
+    this.abort.abort(error)
+    this.#held = null
+    for (const resolve of this.#waiters.splice(0)) resolve()
   }
 
   /** What a log keeps of the exchange. */
@@ -64,8 +141,8 @@ export function errorResponse(
 }
 
 /**
- * A response head with what the server itself adds: Server, Date, and for an HTTP/1.0 client that asked to stay,
- * Keep-Alive (taken out again when the connection is not kept).
+ * A response head with what the server itself adds: Server, Date, and for a client that asked to stay, Keep-Alive (taken
+ * out again when the connection is not kept).
  * @param sequence number of the request on its connection
  */
 export function withOwnFields(
@@ -79,7 +156,7 @@ export function withOwnFields(
   const { serverName } = context.options
   if (serverName !== undefined) headers.setDefault('Server', serverName)
   if (date !== null) headers.setDefault('Date', date)
-  if (request?.version === '1.0' && request.headers.tokens('connection').includes('keep-alive')) {
+  if (request?.headers.tokens('connection').includes('keep-alive')) {
     const { requestsPerConnection } = context.limits
     const max = requestsPerConnection === Infinity ? '' : `, max=${requestsPerConnection - sequence}`
     const { idleUs } = context.timeouts

@@ -3,11 +3,20 @@
 // (outgoing.ts).
 // Read first: RFC 9110 §6 (message abstraction), §9.3.2 (HEAD), §10.1.1 (Expect).
 import { type BodySource, DEFAULT_GATHER_BYTES, gatherBytes, type IncomingBody, toBytes, toText } from './body.ts'
+import {
+  type ContentCoding,
+  chooseCoding,
+  MIN_CODED_BYTES,
+  markCoded,
+  mayBeCoded,
+  varyByEncoding,
+} from './content-coding.ts'
 import { dataEvent, endEvent, type HttpVersion, type RequestHead, type ServerEvent } from './events.ts'
 import type { RequestTarget } from './grammar.ts'
 import { HeaderList, type HeadersInit } from './headers.ts'
 import { quiet } from './output.ts'
 import { isBodyless, reasonPhrase } from './status.ts'
+import type { ByteStream } from './stream.ts'
 
 /** What the server was told about a connection. */
 export interface ConnectionInfo {
@@ -34,7 +43,7 @@ export interface PlainResponse {
 export type Handler = (
   request: ServerRequest,
   response: ServerResponse,
-) => void | PlainResponse | Promise<void> | Promise<PlainResponse>
+) => void | PlainResponse | Promise<void> | Promise<PlainResponse | undefined>
 
 /** A request as the server received it. */
 export class ServerRequest {
@@ -103,8 +112,18 @@ export class ServerRequest {
   }
 }
 
+/** A connection that is HTTP no more. */
+export interface TakenStream {
+  /** Paused; it belongs to whoever took it. */
+  readonly stream: ByteStream
+  /** What the client has sent behind its request already. */
+  readonly head: Uint8Array
+}
+
 /** Where a response goes; the connection implements it. */
 export interface ResponseSink {
+  /** @throws {TypeError} when the connection cannot be taken over now */
+  takeOver(headers: HeaderList): TakenStream
   /** @throws what `HttpConnection.send` throws */
   sendEvent(event: ServerEvent): void
   flush(): void
@@ -123,13 +142,17 @@ export class ServerResponse {
   readonly headers = new HeaderList()
   readonly #sink: ResponseSink
   readonly #method: string
+  readonly #acceptEncoding: string | null
+  readonly #codings: readonly ContentCoding[]
   #headSent = false
   #ended = false
   #failure: Error | null = null
 
-  constructor(sink: ResponseSink, method: string) {
+  constructor(sink: ResponseSink, request: RequestHead, codings: readonly ContentCoding[]) {
     this.#sink = sink
-    this.#method = method
+    this.#method = request.method
+    this.#acceptEncoding = request.headers.get('accept-encoding')
+    this.#codings = codings
   }
 
   /** Whether the head has left; status and headers can then no longer change. */
@@ -224,22 +247,60 @@ export class ServerResponse {
 
   /**
    * Sends a whole response. A string is UTF-8 `text/plain` unless a Content-Type is given; an iterable is sent as it
-   * comes, with back-pressure, and not read at all when the response has no body.
+   * comes, with back-pressure, and not read at all when the response has no body. Where the server has codings and the
+   * client takes one, the body is compressed; what is sent by `write` never is, because a compressor holds bytes back.
    * @throws what `writeHead`, `write` and `end` throw, and what the iterable throws
    */
   async send(status: number, headers?: HeadersInit, body: BodySource = ''): Promise<void> {
     this.writeHead(status, headers)
     if (typeof body === 'string' || body instanceof Uint8Array) {
       if (typeof body === 'string' && body !== '') this.headers.setDefault('Content-Type', 'text/plain; charset=utf-8')
-      return this.end(body)
+      const bytes = toBytes(body)
+      return this.end(this.#coding(bytes.length)?.whole(bytes) ?? bytes)
     }
-    if (!this.#bodyless()) for await (const chunk of body) await this.write(chunk)
+    const coded = this.#coding(null)?.stream(body) ?? body
+    if (!this.#bodyless()) for await (const chunk of coded) await this.write(chunk)
     return this.end()
+  }
+
+  /**
+   * Makes the connection a tunnel, or one of another protocol: answers CONNECT with 200, any other request with 101
+   * (RFC 9110 §9.3.6, §7.8).
+   * @param headers must hold Upgrade for a 101
+   * @returns the stream, once the head has been handed to it
+   * @throws {TypeError} when the request did not ask for it, its body has not been read, or something has been sent
+   */
+  takeOver(headers?: HeadersInit): TakenStream {
+    this.#mustBeOpen(true)
+    if (this.#failure !== null) throw new TypeError('the connection is gone; there is nothing to take over')
+    const list = new HeaderList(headers)
+    if (this.#method !== 'CONNECT' && !list.has('upgrade'))
+      throw new TypeError('a 101 answer names the new protocol; give an Upgrade header')
+    const taken = this.#sink.takeOver(list)
+    this.#headSent = this.#ended = true
+    return taken
+  }
+
+  /** The coding for a body of `length` bytes (null when unknown), the fields changed to fit; null to send it as it is. */
+  #coding(length: number | null): ContentCoding | null {
+    if (this.#codings.length === 0 || this.#headSent) return null
+    // RFC 9110 §15.4.5: 304 has the Vary that 200 would have had.
+    if (this.status === 304) varyByEncoding(this.headers)
+    if (!mayBeCoded(this.status, this.headers) || (length !== null && length < MIN_CODED_BYTES)) return null
+    varyByEncoding(this.headers)
+    const coding = chooseCoding(this.#acceptEncoding, this.#codings)
+    if (coding !== null) markCoded(this.headers, coding)
+    return coding
   }
 
   /** Whether it has been ended, and not given up. */
   get complete(): boolean {
     return this.#ended
+  }
+
+  /** Whether it was given up. */
+  get failed(): boolean {
+    return this.#failure !== null
   }
 
   /** Connection's side: nothing more of this response can be sent. */

@@ -2,9 +2,11 @@
 // Owns: names, defaults, bounds. Does not own: enforcing them (server-connection.ts).
 // Read first: RFC 9112 §9.5 (failures and timeouts), RFC 9110 §15.5 (408, 413).
 import { MINUTE, type Micros, type Scheduler, SECOND } from '../base/time.ts'
+import { type ContentCoding, checkCodings } from './content-coding.ts'
 import type { HttpVersion } from './events.ts'
 import { formatHttpDate } from './grammar.ts'
 import { checkField } from './headers.ts'
+import type { Leniency } from './leniency.ts'
 import { checkTimeouts, DEFAULT_LIMITS, type HttpLimits, limitsFrom } from './limits.ts'
 import type { ConnectionInfo, Handler, ServerRequest } from './server-message.ts'
 
@@ -21,6 +23,16 @@ export interface ServerLimits extends HttpLimits {
   readonly pipelineBytes: number
   /** Requests on one connection, the last of which is answered with `Connection: close`. `Infinity` by default. */
   readonly requestsPerConnection: number
+  /**
+   * Pipelined requests of one connection that are worked at together, when all are safe; they are answered in order
+   * (RFC 9112 §9.3.2). 8; 1 takes one after another.
+   */
+  readonly pipelineRequests: number
+  /**
+   * Open connections. Beyond, a new one takes the place of the one that has waited longest for a request, or is answered
+   * 503 when all are busy. `Infinity` by default.
+   */
+  readonly connections: number
 }
 
 /** Time limits of a server, in Micros; `Infinity` switches one off. */
@@ -67,6 +79,17 @@ export interface HttpServerOptions {
   readonly scheduler: Scheduler
   readonly limits?: Partial<ServerLimits>
   readonly timeouts?: Partial<ServerTimeouts>
+  /** What is taken though it is not valid; nothing unless given. */
+  readonly lenient?: Partial<Leniency>
+  /**
+   * `'origin'` (unless given) answers for itself what is not for its handler: `OPTIONS *`, TRACE, an https target on a
+   * connection without TLS. `'proxy'` hands everything to its handler.
+   */
+  readonly role?: 'origin' | 'proxy'
+  /** Whether an origin server answers TRACE with the request as it came (RFC 9110 §9.3.8). False: it gets 405. */
+  readonly trace?: boolean
+  /** How answers may be compressed, the best first; see content-coding.ts. None unless given. */
+  readonly codings?: readonly ContentCoding[]
   /** Value of the Server field; none unless given. */
   readonly serverName?: string
   /**
@@ -93,6 +116,8 @@ export interface ServerCounters {
   handlerErrors: number
   /** Connections that some time limit ended. */
   timeouts: number
+  /** Connections that were refused, or closed to make room, because of the limit on their number. */
+  overloads: number
 }
 
 /** Everything a connection needs of its server. */
@@ -106,6 +131,15 @@ export interface ServerContext {
   /** The Date field of now, or null. */
   readonly date: () => string | null
   readonly removed: (connection: object) => void
+}
+
+const OWN_LIMITS: Omit<ServerLimits, keyof HttpLimits> = {
+  bodyBytes: Infinity,
+  drainBytes: 65_536,
+  pipelineBytes: 65_536,
+  requestsPerConnection: Infinity,
+  pipelineRequests: 8,
+  connections: Infinity,
 }
 
 const TIMEOUTS: ServerTimeouts = {
@@ -127,11 +161,12 @@ export function serverContext(
   removed: (connection: object) => void,
 ): ServerContext {
   if (options.serverName !== undefined) checkField('Server', options.serverName)
+  if (options.codings !== undefined) checkCodings(options.codings)
   return {
     options,
     limits: serverLimits(options.limits),
     timeouts: checkTimeouts({ ...TIMEOUTS, ...options.timeouts }),
-    counters: { connections: 0, requests: 0, protocolErrors: 0, handlerErrors: 0, timeouts: 0 },
+    counters: { connections: 0, requests: 0, protocolErrors: 0, handlerErrors: 0, timeouts: 0, overloads: 0 },
     closing,
     date: dateField(options.wallClock),
     removed,
@@ -139,13 +174,12 @@ export function serverContext(
 }
 
 function serverLimits(given: Partial<ServerLimits> = {}): ServerLimits {
-  const own = { bodyBytes: Infinity, drainBytes: 65_536, pipelineBytes: 65_536, requestsPerConnection: Infinity }
-  const { bodyBytes, drainBytes, pipelineBytes, requestsPerConnection, ...rest } = { ...own, ...given }
-  const extra = { bodyBytes, drainBytes, pipelineBytes, requestsPerConnection }
-  for (const [name, value] of Object.entries(extra)) {
-    if (!(value >= 0)) throw new RangeError(`limit ${name} is ${value}; give a number >= 0`)
+  const all: ServerLimits = { ...DEFAULT_LIMITS, ...OWN_LIMITS, ...given }
+  for (const name of Object.keys(OWN_LIMITS) as (keyof typeof OWN_LIMITS)[]) {
+    if (!(all[name] >= 0)) throw new RangeError(`limit ${name} is ${all[name]}; give a number >= 0`)
   }
-  return { ...limitsFrom({ ...DEFAULT_LIMITS, ...rest }), ...extra }
+  limitsFrom(httpLimits(all))
+  return all
 }
 
 // Formatting a date costs more than the rest of a small head: once a second is enough.
@@ -165,6 +199,6 @@ function dateField(wallClock: (() => number) | undefined): () => string | null {
 
 /** The limits that the connection itself enforces. */
 export function httpLimits(limits: ServerLimits): HttpLimits {
-  const { bodyBytes: _b, drainBytes: _d, pipelineBytes: _p, requestsPerConnection: _r, ...http } = limits
-  return http
+  const names = Object.keys(limits).filter((name) => !(name in OWN_LIMITS)) as (keyof HttpLimits)[]
+  return Object.fromEntries(names.map((name) => [name, limits[name]])) as unknown as HttpLimits
 }

@@ -66,6 +66,11 @@ export function isBodyless(status: number): boolean {
   return status < 200 || status === 204 || status === 304
 }
 
+/** Methods that ask for no effect (RFC 9110 §9.2.1). */
+export function isSafe(method: string): boolean {
+  return /^(?:GET|HEAD|OPTIONS|TRACE)$/.test(method)
+}
+
 /** Methods whose repetition has the same effect as one request (RFC 9110 §9.2.2). */
 export function isIdempotent(method: string): boolean {
   return /^(?:GET|HEAD|OPTIONS|TRACE|PUT|DELETE)$/.test(method)

@@ -31,6 +31,8 @@ export interface ByteStream {
   /** Stops `'data'` until `resume()`: back-pressure. */
   pause(): unknown
   resume(): unknown
+  /** Puts bytes back, to be the next that arrive; streams of Node's have it. */
+  unshift?(bytes: Uint8Array): unknown
   /** Whether `destroy` was called or the stream has closed. */
   readonly destroyed: boolean
 }

@@ -238,7 +238,7 @@ export class IpLayer extends Addressing {
   ): void {
     const out = this.#out
     const family = dst.family
-    const total = packet.end - packet.start
+    const total = packet.length
     assert(src.family === family, 'a packet has addresses of one family')
     assert(
       total >= (family === 4 ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES) &&

@@ -3,7 +3,7 @@
 
 import type { Micros } from '../base/time.ts'
 import { completeChecksum } from './checksum-offload.ts'
-import { type DeviceCounters, type Offload, Packet, type PacketDevice, type PacketSink } from './device.ts'
+import { type DeviceCounters, inOnePiece, type Offload, Packet, type PacketDevice, type PacketSink } from './device.ts'
 
 /** Which way a packet passes, seen from the stack above the device. */
 export type Direction = 'in' | 'out'
@@ -48,7 +48,7 @@ class CapturingDevice implements PacketDevice {
   }
 
   get offload(): Offload {
-    return this.#device.offload
+    return inOnePiece(this.#device.offload)
   }
 
   get counters(): Readonly<DeviceCounters> {

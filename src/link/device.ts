@@ -16,6 +16,8 @@ export const MAX_PACKET = 65535
  */
 export type ChecksumState = 'complete' | 'partial' | 'verified'
 
+const NO_TAIL = new Uint8Array(0)
+
 /**
  * One IP packet inside a buffer, `bytes[start, end)`. Reused by its owner: whoever is handed one may read it until the call
  * returns and copies what it keeps.
@@ -35,6 +37,14 @@ export class Packet {
   /** Bytes from `start` to the TCP payload; read only when `segmentBytes` is set. */
   payloadOffset = 0
 
+  /**
+   * What follows `bytes[start, end)`, in memory of the connection's own: `tail[tailStart, tailEnd)`. Only in packets to a device whose
+   * `offload.gather` takes them so; elsewhere it is empty.
+   */
+  tail: Uint8Array = NO_TAIL
+  tailStart = 0
+  tailEnd = 0
+
   /** @param bytes the buffer to use; by default a new one that holds the largest packet and the headroom. */
   constructor(bytes: Uint8Array = new Uint8Array(HEADROOM + MAX_PACKET + 1)) {
     this.bytes = bytes
@@ -42,14 +52,24 @@ export class Packet {
 
   /** Length of the packet in bytes. */
   get length(): number {
-    return this.end - this.start
+    return this.end - this.start + this.tailEnd - this.tailStart
   }
 
-  /** Copies another packet's bytes and marks into this one; the buffer is kept when it is large enough. */
+  /** Takes the tail away. */
+  dropTail(): void {
+    this.tail = NO_TAIL
+    this.tailStart = 0
+    this.tailEnd = 0
+  }
+
+  /** Copies another packet's bytes and marks into this one, in one piece; the buffer is kept when it is large enough. */
   copyFrom(other: Packet): void {
-    const length = other.end - other.start
+    const length = other.length
+    const rest = other.tailEnd - other.tailStart
     if (this.bytes.length < HEADROOM + length) this.bytes = new Uint8Array(HEADROOM + length)
     this.bytes.set(other.bytes.subarray(other.start, other.end), HEADROOM)
+    if (rest > 0) this.bytes.set(other.tail.subarray(other.tailStart, other.tailEnd), HEADROOM + length - rest)
+    this.dropTail()
     this.start = HEADROOM
     this.end = HEADROOM + length
     this.checksum = other.checksum
@@ -60,7 +80,7 @@ export class Packet {
 
   /** A packet of its own with the same contents, in a buffer just large enough. */
   clone(): Packet {
-    const copy = new Packet(new Uint8Array(HEADROOM + (this.end - this.start)))
+    const copy = new Packet(new Uint8Array(HEADROOM + this.length))
     copy.copyFrom(this)
     return copy
   }
@@ -72,6 +92,8 @@ export interface Offload {
   readonly checksum: boolean
   /** Largest TCP super-segment it takes (bytes of the IP packet), for IPv4 and IPv6; 0 when it takes only packets of `mtu`. */
   readonly superSegmentBytes: number
+  /** It takes packets whose text stands apart (`Packet.tail`), so that nobody has to copy it there. */
+  readonly gather?: boolean
 }
 
 /** A device without any offload: every packet is at most `mtu` long and carries its own checksum, in both directions. */
@@ -85,6 +107,12 @@ export interface DeviceCounters {
   txPackets: number
   txBytes: number
   txDropped: number
+}
+
+/** The same without `gather`: what a device offers that looks at the bytes of packets on their way to another. */
+export function inOnePiece(offload: Offload): Offload {
+  if (offload.gather !== true) return offload
+  return { checksum: offload.checksum, superSegmentBytes: offload.superSegmentBytes }
 }
 
 /** Takes one received packet; borrowed until it returns. */

@@ -9,6 +9,7 @@ import type { Direction } from './capture.ts'
 import {
   type DeviceCounters,
   deviceCounters,
+  inOnePiece,
   NO_OFFLOAD,
   type Offload,
   Packet,
@@ -78,7 +79,7 @@ class Impaired implements ImpairedDevice {
     this.#device = device
     this.#scheduler = options.scheduler
     this.#keepOffload = options.keepOffload ?? false
-    this.offload = this.#keepOffload ? device.offload : NO_OFFLOAD
+    this.offload = this.#keepOffload ? inOnePiece(device.offload) : NO_OFFLOAD
     // Two generators, so that traffic in one direction does not change the other.
     const outRandom = new SeededRandom(options.random.int32())
     const inRandom = new SeededRandom(options.random.int32())

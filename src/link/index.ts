@@ -10,7 +10,16 @@ export { type Impairment, type ImpairmentCounters, validateImpairment } from './
 export type { SystemError } from './libc.ts'
 export { type MemoryPairOptions, memoryPair } from './pair.ts'
 export { splitSuperSegment } from './segmentation.ts'
-export { isTunUsable, openTun, removeTun, TunDevice, type TunOptions } from './tun.ts'
+export {
+  isTunUsable,
+  type OpenedTun,
+  openTun,
+  openTunQueues,
+  removeTun,
+  TunDevice,
+  type TunOptions,
+  tunQueue,
+} from './tun.ts'
 export { bringUpLoopback } from './tun-interface.ts'
 export { openTap, type TapOptions } from './tun-tap.ts'
 export { fromTuntap2, type Tuntap2Like, type Tuntap2Options } from './tuntap2.ts'

@@ -31,6 +31,8 @@ export interface Libc {
   read(fd: number, address: number, count: number): number
   /** Writes memory at `address`; the caller keeps the buffer alive. */
   write(fd: number, address: number, count: number): number
+  /** Writes `count` pieces of memory as one: see GatherList. */
+  writev(fd: number, address: number, count: number): number
   /** Turns the text of an address into 4 or 16 bytes; 1 on success, 0 when it is none. */
   inetPton(family: number, text: string, out: Uint8Array): number
   /** Where the first byte of `bytes` lies in memory; right for as long as `bytes` is alive and not detached. */
@@ -38,6 +40,21 @@ export interface Libc {
   errno(): number
   /** Watches a descriptor. `callback` gets 0, or a negative errno when the descriptor failed; it must not throw. */
   poll(fd: number, callback: (status: number) => void): PollHandle
+}
+
+/** Two pieces of memory as writev takes them (struct iovec), in memory of its own. */
+export class GatherList {
+  readonly #words = new Uint32Array(32) // large enough that V8 does not keep it where it may move
+  readonly address = loadLibc().addressOf(new Uint8Array(this.#words.buffer))
+
+  /** Piece `i`, 0 or 1: `length` bytes at `address`. */
+  set(i: number, address: number, length: number): void {
+    const words = this.#words
+    words[4 * i] = address >>> 0
+    words[4 * i + 1] = address / 0x100000000
+    words[4 * i + 2] = length
+    words[4 * i + 3] = 0
+  }
 }
 
 /** errno values that are told apart by number. The same on every Linux that Node runs on. */
@@ -95,6 +112,7 @@ function bind(): { libc: Libc; names: ReadonlyMap<number, string> } {
       ioctlValue: library.func('ioctl', 'int', ['int', 'unsigned long', 'unsigned long']),
       read,
       write,
+      writev: library.func('writev', 'intptr_t', ['int', 'uintptr_t', 'int']),
       inetPton: library.func('inet_pton', 'int', ['int', 'const char *', 'void *']),
       addressOf: (bytes) => Number(koffi.address(bytes)),
       errno: () => koffi.errno(),

@@ -24,6 +24,7 @@ const TUNSETOFFLOAD = 0x400454d0
 const TUNSETVNETHDRSZ = 0x400454d8
 const IFF_TUN = 0x0001
 const IFF_TAP = 0x0002
+const IFF_MULTI_QUEUE = 0x0100
 const IFF_NO_PI = 0x1000
 const IFF_VNET_HDR = 0x4000
 const TUN_F_CSUM_TSO4_TSO6 = 1 | 2 | 4
@@ -75,6 +76,35 @@ interface Plan {
  * @throws as openTun
  */
 export function openTunDescriptor(options: TunOptions, kind: TunKind = 'tun'): OpenedTun {
+  return openDescriptor(options, kind, 0)
+}
+
+/**
+ * Opens one TUN interface with several queues, for as many stacks, each in a thread of its own: what this returns can be sent to a
+ * worker, whose `tunQueue` makes a device of it. The kernel gives each flow to one queue, by a hash of its addresses and ports; every stack
+ * has the same addresses and listens on the same ports. Connections that a stack opens itself may get their answers at another one's queue
+ * once they have been idle for three seconds: for clients take one queue. When one queue is closed flows move: close all.
+ * @param count from 1 to 256 @throws as openTun
+ */
+export function openTunQueues(options: TunOptions, count: number): OpenedTun[] {
+  if (!Number.isInteger(count) || count < 1 || count > 256) {
+    throw new RangeError(`a TUN interface has from 1 to 256 queues, not ${count}`)
+  }
+  const opened = [openDescriptor(options, 'tun', IFF_MULTI_QUEUE)]
+  try {
+    while (opened.length < count) {
+      const fd = openCloneDevice()
+      opened.push({ ...opened[0], fd })
+      attach(fd, opened[0].name, opened[0].vnetHeader, 'tun', IFF_MULTI_QUEUE)
+    }
+    return opened
+  } catch (error) {
+    for (const { fd } of opened) loadLibc().close(fd)
+    throw error
+  }
+}
+
+function openDescriptor(options: TunOptions, kind: TunKind, extraFlags: number): OpenedTun {
   const name = options.name ?? 'tunstack%d'
   checkOptions(name, options)
   const addresses = (options.addresses ?? []).map(parseKernelAddress)
@@ -86,7 +116,7 @@ export function openTunDescriptor(options: TunOptions, kind: TunKind = 'tun'): O
     if (plan.existed) checkTakeOver(control, plan)
     if (addresses.length > 0) checkNetworks(name, addresses, control.networks())
     fd = openCloneDevice()
-    const attached = attach(fd, name, options.offload ?? true, kind)
+    const attached = attach(fd, name, options.offload ?? true, kind, extraFlags)
     const mtu = configure(control, fd, attached.name, plan)
     return { fd, mtu, ...attached, addresses: addresses.map(({ text }) => text) }
   } catch (error) {
@@ -153,15 +183,15 @@ interface Attached {
 }
 
 /** Makes or joins the interface. Without offload the kernel is told so, because a persistent interface remembers its last user's. */
-function attach(fd: number, name: string, wantOffload: boolean, kind: TunKind): Attached {
+function attach(fd: number, name: string, wantOffload: boolean, kind: TunKind, extraFlags = 0): Attached {
   const libc = loadLibc()
   const request = ifreq(name)
-  const flags = (kind === 'tap' ? IFF_TAP : IFF_TUN) | IFF_NO_PI
+  const flags = (kind === 'tap' ? IFF_TAP : IFF_TUN) | IFF_NO_PI | extraFlags
   request.writeUInt16LE(wantOffload ? flags | IFF_VNET_HDR : flags, 16)
   if (libc.ioctl(fd, TUNSETIFF, request) < 0) {
     const errno = libc.errno()
     // A kernel without virtio headers says EINVAL, but so it does for an interface that is no TUN device.
-    if (wantOffload && errno === ERRNO.EINVAL) return attach(fd, name, false, kind)
+    if (wantOffload && errno === ERRNO.EINVAL) return attach(fd, name, false, kind, extraFlags)
     throw attachError(errno, name, kind)
   }
   const actual = request.toString('latin1', 0, 16).replace(/\0.*$/s, '')

@@ -18,14 +18,16 @@ import {
   type PacketDevice,
   type PacketSink,
 } from './device.ts'
-import { ERRNO, type Libc, loadLibc, type PollHandle, type SystemError, systemError } from './libc.ts'
+import { ERRNO, GatherList, type Libc, loadLibc, type PollHandle, type SystemError, systemError } from './libc.ts'
 import { type OpenedTun, openTunDescriptor, type TunOptions } from './tun-open.ts'
 import { readVnetHeader, VNET_HEADER_BYTES, writeVnetHeader } from './vnet-header.ts'
 
-export { isTunUsable, removeTun, type TunOptions } from './tun-open.ts'
+export { isTunUsable, type OpenedTun, openTunQueues, removeTun, type TunOptions } from './tun-open.ts'
 
 /** What a TUN device with offload does: Linux takes IP packets of up to 65535 bytes and cuts them up itself, or never. */
-const TUN_OFFLOAD: Offload = Object.freeze({ checksum: true, superSegmentBytes: MAX_PACKET })
+const TUN_OFFLOAD: Offload = Object.freeze({ checksum: true, superSegmentBytes: MAX_PACKET, gather: true })
+
+const EMPTY = new Uint8Array(0)
 
 /**
  * The open devices, and how each gives its descriptor back. It holds them strongly: a poll handle that is collected falls silent, and
@@ -67,6 +69,11 @@ export function openTun(options: TunOptions = {}): TunDevice {
   return new TunDevice(openTunDescriptor(options))
 }
 
+/** A device on one of the queues of `openTunQueues`, in whatever thread; it owns the queue from now on. */
+export function tunQueue(opened: OpenedTun): TunDevice {
+  return new TunDevice(opened)
+}
+
 /** A TUN device; made by openTun. */
 export class TunDevice implements PacketDevice {
   readonly name: string
@@ -84,6 +91,9 @@ export class TunDevice implements PacketDevice {
   readonly #rxAddress: number
   #txBytes: Uint8Array
   #txAddress: number
+  readonly #gather = new GatherList()
+  #tail: Uint8Array = EMPTY
+  #tailAddress = 0
   #fd: number
   #poll: PollHandle | null = null
   #referenced = true
@@ -170,13 +180,16 @@ export class TunDevice implements PacketDevice {
     const plain = packet.checksum !== 'partial' && packet.segmentBytes === 0
     assert(plain || this.offload.checksum, 'a device without offload is given finished packets only')
     const wellFormed = header === 0 || writeVnetHeader(packet, bytes, start - header)
-    const fits = end - start <= (packet.segmentBytes > 0 ? MAX_PACKET : this.mtu)
-    if (this.#fd < 0 || !wellFormed || !fits || !this.#write(start - header, header + end - start)) {
+    const { length } = packet
+    const fits = length <= (packet.segmentBytes > 0 ? MAX_PACKET : this.mtu)
+    const from = this.#txAddress + start - header
+    if (packet.tailEnd > 0) this.#gatherFrom(packet, from, header + end - start)
+    if (this.#fd < 0 || !wellFormed || !fits || !this.#write(from, header + end - start, packet.tailEnd > 0)) {
       this.counters.txDropped++
       return false
     }
     this.counters.txPackets++
-    this.counters.txBytes += end - start
+    this.counters.txBytes += length
     return true
   }
 
@@ -196,9 +209,24 @@ export class TunDevice implements PacketDevice {
     this.#shut(null)
   }
 
-  #write(from: number, length: number): boolean {
+  /** Header and text of a packet that lies in two pieces. */
+  #gatherFrom({ tail, tailStart, tailEnd }: Packet, from: number, length: number): void {
+    assert(tailStart >= 0 && tailStart < tailEnd && tailEnd <= tail.length, 'a tail lies in its buffer')
+    if (tail !== this.#tail) {
+      this.#tailAddress = this.#libc.addressOf(tail)
+      this.#tail = tail // held as long as its address is known
+    }
+    this.#gather.set(0, from, length)
+    this.#gather.set(1, this.#tailAddress + tailStart, tailEnd - tailStart)
+  }
+
+  #write(address: number, length: number, isGathered: boolean): boolean {
+    const libc = this.#libc
     for (;;) {
-      if (this.#libc.write(this.#fd, this.#txAddress + from, length) >= 0) return true
+      const written = isGathered
+        ? libc.writev(this.#fd, this.#gather.address, 2)
+        : libc.write(this.#fd, address, length)
+      if (written >= 0) return true
       const errno = this.#libc.errno()
       if (errno === ERRNO.EINTR) continue
       // EIO: the interface is down. EAGAIN, ENOBUFS: no room. EINVAL: not an IP packet. All are drops; EBADFD is the end.

@@ -10,10 +10,10 @@ export type Lingered = Exclude<Connection['linger'], 'waiting'>
 /** Those who wait for something of one connection. */
 export class AckWaiters {
   #waiting: ((acknowledged: boolean) => void)[] = []
+  /** What the close has come to, once that is known; who waits for it until then. */
+  #outcome: Lingered | null = null
+  #linger: Promise<Lingered> | null = null
   #lingered: ((outcome: Lingered) => void) | null = null
-  readonly #linger = new Promise<Lingered>((resolve) => {
-    this.#lingered = resolve
-  })
 
   /** Resolves with what `settle` is told. */
   wait(): Promise<boolean> {
@@ -22,17 +22,24 @@ export class AckWaiters {
 
   /** @param acknowledged false when it cannot come any more */
   settle(acknowledged: boolean): void {
+    if (this.#waiting.length === 0) return
     for (const resolve of this.#waiting.splice(0)) resolve(acknowledged)
   }
 
   /** Resolves with what `settleLinger` is told first. */
   waitLinger(): Promise<Lingered> {
+    this.#linger ??= new Promise<Lingered>((resolve) => {
+      if (this.#outcome !== null) resolve(this.#outcome)
+      else this.#lingered = resolve
+    })
     return this.#linger
   }
 
   /** @param outcome what has become of the close; 'waiting' is no news */
   settleLinger(outcome: Connection['linger']): void {
-    if (outcome !== 'waiting') this.#lingered?.(outcome)
+    if (outcome === 'waiting' || this.#outcome !== null) return
+    this.#outcome = outcome
+    this.#lingered?.(outcome)
   }
 }
 

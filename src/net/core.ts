@@ -46,6 +46,9 @@ export function safely(task: () => void): void {
 /** How long the device stays open after connections were reset. */
 const CHALLENGE_WAIT_MS = 50
 
+/** The inside of the host that a stack belongs to, for what stands beside Host (dhcp.ts). */
+export const coreOf = new WeakMap<Stack, HostCore>()
+
 /** The shared inside of a Host. */
 export class HostCore {
   readonly stack: Stack
@@ -69,6 +72,7 @@ export class HostCore {
 
   constructor(stack: Stack, device: PacketDevice, scheduler: Scheduler, lookup: LookupFunction | null) {
     this.stack = stack
+    coreOf.set(stack, this)
     this.device = device
     this.scheduler = scheduler
     this.lookup = lookup

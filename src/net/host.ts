@@ -18,13 +18,20 @@ import { attachServer } from './attach.ts'
 import { Hold, HostCore, safely } from './core.ts'
 import { type RemoteInfo, TunDgramSocket } from './dgram.ts'
 import type { DgramOptions } from './dgram-arguments.ts'
-import { HostDhcpClient, type HostDhcpOptions } from './dhcp.ts'
-import { HostDhcpServer, type HostDhcpServerOptions } from './dhcp-server.ts'
+import {
+  connectDirect,
+  type DirectHandler,
+  type DirectListenOptions,
+  type DirectServer,
+  type DirectSocket,
+  listenDirect,
+} from './direct.ts'
 import { type DnsOptions, HostResolver } from './dns.ts'
 import { HostDnsServer, type HostDnsServerOptions } from './dns-server.ts'
 import { happyDial } from './happy-dial.ts'
 import {
   type ConnectArguments,
+  type ConnectOptions,
   type CreateConnectionOptions,
   checkMilliseconds,
   connectArguments,
@@ -64,6 +71,8 @@ export interface HostOptions {
   readonly hopLimit?: number
   /** Most connections in TIME-WAIT; over that the oldest goes (Linux's tcp_max_tw_buckets). Default 65536; Infinity for no limit. */
   readonly timeWaitMax?: number
+  /** First and last port of those that TCP's connections get by themselves (Linux's ip_local_port_range). Default 32768 to 60999. */
+  readonly ephemeralPorts?: readonly [number, number]
   /** Most connections closed by their socket and not over; one more is reset (Linux's tcp_max_orphans). Default 32768. */
   readonly orphanMax?: number
   /** Most challenge acknowledgements in a second, about, of all connections (RFC 5961 §10). Default 1000; Infinity for no limit. */
@@ -83,6 +92,7 @@ const HOST_OPTIONS: Readonly<Record<keyof HostOptions, true>> = {
   tcp: true,
   hopLimit: true,
   timeWaitMax: true,
+  ephemeralPorts: true,
   orphanMax: true,
   challengeAcksPerSecond: true,
   lookup: true,
@@ -135,6 +145,7 @@ export class Host extends EventEmitter {
       hopLimit: options.hopLimit,
       ...(options.routes === undefined ? {} : { routes: options.routes.map(readRoute) }),
       timeWaitMax: options.timeWaitMax,
+      ephemeralPorts: options.ephemeralPorts,
       orphanMax: options.orphanMax,
       challengeAcksPerSecond: options.challengeAcksPerSecond,
     })
@@ -153,11 +164,7 @@ export class Host extends EventEmitter {
     return this.stack.ip.addresses.map(({ address }) => address.toString())
   }
 
-  /**
-   * Adds an own address, '10.77.0.2/24', with a route to its prefix, or changes what is said of one. Listeners and sockets that are bound
-   * to no address have it from now on.
-   * @throws {TypeError | RangeError} for what is no address, or cannot be a host's
-   */
+  /** Adds an own address, '10.77.0.2/24', with a route to its prefix, or changes what is said of one. @throws {TypeError | RangeError} */
   addAddress(address: string | InterfaceAddress): void {
     this.stack.ip.addAddress(typeof address === 'string' ? parseCidr(address) : address)
   }
@@ -270,6 +277,19 @@ export class Host extends EventEmitter {
   }
 
   /**
+   * Opens a port whose connections have callbacks instead of streams: for those who want what a Duplex costs. See DirectHandler.
+   * @throws {SocketError} EADDRINUSE and its like @throws {TypeError | RangeError} for what cannot be meant
+   */
+  listenDirect(options: DirectListenOptions, handler: DirectHandler): DirectServer {
+    return listenDirect(this.#core, options, handler)
+  }
+
+  /** Opens a connection with callbacks instead of a stream, to an address. @throws as listenDirect: what fails later goes to `onClose` */
+  connectDirect(options: ConnectOptions, handler: DirectHandler): DirectSocket {
+    return connectDirect(this.#core, options, handler)
+  }
+
+  /**
    * Opens a port for a server of Node's (http, https, http2, net) or of a framework, which gets the connections as if they
    * were its own. The port closes when that server closes.
    *
@@ -302,16 +322,6 @@ export class Host extends EventEmitter {
   /** A DNS server over UDP and TCP: `host.dnsServer({ zone: { origin: 'lan', text: 'box A 10.0.0.2' } })`. May reject: EADDRINUSE. */
   dnsServer(options: HostDnsServerOptions): Promise<HostDnsServer> {
     return new HostDnsServer(this, options, this.#random).open()
-  }
-
-  /** Asks for an IPv4 address by DHCP, on an Ethernet interface: `host.dhcpClient({ ethernet })`. */
-  dhcpClient(options: HostDhcpOptions): HostDhcpClient {
-    return new HostDhcpClient(this.#core, options, this.#random)
-  }
-
-  /** Gives IPv4 addresses by DHCP: `host.dhcpServer({ ethernet, range: ['10.0.0.100', '10.0.0.199'] })`. */
-  dhcpServer(options: HostDhcpServerOptions): HostDhcpServer {
-    return new HostDhcpServer(this.#core, options, this.#pinger)
   }
 
   /** An agent for http.request, whose connections are this host's. */

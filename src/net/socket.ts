@@ -15,6 +15,9 @@ import { type ConnectArguments, connectArguments, type SocketOptions, socketAddr
 import { abortError, callError, closedEarlyError, connectError, cutOffError, nodeError } from './socket-errors.ts'
 import { TcpDuplex } from './tcp-duplex.ts'
 
+/** The longest chunk of a stream that flows: what came in one batch comes in one chunk. */
+const FLOWING_READ_BYTES = 256 * 1024
+
 /** After `[Symbol.asyncDispose]` has sent its FIN, the peer has this long to send its own. */
 const DISPOSE_GRACE_US = 5 * SECOND
 
@@ -261,7 +264,9 @@ export class TunSocket extends TcpDuplex implements EventSink {
   #pull(): void {
     while (this.#reading && this.connection !== null && !this.#ended) {
       const connection = this.connection
-      const bytes = connection.read(Math.max(this.readableHighWaterMark - this.readableLength, 1))
+      // What flows is not held: the mark bounds what is.
+      const room = this.readableHighWaterMark - this.readableLength
+      const bytes = connection.read(this.readableFlowing === true ? FLOWING_READ_BYTES : Math.max(room, 1))
       if (bytes === null) {
         if (connection.ended) this.#endReading()
         else if (isLost(connection)) this.#lost()

@@ -20,6 +20,8 @@ interface Blocked {
   readonly call: Call
   readonly endsAt: Micros
   readonly base: Micros
+  /** Its place in a recording. */
+  readonly order: number
 }
 
 /** Runs the calls of a script. */
@@ -50,6 +52,7 @@ export class CallEvents {
     await this.#run.waitFor(event)
     const args = this.#descriptors.argsFor(action.name, action.args)
     const base = this.#run.base
+    const order = this.#run.recorder?.reserve() ?? -1
     let call: Call
     try {
       this.#beforeCall(action, args)
@@ -57,9 +60,21 @@ export class CallEvents {
     } catch (error) {
       this.#run.fail(`in ${action.name}: ${error instanceof Error ? error.message : String(error)}`)
     }
-    if (action.blocksUntil >= 0) {
+    if (this.#run.recorder !== null && call.outcome === null) {
+      this.#blocked = {
+        event,
+        action,
+        call,
+        endsAt: this.#run.now + this.#run.settings.patienceUs,
+        base: this.#run.now,
+        order,
+      }
+      await this.#run.advance(this.#run.now)
+      return
+    }
+    if (action.blocksUntil >= 0 && this.#run.recorder === null) {
       const endsAt = event.time.kind === 'relative' ? base + action.blocksUntil : action.blocksUntil
-      this.#blocked = { event, action, call, endsAt, base }
+      this.#blocked = { event, action, call, endsAt, base, order }
       await this.#run.advance(this.#run.now)
       return
     }
@@ -98,23 +113,31 @@ export class CallEvents {
   #ended(blocked: Blocked): void {
     this.#blocked = null
     const endedAt = this.#run.timeOf(blocked.call.endedAt)
-    this.#finish(blocked.event, blocked.action, blocked.call)
+    this.#finish(blocked.event, blocked.action, blocked.call, blocked.base, blocked.order)
+    if (this.#run.recorder !== null) return
     if (Math.abs(endedAt - blocked.endsAt) <= this.#toleranceOf(blocked)) return
     const message = `${blocked.action.name} was to return at ${formatTime(blocked.endsAt)} and did at ${formatTime(endedAt)}`
     throw new ScriptFailure(blocked.event.line, message)
   }
 
-  #finish(event: ScriptEvent, action: CallAction, call: Call): void {
+  #finish(event: ScriptEvent, action: CallAction, call: Call, blockedAt = -1, order = -1): void {
     const { outcome } = call
     if (outcome === null) return
+    const endedAt = this.#run.timeOf(call.endedAt)
     const actual = resultText(outcome.value, outcome.errno)
-    this.#run.log(`${action.name}(...) = ${actual}`, this.#run.timeOf(call.endedAt))
+    this.#run.log(`${action.name}(...) = ${actual}`, endedAt)
     const outputs = this.#descriptors.outputsFor(action.name, action.args, outcome.outputs)
-    const differences = compareOutcome(action, { ...outcome, outputs })
+    if (this.#run.recorder !== null) {
+      const since = blockedAt < 0 ? endedAt : blockedAt
+      this.#run.recorder.call(event, action, { ...outcome, outputs }, since, endedAt, order)
+      this.#afterCall(action, outcome.value, outcome.outputs)
+      return
+    }
+    const differences = compareOutcome(action, { ...outcome, outputs }, this.#run.settings.toleranceUs)
     if (differences.length > 0) {
       throw new ScriptFailure(event.line, `in ${action.name}: ${differences.join('; ')}`, event.text, `= ${actual}`)
     }
-    this.#afterCall(action, outcome.value)
+    this.#afterCall(action, outcome.value, outcome.outputs)
   }
 
   /** What a call tells of the packets to come. */
@@ -130,7 +153,15 @@ export class CallEvents {
     this.#flowOfFd.set(fd, this.#run.wire.connecting(port, this.#bound.get(fd) || -1, this.#flowOfFd.get(fd) ?? null))
   }
 
-  #afterCall({ name, args, expected }: CallAction, value: number): void {
+  /** The two descriptors of a pipe. */
+  #learnPair(script: Value | undefined, live: Value | undefined): void {
+    if (!Array.isArray(script) || !Array.isArray(live)) return
+    for (const [i, fd] of script.entries()) {
+      if (typeof fd === 'number' && typeof live[i] === 'number') this.#descriptors.learn(fd, live[i])
+    }
+  }
+
+  #afterCall({ name, args, expected }: CallAction, value: number, outputs: readonly Value[]): void {
     if (value < 0) return
     const fd = typeof args[0] === 'number' ? args[0] : -1
     if (RETURNS_DESCRIPTOR.has(name) && expected.least !== null) {
@@ -139,6 +170,7 @@ export class CallEvents {
       if (name === 'socket') this.#bound.delete(expected.least)
       if (name === 'socket') this.#flowOfFd.delete(expected.least)
     }
+    if (name.startsWith('pipe')) this.#learnPair(args[0], outputs[0])
     if (name === 'bind') this.#bound.set(fd, portOf(args[1]) < 0 ? this.#run.settings.bindPort : portOf(args[1]))
     if (name === 'setsockopt') this.#run.wire.sign = signerOf(args) ?? this.#run.wire.sign
     if (name === 'listen') this.#run.wire.listening(this.#bound.get(fd) ?? this.#run.settings.bindPort)

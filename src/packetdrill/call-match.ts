@@ -22,6 +22,9 @@ export const FILLED_ARGUMENTS: Readonly<Record<string, readonly number[]>> = {
   read: [1],
   readv: [1],
   pipe: [0],
+  pipe2: [0],
+  recvmmsg: [1],
+  sendmmsg: [1],
 }
 
 /** Calls that return a file descriptor. */
@@ -37,11 +40,12 @@ export const RETURNS_DESCRIPTOR: ReadonlySet<string> = new Set([
 ])
 
 /** Everything in which an outcome is not what was expected; in words. */
-export function compareOutcome(action: CallAction, outcome: Outcome): string[] {
+export function compareOutcome(action: CallAction, outcome: Outcome, toleranceUs = 0): string[] {
   const { expected } = action
   const errno = outcome.errno === '' ? '' : errnoName(outcome.errno)
   const failed = errno !== '' || outcome.value < 0
-  if (expected.least === null || expected.most === null) return failed ? [] : compareFilled(action, outcome)
+  if (expected.least === null || expected.most === null)
+    return failed ? [] : compareFilled(action, outcome, toleranceUs)
   const isDescriptor = RETURNS_DESCRIPTOR.has(action.name) && expected.least >= 0
   const isWithin = outcome.value >= expected.least && outcome.value <= expected.most
   if (failed ? !isWithin : !isWithin && !isDescriptor) {
@@ -51,7 +55,7 @@ export function compareOutcome(action: CallAction, outcome: Outcome): string[] {
     return [`returned ${resultText(outcome.value, errno)}, expected ${expectedText(action)}`]
   }
   // What a failing call has filled in means nothing, but recvmsg's error queue never fails.
-  return failed ? [] : compareFilled(action, outcome)
+  return failed ? [] : compareFilled(action, outcome, toleranceUs)
 }
 
 /** `-1 EAGAIN`. */
@@ -66,20 +70,26 @@ export function expectedText({ expected }: CallAction): string {
   return least === most ? resultText(least, errno) : `[${least}, ${most}]`
 }
 
-function compareFilled(action: CallAction, outcome: Outcome): string[] {
+function compareFilled(action: CallAction, outcome: Outcome, toleranceUs: number): string[] {
   const differences: string[] = []
   for (const index of FILLED_ARGUMENTS[action.name] ?? []) {
     const wanted = action.args[index]
     const found = outcome.outputs[index]
     if (wanted === undefined || wanted === null || found === undefined || found === null) continue
-    compareValue(wanted, found, `argument ${index + 1}`, differences)
+    compareValue(wanted, found, `argument ${index + 1}`, differences, toleranceUs)
   }
   return differences
 }
 
 /** Compares what the script has written, and nothing else. */
-function compareValue(wanted: Value, found: Value, where: string, differences: string[]): void {
+function compareValue(wanted: Value, found: Value, where: string, differences: string[], toleranceUs: number): void {
   if (wanted === null || found === null) return
+  const times = [stampUs(wanted), stampUs(found)]
+  if (times[0] !== null && times[1] !== null) {
+    if (Math.abs(times[0] - times[1]) <= toleranceUs) return
+    differences.push(`${where} tells of ${times[1] / 1e6} s, expected ${times[0] / 1e6} s`)
+    return
+  }
   if (Array.isArray(wanted)) {
     const items: readonly Value[] = Array.isArray(found) ? found : [found]
     if (items.length < wanted.length) {
@@ -87,13 +97,13 @@ function compareValue(wanted: Value, found: Value, where: string, differences: s
       return
     }
     for (const [i, item] of wanted.entries()) {
-      compareValue(item, items[i], wanted.length > 1 ? `${where}[${i}]` : where, differences)
+      compareValue(item, items[i], wanted.length > 1 ? `${where}[${i}]` : where, differences, toleranceUs)
     }
     return
   }
   if (typeof wanted === 'object') {
     if (Array.isArray(found)) {
-      compareValue(wanted, found[0] ?? '', where, differences)
+      compareValue(wanted, found[0] ?? '', where, differences, toleranceUs)
       return
     }
     if (typeof found !== 'object') {
@@ -102,12 +112,20 @@ function compareValue(wanted: Value, found: Value, where: string, differences: s
     }
     const fields = found as Readonly<Record<string, Value>>
     for (const [field, value] of Object.entries(wanted)) {
-      compareValue(value, fields[field] === undefined ? 'nothing' : fields[field], `${field} of ${where}`, differences)
+      const own = fields[field] === undefined ? 'nothing' : fields[field]
+      compareValue(value, own, `${field} of ${where}`, differences, toleranceUs)
     }
     return
   }
   const actual: Value = Array.isArray(found) && found.length === 1 ? found[0] : found
   if (actual !== wanted) differences.push(`${where} is ${formatValue(actual)}, expected ${formatValue(wanted)}`)
+}
+
+/** A time stamp of SCM_TIMESTAMPING, on the script's clock in microseconds; null for anything else. */
+function stampUs(value: Value): number | null {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return null
+  const { scm_sec: sec, scm_nsec: nsec } = value as Readonly<Record<string, Value>>
+  return typeof sec === 'number' && typeof nsec === 'number' ? sec * 1e6 + nsec / 1000 : null
 }
 
 /** A value in the script's notation. */

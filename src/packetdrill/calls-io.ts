@@ -5,7 +5,9 @@
 import type { Micros } from '../base/time.ts'
 import type { Connection } from '../stack/index.ts'
 import { endpointOf, gather, isFields, isList, numberAt, replace, socketAt, textOf, vectorOf } from './arguments.ts'
+import { stampingOf, takeError } from './calls-errors.ts'
 import { open, waitForConnection } from './calls-open.ts'
+import { fileCall } from './file-io.ts'
 import { fail, type Handler, type Host, type Reply, type Step, type Waiting } from './host.ts'
 import { type Endpoint, type Socket, TCP_STATE } from './sockets.ts'
 import type { Value } from './target.ts'
@@ -16,9 +18,11 @@ export const MSG = {
   PEEK: 2,
   TRUNC: 0x20,
   DONTWAIT: 0x40,
+  EOR: 0x80,
   WAITALL: 0x100,
   ERRQUEUE: 0x2000,
   MORE: 0x8000,
+  ZEROCOPY: 0x4000000,
   FASTOPEN: 0x20000000,
 } as const
 
@@ -37,8 +41,12 @@ class Sending implements Waiting {
   #isConnected = false
   #isWaiting = false
   #written: number
+  readonly #host: Host
+  readonly #stamping: number
 
-  constructor(host: Host, at: Socket, text: Uint8Array, flags: number, written: number) {
+  constructor(host: Host, at: Socket, text: Uint8Array, flags: number, written: number, stamping = -1) {
+    this.#host = host
+    this.#stamping = stamping
     this.#at = at
     this.#text = text
     this.#flags = flags
@@ -48,6 +56,22 @@ class Sending implements Waiting {
   }
 
   attempt(): Reply | null {
+    const reply = this.#attempt()
+    if (reply !== null) this.#noteEnd(reply.value)
+    return reply
+  }
+
+  /** What the call asks to be told of: the error queue, and the end of a record. */
+  #noteEnd(written: number): void {
+    if (written <= 0) return
+    const at = this.#at
+    const isZeroCopy = (this.#flags & MSG.ZEROCOPY) !== 0 && at.options.get('ZEROCOPY') === 1
+    if ((this.#flags & MSG.EOR) !== 0 && written === this.#text.length) at.connection?.endRecord()
+    at.errors.written(at, isZeroCopy, this.#stamping)
+    if (at.errors.isWaiting) this.#host.watchErrors(at)
+  }
+
+  #attempt(): Reply | null {
     const at = this.#at
     if (!this.#isConnected && !at.canWrite) {
       if (at.error !== '' || !at.isOpening) return this.#failed()
@@ -60,12 +84,18 @@ class Sending implements Waiting {
     const rest = this.#written === 0 ? this.#text : this.#text.subarray(this.#written)
     this.#written += this.#put(connection, rest)
     if (this.#written === this.#text.length) return { value: this.#written }
-    if (!this.#mayWait) return this.expired()
+    if (!this.#mayWait) return this.#partial()
     this.#isWaiting = true
     return null
   }
 
   expired(): Reply {
+    const reply = this.#partial()
+    this.#noteEnd(reply.value)
+    return reply
+  }
+
+  #partial(): Reply {
     return this.#written > 0 ? { value: this.#written } : fail('EAGAIN')
   }
 
@@ -81,10 +111,14 @@ class Sending implements Waiting {
   }
 }
 
-function send(host: Host, at: Socket, text: Uint8Array, flags: number, to: Endpoint | null): Step {
+function send(host: Host, at: Socket, text: Uint8Array, flags: number, to: Endpoint | null, stamping = -1): Step {
   if ((flags & MSG.FASTOPEN) !== 0 || at.deferred !== null) return sendWithSyn(host, at, text, flags, to)
-  return begin(new Sending(host, at, text, flags, 0))
+  return begin(new Sending(host, at, text, flags, 0, stamping))
 }
+
+/** A write without an address, for calls that write among other things. */
+export const sendTo = (host: Host, at: Socket, text: Uint8Array, flags: number): Step =>
+  send(host, at, text, flags, null)
 
 const begin = (waiting: Waiting): Step => waiting.attempt() ?? waiting
 
@@ -173,6 +207,7 @@ class Receiving implements Waiting {
   readonly #flags: number
   readonly #mayWait: boolean
   readonly #target: number
+  #peekAt: number
   readonly #finish: (reply: Reply) => Reply
   #copied = 0
 
@@ -184,12 +219,22 @@ class Receiving implements Waiting {
     const low = (flags & MSG.WAITALL) !== 0 ? count : Math.min(at.options.get('RCVLOWAT') ?? 1, count)
     this.#target = Math.max(1, low)
     this.#finish = finish
+    this.#peekAt = (flags & MSG.PEEK) === 0 ? -1 : (at.options.get('PEEK_OFF') ?? -1)
     this.until = host.now + at.receiveTimeoutUs
   }
 
   attempt(): Reply | null {
     const reply = this.#attempt()
-    return reply === null ? null : this.#finish(reply)
+    if (reply === null) return null
+    this.#movePeek(reply.value)
+    return this.#finish(reply)
+  }
+
+  /** SO_PEEK_OFF moves on with what was looked at, and back with what was read. */
+  #movePeek(count: number): void {
+    const off = this.#at.options.get('PEEK_OFF') ?? -1
+    if (off < 0 || count <= 0) return
+    this.#at.options.set('PEEK_OFF', this.#peekAt >= 0 ? off + count : Math.max(0, off - count))
   }
 
   #attempt(): Reply | null {
@@ -197,7 +242,9 @@ class Receiving implements Waiting {
     if (at.state === TCP_STATE.LISTEN) return fail('ENOTCONN')
     if ((this.#flags & MSG.OOB) !== 0) return this.#urgent()
     const isPeek = (this.#flags & MSG.PEEK) !== 0
-    if (isPeek) this.#copied = take(at, this.#count, true)
+    if (isPeek && this.#peekAt > 0)
+      this.#copied = Math.max(0, take(at, this.#peekAt + this.#count, true) - this.#peekAt)
+    else if (isPeek) this.#copied = take(at, this.#count, true)
     else this.#copied += take(at, this.#count - this.#copied, false)
     const isOver = at.isReceiveShut || at.state === TCP_STATE.CLOSE
     if (this.#copied >= this.#target || (this.#copied > 0 && (at.error !== '' || isOver)))
@@ -238,10 +285,14 @@ const receive = (host: Host, at: Socket, count: number, flags: number, finish: (
   begin(new Receiving(host, at, count, flags, finish))
 const asIs = (reply: Reply): Reply => reply
 
+/** A read of a socket, for calls that read among other things. */
+export const receiveFrom = (host: Host, at: Socket, count: number, flags: number): Step =>
+  receive(host, at, count, flags, asIs)
+
 /** read(fd, buffer, count). */
 export const read: Handler = (host, args) => {
   const at = socketAt(host, args)
-  if (typeof at === 'string') return fail(at === 'ENOTSOCK' ? 'EINVAL' : at)
+  if (typeof at === 'string') return fileCall(host, args, false) ?? fail(at === 'ENOTSOCK' ? 'EINVAL' : at)
   return receive(host, at, numberAt(args, 2), 0, asIs)
 }
 
@@ -265,7 +316,7 @@ export const recvmsg: Handler = (host, args) => {
   if (typeof at === 'string') return fail(at)
   const message = args[1]
   const flags = numberAt(args, 2)
-  if ((flags & MSG.ERRQUEUE) !== 0) return fail('EAGAIN')
+  if ((flags & MSG.ERRQUEUE) !== 0) return takeError(at, args)
   const pieces = isFields(message) ? message.msg_iov : undefined
   return receive(host, at, lengthOf(pieces), flags, (reply) => {
     if (reply.value < 0 || !isFields(message)) return reply
@@ -298,7 +349,7 @@ const lengthOf = (vector: Value | undefined): number => vectorOf(vector).reduce(
 /** write(fd, buffer, count). */
 export const write: Handler = (host, args) => {
   const at = socketAt(host, args)
-  if (typeof at === 'string') return fail(at === 'ENOTSOCK' ? 'EINVAL' : at)
+  if (typeof at === 'string') return fileCall(host, args, true) ?? fail(at === 'ENOTSOCK' ? 'EINVAL' : at)
   return send(host, at, textOf(args[1], numberAt(args, 2)), 0, null)
 }
 
@@ -331,5 +382,6 @@ export const sendmsg: Handler = (host, args) => {
   const message = args[1]
   if (!isFields(message)) return fail('EFAULT')
   const to = endpointOf(message.msg_name, host.remote)
-  return send(host, at, gather(vectorOf(message.msg_iov)), numberAt(args, 2), to)
+  const stamping = stampingOf(at, message.msg_control)
+  return send(host, at, gather(vectorOf(message.msg_iov)), numberAt(args, 2), to, stamping)
 }

@@ -284,6 +284,7 @@ export const shutdown: Handler = (host, args) => {
   if (reads) at.isReadShut = true
   if (writes && !at.isWriteShut) {
     at.isWriteShut = true
+    at.connection?.releaseMore()
     at.connection?.shutdownWrite()
   }
   if (at.isReadShut && at.isWriteShut) at.connection?.refuseText()
@@ -301,7 +302,8 @@ export const close: Handler = (host, args) => {
     for (const item of descriptor.items.values()) item.socket.watchers.delete(item)
     return { value: 0 }
   }
-  return closeSocket(descriptor)
+  if (descriptor.kind === 'pipe') descriptor.close()
+  return descriptor instanceof Socket ? closeSocket(descriptor) : { value: 0 }
 }
 
 function closeSocket(at: Socket): Step {
@@ -314,6 +316,7 @@ function closeSocket(at: Socket): Step {
   }
   if (connection === null) return { value: 0 }
   connection.user = null
+  connection.releaseMore()
   connection.close()
   if (at.lingerSeconds <= 0 || connection.linger !== 'waiting') return { value: 0 }
   return {

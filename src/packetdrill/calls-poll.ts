@@ -5,7 +5,7 @@ import { MILLISECOND, type Micros } from '../base/time.ts'
 import { epollAt, fieldOf, isFields, isList, numberAt, pointedAt, replace } from './arguments.ts'
 import { unreadBytes } from './calls-io.ts'
 import { fail, type Handler, type Host, type Reply, type Step } from './host.ts'
-import { Epoll, type EpollItem, Socket, TCP_STATE } from './sockets.ts'
+import { type Descriptor, Epoll, type EpollItem, Socket, TCP_STATE } from './sockets.ts'
 import type { Value } from './target.ts'
 
 /** Bits of poll and epoll. */
@@ -35,7 +35,7 @@ export function readiness(at: Socket): number {
   if (at.isReceiveShut) bits |= READABLE | POLL.RDHUP
   if (at.deferred !== null) bits = WRITABLE
   else if (!at.isOpening) bits |= readableBits(at) | writableBits(at)
-  if (at.error !== '') bits |= POLL.ERR
+  if (at.error !== '' || at.errors.isFilled) bits |= POLL.ERR
   return bits
 }
 
@@ -77,8 +77,21 @@ export const poll: Handler = (host, args) => {
   return waitFor(host, look, numberAt(args, 2, -1))
 }
 
-const bitsOf = (found: Socket | Epoll): number =>
-  found instanceof Socket ? readiness(found) : [...found.items.values()].some(isTold) ? READABLE : 0
+/** ppoll(descriptors, count, timeout, mask): NULL waits for ever. */
+export const ppoll: Handler = (host, args) => {
+  const limit = args[2]
+  const ms = isFields(limit) ? fieldOf(limit, ['tv_sec']) * 1000 + fieldOf(limit, ['tv_nsec']) / 1e6 : -1
+  return poll(host, [args[0], args[1], ms])
+}
+
+function bitsOf(found: Descriptor): number {
+  if (found.kind === 'socket') return readiness(found)
+  if (found.kind === 'epoll') return [...found.items.values()].some(isTold) ? READABLE : 0
+  if (found.kind === 'file') return READABLE | WRITABLE
+  const { buffer, isReader } = found
+  if (isReader) return (buffer.held > 0 ? READABLE : 0) | (buffer.isWriterGone ? POLL.HUP : 0)
+  return (buffer.room > 0 ? WRITABLE : 0) | (buffer.isReaderGone ? POLL.ERR : 0)
+}
 
 /** Ends when `look` finds something, or after so many milliseconds; -1: never. */
 function waitFor(host: Host, look: () => Reply, timeoutMs: number): Step {

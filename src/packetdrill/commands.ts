@@ -23,6 +23,11 @@ export function readCommand(text: string): CommandMeaning {
   return { settings, ignored }
 }
 
+/** The file of commands that a line runs, as `./defaults.sh`, `. common.sh` and `sh -e setup.sh` do; '' when it runs none. */
+export function commandFile(line: string): string {
+  return /^(?:(?:\.|source|sh|bash|\/bin\/sh|\/bin\/bash)\s+(?:-\w+\s+)*)?([\w./-]+\.sh)(?:\s|$)/.exec(line)?.[1] ?? ''
+}
+
 const PROC = '/proc/sys/'
 
 /** `sysctl -q -w net.ipv4.tcp_rmem="4096 87380 6291456" net.ipv4.tcp_ecn=0`. */

@@ -14,6 +14,7 @@ const WITHOUT_DESCRIPTOR = new Set([
   'ppoll',
   'open',
   'pipe',
+  'pipe2',
   'eventfd',
   'usleep',
   'sleep',
@@ -58,6 +59,7 @@ export class Descriptors {
   /** What a call has left in its arguments, with the script's own descriptors again. */
   outputsFor(name: string, args: readonly Value[], outputs: readonly Value[]): readonly Value[] {
     const [asked, got] = [args[0], outputs[0]]
+    if (name.startsWith('pipe')) return args
     if (name !== 'poll' && name !== 'ppoll') return outputs
     if (!Array.isArray(asked) || !Array.isArray(got)) return outputs
     const list = got.map((item: Value, i: number): Value => {

@@ -3,7 +3,7 @@
 // Owns: the clock, the order of these steps, calls under way. Does not own: what a call does (calls-*.ts), TCP (src/tcp).
 
 import { assert } from '../base/assert.ts'
-import { get16, put16 } from '../base/bytes.ts'
+import { get16, get32, put16 } from '../base/bytes.ts'
 import { SeededRandom } from '../base/random.ts'
 import type { Micros } from '../base/time.ts'
 import { IpAddress } from '../ip/address.ts'
@@ -24,6 +24,7 @@ const MOST_STEPS_AT_ONCE = 100_000
 const LINUX_WAYS: Partial<TcpConfig> = {
   answersLateText: true,
   fastOpen: false,
+  heuristics: 'linux',
   keepAliveResets: true,
   resetKeepsText: true,
   synWindowBySegments: true,
@@ -63,13 +64,14 @@ export function fail(errno: string): Reply {
 }
 
 /** Linux sets PSH on each super-segment, so that its receiver does not wait for more to join it with. */
-function push(bytes: Uint8Array, transportOffset: number): void {
+function push(bytes: Uint8Array, transportOffset: number): boolean {
   const flagsAt = transportOffset + 13
-  if ((bytes[flagsAt] & FLAG.PSH) !== 0) return
+  if ((bytes[flagsAt] & FLAG.PSH) !== 0) return false
   bytes[flagsAt] |= FLAG.PSH
   const sumAt = transportOffset + 16
   const sum = (~get16(bytes, sumAt) & 0xffff) + FLAG.PSH // RFC 1624 §3: the word of the flags has grown by as much
   put16(bytes, sumAt, ~((sum & 0xffff) + (sum >>> 16)) & 0xffff)
+  return true
 }
 
 class RunningCall implements Call {
@@ -106,6 +108,8 @@ export class Host {
   readonly #waiting: RunningCall[] = []
   #hasEnded = false
   readonly #resetByText = new WeakSet<Tcb>()
+  /** Sockets whose error queue waits for what was written to be sent or acknowledged. */
+  readonly #watched = new Set<Socket>()
 
   constructor(ends: Ends, seed: number, isSegmentWise = false) {
     this.ends = ends
@@ -197,11 +201,23 @@ export class Host {
   /** A packet comes from the wire; borrowed. */
   deliver(bytes: Uint8Array): void {
     if (this.#isClosed) return
+    this.#releaseMore(bytes)
     const packet = new Packet(bytes)
     packet.start = 0
     packet.end = bytes.length
     this.stack.handlePacket(packet, this.#now)
     this.settle()
+  }
+
+  /** tcp_data_snd_check: an empty segment, or one that acknowledges something, lets go what MSG_MORE has held. */
+  #releaseMore(bytes: Uint8Array): void {
+    const at = bytes[0] >> 4 === 6 ? 40 : (bytes[0] & 15) << 2
+    if (bytes.length < at + 20) return
+    const length = bytes.length - at - ((bytes[at + 12] >> 4) << 2)
+    for (const { connection } of this.descriptors.sockets()) {
+      if (connection?.tcb.snd.hasMore !== true || connection.localPort !== get16(bytes, at + 2)) continue
+      if (length === 0 || ((get32(bytes, at + 8) - connection.tcb.snd.una) | 0) > 0) connection.releaseMore()
+    }
   }
 
   /** Everything that can happen now happens. */
@@ -210,6 +226,7 @@ export class Host {
       assert(steps < MOST_STEPS_AT_ONCE, 'an emulated host comes to rest')
       this.#transmit()
       const told = this.#tellEvents()
+      this.#settleErrors()
       const ended = this.#retry()
       if (!told && !ended && !(this.#stack?.hasEvents ?? false)) break
     }
@@ -244,14 +261,30 @@ export class Host {
     for (const item of socket.watchers) item.isReady = true
   }
 
+  /** The error queue of a socket is to be looked at whenever something has happened. */
+  watchErrors(socket: Socket): void {
+    this.#watched.add(socket)
+  }
+
+  #settleErrors(): void {
+    for (const socket of this.#watched) {
+      if (socket.errors.settle(socket, this.#now)) this.wake(socket)
+      if (!socket.errors.isWaiting) this.#watched.delete(socket)
+    }
+  }
+
   #transmit(): void {
     const stack = this.#stack
     if (stack === null) return
     const packet = scratch
+    let wasCwr = false
     while (stack.pollTransmit(packet, this.#now)) {
       const bytes = packet.bytes.slice(packet.start, packet.end)
-      if (packet.segmentBytes > 0) push(bytes, packet.transportOffset)
-      this.#sent.push({ at: this.#now, bytes })
+      // Linux has the segment with CWR and the next in one super-segment; here it goes alone, and PSH would stand on the next.
+      const isPushFree = wasCwr || (packet.segmentBytes > 0 && push(bytes, packet.transportOffset))
+      wasCwr = (bytes[packet.transportOffset + 13] & (FLAG.CWR | FLAG.SYN)) === FLAG.CWR
+      this.#sent.push({ at: this.#now, bytes, isPushFree, segmentBytes: packet.segmentBytes })
+      for (const socket of this.#watched) socket.errors.sent(socket, bytes, packet.transportOffset, this.#now)
     }
   }
 

@@ -93,7 +93,7 @@ export function linuxInfo(host: Host, at: Socket): Record<string, number> {
 function congestionState({ tcb }: Connection): number {
   const { recovery, ecn, snd } = tcb
   if (recovery.phase !== 'open') return CA_STATE[recovery.phase]
-  if (ecn.reduced === 'mark' && ((snd.una - ecn.point) | 0) < 0) return CA_STATE.cwr
+  if (ecn.reduced === 'mark' && ((snd.una - ecn.point) | 0) <= 0) return CA_STATE.cwr
   return snd.flight.sackedBytes + snd.flight.lostBytes > 0 || recovery.dupAcks > 0 ? CA_STATE.disorder : CA_STATE.open
 }
 

@@ -41,6 +41,10 @@ export interface LivePacket {
   readonly trafficClass: number
   readonly hopLimit: number
   readonly flowLabel: number
+  /** PSH is not looked at. */
+  readonly isPushFree: boolean
+  /** Octets of text in each segment, 0 when that is not told. */
+  readonly segmentBytes: number
   readonly body: LiveTcp | LiveIcmp | { readonly kind: 'other'; readonly protocol: number }
 }
 
@@ -64,6 +68,8 @@ export function readPacket(sent: SentPacket): LivePacket | null {
     trafficClass: ip.trafficClass,
     hopLimit: ip.hopLimit,
     flowLabel: ip.flowLabel,
+    segmentBytes: sent.segmentBytes ?? 0,
+    isPushFree: sent.isPushFree === true,
     body: readBody(bytes),
   }
 }

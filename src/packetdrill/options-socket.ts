@@ -140,6 +140,13 @@ const lowWater: Option = {
   },
 }
 
+const timestamping: Option = {
+  name: 'TIMESTAMPING',
+  bytes: 4,
+  set: (_, at, value) => at.errors.setFlags(at, value),
+  get: (_, at) => at.errors.flags,
+}
+
 /** Options of the level SOL_SOCKET, by number. */
 export const SOCKET_OPTIONS: Readonly<Record<number, Option>> = {
   1: onOff('DEBUG'),
@@ -166,14 +173,15 @@ export const SOCKET_OPTIONS: Readonly<Record<number, Option>> = {
   33: buffer('RCVBUF', true),
   35: onOff('TIMESTAMPNS'),
   36: kept('MARK'),
-  37: kept('TIMESTAMPING'),
+  37: timestamping,
+  42: { ...kept('PEEK_OFF', -1, -1) },
   38: readOnly('PROTOCOL', () => 6),
   39: readOnly('DOMAIN', (_, at) => at.family),
   46: kept('BUSY_POLL', 0, 0),
   47: kept('MAX_PACING_RATE', 0xffffffff),
   49: kept('INCOMING_CPU'),
   60: kept('ZEROCOPY', 0, 0, 1),
-  66: onOff('TIMESTAMPING_NEW'),
+  65: timestamping,
   69: kept('PREFER_BUSY_POLL'),
   74: kept('TXREHASH', 1),
 }

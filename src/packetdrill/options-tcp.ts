@@ -107,7 +107,8 @@ const windowClamp: Option = {
     const clamp = Math.max(1152, value)
     at.options.set('WINDOW_CLAMP', clamp)
     const first = host.settings.tcp.receiveBufferBytes ?? 65536
-    retune(host, at, { receiveBufferBytes: Math.min(clamp, at.changes.receiveBufferBytes ?? first) })
+    const bytes = Math.min(clamp, at.changes.receiveBufferBytes ?? first)
+    retune(host, at, { receiveBufferBytes: bytes, ...(isFreshOrListening(at) ? { receiveBufferMaxBytes: clamp } : {}) })
     return ''
   },
 }

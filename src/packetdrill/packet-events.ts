@@ -30,6 +30,7 @@ export class PacketEvents {
       this.#run.fail(error instanceof Error ? error.message : String(error))
     }
     this.#run.log(formatSpec(action))
+    this.#run.recorder?.event(event, this.#run.now)
     if (action.body.kind === 'tcp') this.#run.owed.delivered(action.body)
     this.#run.target.deliver(bytes)
     await this.#run.advance(this.#run.now)
@@ -98,7 +99,14 @@ export class PacketEvents {
     }
     this.#learn(body, spec, flow)
     const rules = this.#run.settings
-    const match = matchTcp(spec, body, flow, rules, this.#run.wire.segmentBytes(body))
+    const match = matchTcp(
+      spec,
+      body,
+      flow,
+      rules,
+      live.segmentBytes || this.#run.wire.segmentBytes(body),
+      live.isPushFree,
+    )
     const ip = compareIp(action.ip, live)
     if (match.kind === 'different' || ip.length > 0) {
       if (rules.semantic && this.#run.owed.passOver(body, spec)) {

@@ -34,11 +34,13 @@ const MOST_COMPLAINTS = 50
  * Reads a script.
  * @param file its name, for messages
  * @param definitions names and what stands for them, before those of the script's own `--define` lines
+ * @param ipVersion as --ip_version, when it is not the script's to say
  */
 export function parseScript(
   text: string,
   file: string,
   definitions: Readonly<Record<string, string>> = {},
+  ipVersion = '',
 ): ParseResult {
   const complaints: Complaint[] = []
   const head = new Scanner(text)
@@ -50,6 +52,8 @@ export function parseScript(
     complaints.push(complaintOf(error))
   }
   Object.assign(defined, definitions)
+  const version = options.findLast(({ name }) => name === 'ip_version')?.value ?? 'ipv4'
+  defineByFamily(defined, ipVersion || version)
   const body = text.slice(0, head.at) + define(text.slice(head.at), defined)
   const scanner = new Scanner(body)
   scanner.at = head.at
@@ -92,6 +96,13 @@ function readOptions(
     }
     options.push({ name, value, line: scanner.position(at).line })
   }
+}
+
+/** What scripts for both families call the ancillary data of the error queue. */
+function defineByFamily(defined: Record<string, string>, version: string): void {
+  const isV4 = version === 'ipv4'
+  defined.CMSG_LEVEL_IP ??= isV4 ? 'SOL_IP' : 'SOL_IPV6'
+  defined.CMSG_TYPE_RECVERR ??= isV4 ? 'IP_RECVERR' : 'IPV6_RECVERR'
 }
 
 /** Puts values in the place of names. */

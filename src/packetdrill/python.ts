@@ -48,6 +48,14 @@ export class Python {
     return this.#printed
   }
 
+  /** The code with the values that are true now in the place of those that its assertions compare with. */
+  fill(code: string, info: Readonly<Record<string, number>>): string {
+    this.#info = info
+    return code.replace(/(assert\s+)([^=<>!,;\n]+?)\s*==\s*([^,;\n]+)/g, (_, word: string, asked: string) => {
+      return `${word}${asked} == ${formatPython(this.#evaluate(asked, 1))}`
+    })
+  }
+
   /** Runs lines; those that are indented below an `if` belong to it. */
   #block(lines: readonly Line[]): void {
     let i = 0

@@ -20,6 +20,8 @@ export interface ScriptResult {
   readonly warnings: readonly string[]
   /** The script could not be read: nothing was run. */
   readonly unreadable: boolean
+  /** The script with what has happened in the place of what was expected; '' unless that was asked for. */
+  readonly recorded: string
 }
 
 /** The script does not go on: a line of it was not true. */

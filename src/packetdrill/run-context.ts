@@ -4,6 +4,8 @@
 import type { Micros } from '../base/time.ts'
 import { FLAG } from '../tcp/header.ts'
 import type { ScriptEvent } from './ast.ts'
+import type { LivePacket } from './live-packet.ts'
+import type { Recorder } from './record.ts'
 import { formatTime, ScriptFailure } from './report.ts'
 import { OwedAcks } from './semantic.ts'
 import type { RunSettings } from './settings.ts'
@@ -28,6 +30,8 @@ export class RunContext {
   readonly owed = new OwedAcks()
   /** What has happened. */
   readonly events: string[]
+  /** Takes down what happens rather than hold it against the script; null in a run that judges. */
+  recorder: Recorder | null = null
   /** Called whenever something may have happened. */
   onCollected: () => void = () => undefined
   /** When the event before this one was over. */
@@ -116,13 +120,21 @@ export class RunContext {
     for (let packet = this.target.take(); packet !== null; packet = this.target.take()) {
       const at = this.timeOf(packet.at)
       const before = this.wire.pending.length
-      const line = this.wire.sent({ at, bytes: packet.bytes })
+      const line = this.wire.sent({ ...packet, at })
       const live = this.wire.pending[before]
       if (live?.body.kind === 'tcp' && (live.body.flags & FLAG.ACK) !== 0) this.owed.sent(live.body.ack)
       if (line !== '') this.log(line, at)
+      if (live !== undefined) this.#record(live)
     }
     this.checkOwed(this.now)
     this.onCollected()
+  }
+
+  #record(live: LivePacket): void {
+    if (this.recorder === null) return
+    const flow = live.body.kind === 'tcp' ? this.wire.ownerOf(live.body) : null
+    this.recorder.packet(live, flow, this.wire.isAlone)
+    this.wire.pending.length = 0
   }
 
   /** Lets time pass until no acknowledgement is owed. @throws {ScriptFailure} for one that does not come */

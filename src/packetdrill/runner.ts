@@ -4,9 +4,10 @@
 
 import type { Script, ScriptEvent } from './ast.ts'
 import { CallEvents } from './call-events.ts'
-import { readCommand } from './commands.ts'
+import { commandFile, readCommand } from './commands.ts'
 import { PacketEvents } from './packet-events.ts'
 import { Python, PythonError } from './python.ts'
+import { Recorder } from './record.ts'
 import { ScriptFailure, type ScriptResult } from './report.ts'
 import { RunContext } from './run-context.ts'
 import { type RunOptions, settingsOf } from './settings.ts'
@@ -29,13 +30,17 @@ export async function runScript(script: Script, make: MakeTarget, options: RunOp
     events,
     warnings,
     unreadable: false,
+    recorded: recorder?.text(script) ?? '',
   })
+  const recorder = options.record === undefined ? null : new Recorder(options.record === 'windows')
   let target: Target | null = null
   try {
     const settings = settingsOf(script, options)
     warnings.push(...settings.warnings)
     target = await make(settings.ends)
-    await new ScriptRun(script, new RunContext(settings, target, events), warnings).run()
+    const context = new RunContext(settings, target, events)
+    context.recorder = recorder
+    await new ScriptRun(script, context, warnings, options.readFile ?? (() => null)).run()
     return result(null)
   } catch (error) {
     if (error instanceof ScriptFailure) return result(error)
@@ -54,8 +59,10 @@ class ScriptRun {
   readonly #packets: PacketEvents
   readonly #calls: CallEvents
   readonly #python = new Python()
+  readonly #readFile: (name: string) => string | null
 
-  constructor(script: Script, run: RunContext, warnings: string[]) {
+  constructor(script: Script, run: RunContext, warnings: string[], readFile: (name: string) => string | null) {
+    this.#readFile = readFile
     this.#script = script
     this.#run = run
     this.#warnings = warnings
@@ -77,7 +84,7 @@ class ScriptRun {
     switch (action.kind) {
       case 'packet':
         if (action.direction === 'in') await this.#packets.inject(event, action)
-        else await this.#packets.expect(event, action)
+        else if (this.#run.recorder === null) await this.#packets.expect(event, action)
         return
       case 'call':
         await this.#calls.call(event, action)
@@ -85,20 +92,27 @@ class ScriptRun {
       case 'command':
         await this.#run.waitFor(event)
         this.#command(action.text)
+        this.#run.recorder?.event(event, this.#run.now)
         return
       case 'code':
         await this.#run.waitFor(event)
-        this.#code(action.text)
+        if (this.#run.recorder === null) this.#code(action.text)
+        else this.#run.recorder.code(event, this.#python.fill(action.text, this.#calls.tcpInfo()), this.#run.now)
     }
   }
 
-  #command(text: string): void {
+  #command(text: string, depth = 0): void {
     const { settings, ignored } = readCommand(text)
     for (const { name, value } of settings) {
       const reason = this.#run.target.setSysctl(name, value)
       if (reason !== null) this.#warn(`${name}=${value}: ${reason}`)
     }
-    for (const line of ignored) this.#warn(`not executed: ${line}`)
+    for (const line of ignored) {
+      const file = depth < 3 ? commandFile(line) : ''
+      const inner = file === '' ? null : this.#readFile(file)
+      if (inner === null) this.#warn(`not executed: ${line}`)
+      else this.#command(inner, depth + 1)
+    }
   }
 
   #warn(message: string): void {

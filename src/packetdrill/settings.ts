@@ -12,6 +12,12 @@ export interface RunOptions {
   readonly toleranceUs?: Micros
   /** The longest that `*` waits for a packet. Default 60 s. */
   readonly patienceUs?: Micros
+  /** Judges nothing, and takes down what happens: ScriptResult.recorded. With the windows of packets, or without. */
+  readonly record?: 'windows' | 'plain'
+  /** Reads a file of commands that a script names; null when there is none. Without it none is read. */
+  readonly readFile?: (name: string) => string | null
+  /** Options of the command line: they stand above the script's own. */
+  readonly overrides?: Readonly<Record<string, string>>
 }
 
 /** What a run is bound by. */
@@ -86,6 +92,7 @@ export function settingsOf(script: Script, run: RunOptions): RunSettings {
     if (!KNOWN.has(name) && !WITHOUT_MEANING.has(name))
       warnings.push(`line ${line}: option --${name} is not known: ignored`)
   }
+  for (const [name, value] of Object.entries(run.overrides ?? {})) values.set(name, value)
   const whole = (name: string, otherwise: number): number => {
     const text = values.get(name)
     if (text === undefined) return otherwise

@@ -10,6 +10,8 @@ import type { IpAddress } from '../ip/address.ts'
 import type { Connection, Listener } from '../stack/index.ts'
 import type { TcpConfig } from '../tcp/config.ts'
 import { isSynchronized, type State } from '../tcp/state.ts'
+import { ErrorQueue } from './error-queue.ts'
+import type { OpenFile, PipeEnd } from './files.ts'
 
 /** Linux's names of its families. */
 export const AF = { unspecified: 0, inet: 2, inet6: 10 } as const
@@ -97,6 +99,8 @@ export class Socket {
   /** Sequence number, as the stack has it, of the urgent octet that a call has taken out of line; null: none. */
   takenUrgent: number | null = null
   savedSyn: Uint8Array | null = null
+  /** MSG_ERRQUEUE. */
+  readonly errors = new ErrorQueue()
   readonly watchers = new Set<EpollItem>()
 
   constructor(family: number) {
@@ -184,7 +188,7 @@ export class Epoll {
 }
 
 /** What a descriptor stands for. */
-export type Descriptor = Socket | Epoll
+export type Descriptor = Socket | Epoll | OpenFile | PipeEnd
 
 /** Descriptors by number: the lowest that is free is given next, as in every Unix. */
 export class Descriptors {

@@ -2,6 +2,7 @@
 // Owns: the contract (target.ts), the table of calls. Does not own: what they do (calls-*.ts), how it all moves on (host.ts).
 
 import type { Micros } from '../base/time.ts'
+import { ftruncate, lseek, manyMessages, openCall, pipe, sendfile, splice } from './calls-files.ts'
 import { read, readv, recv, recvmsg, sendCall, sendmsg, sendto, write, writev } from './calls-io.ts'
 import {
   accept,
@@ -17,7 +18,7 @@ import {
   socket,
 } from './calls-open.ts'
 import { getsockopt, setsockopt } from './calls-options.ts'
-import { epollCreate, epollCreate1, epollCtl, epollWait, ioctl, poll } from './calls-poll.ts'
+import { epollCreate, epollCreate1, epollCtl, epollWait, ioctl, poll, ppoll } from './calls-poll.ts'
 import { type Handler, Host } from './host.ts'
 import { linuxInfo } from './linux-info.ts'
 import { Socket } from './sockets.ts'
@@ -34,23 +35,33 @@ const CALLS: Readonly<Record<string, Handler>> = {
   epoll_ctl: epollCtl,
   epoll_wait: epollWait,
   fcntl,
+  ftruncate,
   getpeername,
   getsockname,
   getsockopt,
   ioctl,
   listen,
+  lseek,
+  open: openCall,
+  pipe,
+  pipe2: pipe,
   poll,
+  ppoll,
   read,
   readv,
   recv,
   recvfrom: recv,
+  recvmmsg: manyMessages(recvmsg, true),
   recvmsg,
   send: sendCall,
+  sendfile,
+  sendmmsg: manyMessages(sendmsg, false),
   sendmsg,
   sendto,
   setsockopt,
   shutdown,
   socket,
+  splice,
   write,
   writev,
 }

@@ -34,6 +34,10 @@ export interface SentPacket {
   readonly at: Micros
   /** The whole IP packet, a copy of the receiver's own. A super-segment is one packet. */
   readonly bytes: Uint8Array
+  /** Its PSH only says where a device's super-segment ends, which goes by the pace: it may as well not be there. */
+  readonly isPushFree?: boolean
+  /** Octets of text in each segment of a super-segment, when the side under test tells. */
+  readonly segmentBytes?: number
 }
 
 /** What both ends are called, and how large packets may be. */

@@ -63,6 +63,11 @@ export class Wire {
     return flow
   }
 
+  /** Whether there is one connection, so that its packets need no ports. */
+  get isAlone(): boolean {
+    return this.#flows.length < 2
+  }
+
   /** The side under test listens: the next packet of the script opens a new connection. */
   listening(port: number): void {
     this.listenPort = port

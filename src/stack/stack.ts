@@ -39,6 +39,8 @@ export interface StackConfig {
   readonly routes?: readonly Route[]
   /** Most connections in TIME-WAIT, most orphans, and challenge acknowledgements in a second: see TcpLayerOptions. */
   readonly timeWaitMax?: number
+  /** First and last port of those that TCP's connections get by themselves. Default 32768 to 60999. */
+  readonly ephemeralPorts?: readonly [number, number]
   readonly orphanMax?: number
   readonly challengeAcksPerSecond?: number
   /** Gives initial sequence numbers instead of RFC 6528's; for tests at the wrap and for replays. */
@@ -72,6 +74,7 @@ export class Stack {
       offload: config.offload ?? NO_OFFLOAD,
       ...(config.tcp === undefined ? {} : { config: config.tcp }),
       ...(config.timeWaitMax === undefined ? {} : { timeWaitMax: config.timeWaitMax }),
+      ...(config.ephemeralPorts === undefined ? {} : { ephemeralPorts: config.ephemeralPorts }),
       ...(config.orphanMax === undefined ? {} : { orphanMax: config.orphanMax }),
       ...(config.challengeAcksPerSecond === undefined ? {} : { challengeAcksPerSecond: config.challengeAcksPerSecond }),
       ...(config.isn === undefined ? {} : { isn: config.isn }),
@@ -118,6 +121,7 @@ export class Stack {
   /** Writes the next packet to send into `packet`; false when there is none now. What is for this host itself arrives meanwhile. */
   pollTransmit(packet: Packet, now: Micros): boolean {
     for (;;) {
+      if (packet.tailEnd > 0) packet.dropTail()
       if (this.ip.pollTransmit(packet, now) || this.#pollTcp(packet, now)) {
         if (!this.ip.toSelf) return true
         this.#loopback.put(packet)

@@ -10,6 +10,7 @@ import { endReduction, reactToMark, takeFeedback } from './ecn.ts'
 import { EVENT } from './events.ts'
 import type { DeliveryCounts, DeliveryVisitor, FlightEntry } from './flight.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
+import { beginMarkedReduction, hastenReneged, isJustRestored, isUntimed, stepMarkedReduction } from './linux-ways.ts'
 import { type AckOutcome, isImpatient, onAckOutcome, pipe } from './loss.ts'
 import { paceByWindow } from './pacing.ts'
 import { backedOffRtoUs, sampleRtt } from './rtt.ts'
@@ -55,6 +56,7 @@ const ackSample: AckSample = {
   ecnBytes: 0,
   isCwndLimited: false,
   isReordered: false,
+  isBurstFine: false,
   phase: 'open',
 }
 
@@ -65,7 +67,9 @@ export function handleAck(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
   const priorLost = snd.flight.lostBytes
   const priorWindow = snd.wnd
   ackSample.priorFlight = pipe(tcb)
-  const wasRecovering = tcb.recovery.phase === 'recovery'
+  const priorPhase = tcb.recovery.phase
+  const priorCwnd = tcb.cc.cwnd
+  const wasRecovering = priorPhase === 'recovery'
 
   ackSample.rttUs = takeNumbers(tcb, segment, now)
   const marked = takeFeedback(tcb, segment, sample.delivered)
@@ -81,13 +85,15 @@ export function handleAck(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
 
   onAckOutcome(tcb, segment, outcome, sample, now)
   ackSample.lost = Math.max(0, snd.flight.lostBytes - priorLost)
-  ackSample.isCwndLimited = mayGrow(tcb, sample, now)
+  ackSample.isCwndLimited = mayGrow(tcb, sample, now) && !isJustRestored(tcb, priorPhase, priorCwnd)
   tellControl(tcb, wasRecovering, marked, now)
   if (!(tcb.cc.cwnd >= 1)) {
     throw new RangeError(`congestion controller '${tcb.control.name}' has set cwnd to ${tcb.cc.cwnd}`)
   }
+  stepMarkedReduction(tcb, sample.delivered, ackSample.flight)
   if (tcb.config.pacing === 'always') paceByWindow(tcb)
   if (outcome.acked > 0 && !isImpatient(tcb)) restartRetransmitTimer(tcb, now)
+  if (outcome.acked > 0) hastenReneged(tcb, now)
   if (outcome.acked + outcome.sacked > 0) {
     armTailProbe(tcb, now)
     retuneSendBuffer(tcb, ackSample.rateBytesPerSecond)
@@ -112,7 +118,10 @@ function takeNumbers(tcb: Tcb, segment: SegmentHeader, now: Micros): number {
     const echoedUntil = sentUntil(tcb, segment, now)
     sample.trustedUntil = Math.min(sample.trustedUntil, echoedUntil)
     const newest = releaseAcked(tcb, segment.ack, visit)
-    rttUs = measure(tcb, newest, segment, now, sample.resentAt <= echoedUntil)
+    const isUsable = !isUntimed(tcb, sample)
+    const { backoff } = tcb.rtt
+    rttUs = measure(tcb, isUsable ? newest : null, segment, now, sample.resentAt <= echoedUntil)
+    if (!isUsable && rttUs < 0) tcb.rtt.backoff = backoff
   }
   const rate = takeSample(tcb.delivery, sample, tcb.rtt.minUs, now)
   ackSample.rateBytesPerSecond = rate
@@ -143,12 +152,15 @@ function tellControl(tcb: Tcb, wasRecovering: boolean, marked: number, now: Micr
   ackSample.isAppLimited = sample.isAppLimited
   ackSample.totalDelivered = tcb.delivery.delivered
   ackSample.priorDelivered = sample.priorDelivered
+  ackSample.isBurstFine = tcb.config.heuristics === 'linux'
   ackSample.isReordered = tcb.rack.isReorderingSeen
   ackSample.phase = tcb.recovery.phase
   ackSample.ecnBytes = Math.max(0, marked)
   control.onEveryAck?.(cc, ackSample)
   endReduction(tcb)
+  const { cwnd } = cc
   if (marked !== 0) reactToMark(tcb, outcome.acked, now)
+  if (marked !== 0) beginMarkedReduction(tcb, cwnd)
   // RFC 3168 §6.1.2: what reports a mark does not open the window; RFC 8257 §3.4 grows as ever.
   if (marked !== 0 && control.needsEcn !== true) return
   if (outcome.acked > 0 && !wasRecovering && tcb.recovery.phase !== 'recovery' && ackSample.isCwndLimited) {

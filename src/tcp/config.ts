@@ -71,6 +71,8 @@ export interface TcpConfig {
   undo: boolean
   /** After a timeout send new text to find out whether it was needless (RFC 5682), and take it back if so. */
   frto: boolean
+  /** Where the RFCs leave room or Linux goes its own way (linux-ways.ts): by them, or as Linux does, for scripts that show it. */
+  heuristics: 'rfc' | 'linux'
   /** Join neighbours that were lost into segments of full size when they go again (RFC 9293 §3.8, repacketization). */
   retransmitCollapse: boolean
   /** Neither send small segments into nor tell of small openings of a window (RFC 9293 §3.8.6.2 [MUST-38] [MUST-39]). */
@@ -257,6 +259,7 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   reducedFrom: word('flight', 'cwnd'),
   undo: flag(true),
   frto: flag(true),
+  heuristics: word('rfc', 'linux'),
   retransmitCollapse: flag(true),
   sillyWindowAvoidance: flag(true),
   pacing: word('controller', 'always'),

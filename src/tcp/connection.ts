@@ -6,14 +6,16 @@ import type { Micros } from '../base/time.ts'
 import type { IpAddress } from '../ip/address.ts'
 import { setQuickAck } from './acknowledge.ts'
 import { abortTcb } from './closing.ts'
-import { reconfigure, type TcpConfig } from './config.ts'
+import type { TcpConfig } from './config.ts'
 import { congestionControl } from './congestion/index.ts'
+import { deriveConfig } from './derived-config.ts'
 import type { TcpError } from './errors.ts'
 import type { SegmentHeader } from './header.ts'
 import { type TcpInfo, tcpInfo } from './info.ts'
 import type { LingerOutcome } from './life.ts'
 import { pushTail } from './push.ts'
-import { discardText, takeText } from './receive.ts'
+import { discardText, lendText, takeText } from './receive.ts'
+import { endRecord } from './records.ts'
 import { noteRetuned } from './retune.ts'
 import { resizeSendBuffer, writeRoom } from './send-buffer.ts'
 import { seqGt } from './seq.ts'
@@ -131,6 +133,17 @@ export class Connection implements DeadlineEntry {
     return taken
   }
 
+  /** What was written up to now never goes in one segment with what is written after it, as after MSG_EOR in Linux (records.ts). */
+  endRecord(): void {
+    endRecord(this.tcb)
+    this.#layer.touch(this)
+  }
+
+  /** What the last write has held back with `more` goes from now on as Nagle lets it: in Linux any segment that comes does this. */
+  releaseMore(): void {
+    this.tcb.snd.isMoreOver = true
+  }
+
   /** Bytes that `write` would take now. */
   get writableBytes(): number {
     return writeRoom(this.tcb)
@@ -154,6 +167,16 @@ export class Connection implements DeadlineEntry {
     const text = takeText(this.tcb, most)
     if (text !== null && this.tcb.rcv.acksOwed > 0) this.#layer.touch(this)
     return text
+  }
+
+  /**
+   * Hands what has arrived in order to `take`, piece by piece and without a copy; each piece is borrowed until `take` returns, which may
+   * write, close or abort. Returns how many bytes that were.
+   */
+  readWith(take: (bytes: Uint8Array) => void): number {
+    const taken = lendText(this.tcb, take)
+    if (this.tcb.rcv.acksOwed > 0) this.#layer.touch(this)
+    return taken
   }
 
   /** Bytes that can be read now. */
@@ -231,7 +254,7 @@ export class Connection implements DeadlineEntry {
   configure(changes: Partial<TcpConfig>): void {
     const { tcb } = this
     const before = tcb.config
-    const config = reconfigure(changes, before)
+    const config = deriveConfig(changes, before)
     congestionControl(config.congestion)
     tcb.config = config // settings are shared until they differ
     noteRetuned(tcb, before) // the layer knows the time: it draws the consequences

@@ -92,6 +92,7 @@ export function createTcb(seed: TcbSeed): Tcb {
     hold: 'nothing',
     ackHold: 'none',
     resetPending: false,
+    isResetBare: false,
     probePending: false,
     probes: 0,
     windowProbes: 0,
@@ -161,6 +162,9 @@ function createSend(iss: Seq, bufferBytes: number): SendState {
     isPushed: false,
     smallEnd: iss,
     pushedEnd: seqAdd(iss, 1),
+    pushEnds: [],
+    recordEnds: [],
+    isMoreOver: false,
   }
 }
 

@@ -57,7 +57,7 @@ export function fillText(tcb: Tcb, plan: SegmentPlan, start: Seq, length: number
   const push = length > 0 && takesPush(tcb, start, length, offset + length === snd.buffer.extent)
   noteRide(tcb, length, now)
   fill(tcb, plan, start, FLAG.ACK | (push ? FLAG.PSH : 0) | (withFin ? FLAG.FIN : 0), now, length)
-  if (tcb.recovery.phase === 'recovery') tcb.prr.out += length
+  if (tcb.recovery.phase === 'recovery' || tcb.prr.isForMark) tcb.prr.out += length
   notePaced(tcb, length, now)
   fillUrgent(tcb, plan)
   plan.textLength = length

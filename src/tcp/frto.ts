@@ -9,6 +9,7 @@
 // Read first: RFC 5682 §2.1, §3.1.
 
 import type { DeliverySample } from './delivery.ts'
+import { isOldTextAnswered } from './linux-ways.ts'
 import { seqDiff, seqGe, seqGt, seqLe } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 
@@ -33,6 +34,7 @@ export function beginFrto(tcb: Tcb, isFirst: boolean): void {
 export function judgeFrto(tcb: Tcb, progress: Progress, sample: DeliverySample): boolean {
   const { frto, recovery } = tcb
   if (frto.step === 'off') return false
+  if (isOldTextAnswered(tcb, sample)) return true
   if (recovery.phase !== 'loss' || seqGe(tcb.snd.una, recovery.point)) {
     frto.step = 'off' // all is answered: there is nothing left to find out (RFC 5682 §2.1 step 2a)
     return false

@@ -10,6 +10,7 @@ import { agreeOnEcn } from './ecn.ts'
 import { EVENT } from './events.ts'
 import { afterSynAcked, takeCookie } from './fast-open.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
+import { keepsInitialWindow } from './linux-ways.ts'
 import { updateSendMss } from './path-mtu.ts'
 import { seqAdd, seqGt, seqLe } from './seq.ts'
 import { setState } from './state.ts'
@@ -62,11 +63,11 @@ export function peerMss(segment: SegmentHeader, family: 4 | 6): number {
 }
 
 /** Our SYN is acknowledged and the peer's SYN is in: the connection is open. */
-export function establish(tcb: Tcb, synWasResent: boolean, now: Micros): void {
+export function establish(tcb: Tcb, synWasResent: boolean, now: Micros, transmissions: number = 0): void {
   setState(tcb, 'ESTABLISHED')
   const isStarted = tcb.fastOpen.isTaken && !synWasResent // the initial window is in use already (RFC 7413 §4.2.2)
   // RFC 5681 §3.1: after a lost SYN the initial window is one segment.
-  const segments = synWasResent ? 1 : tcb.config.initialWindowSegments
+  const segments = synWasResent && !keepsInitialWindow(tcb, transmissions) ? 1 : tcb.config.initialWindowSegments
   if (!isStarted) tcb.control.init(tcb.cc, segments * tcb.snd.mss, now)
   // RFC 6298 §5.7: a SYN that timed out leaves no sample; the timeout starts from 3 s.
   if (tcb.rtt.srttUs < 0 && synWasResent) tcb.rtt.rtoUs = Math.max(tcb.rtt.rtoUs, RTO_AFTER_LOST_SYN_US)
@@ -111,12 +112,12 @@ export function arrivesInSynSent(tcb: Tcb, segment: SegmentHeader, now: Micros):
     snd.flight.lose(snd.flight.at(0), 'syn')
     return 'done'
   }
-  const resent = snd.flight.at(0).transmissions > 1
+  const { transmissions } = snd.flight.at(0)
   takeCookie(tcb, segment)
   measure(tcb, releaseAcked(tcb, segment.ack), segment, now)
   afterSynAcked(tcb)
   restartRetransmitTimer(tcb, now)
-  establish(tcb, resent, now)
+  establish(tcb, transmissions > 1, now, transmissions)
   takeTimestamp(tcb, segment, now)
   return 'text'
 }

@@ -27,6 +27,8 @@ export interface TcpLayerOptions {
    * (RFC 5961 §10). Default 1000; Infinity for no limit.
    */
   readonly challengeAcksPerSecond?: number
+  /** First and last port of those that connections get by themselves (Linux's ip_local_port_range). Default 32768 to 60999. */
+  readonly ephemeralPorts?: readonly [number, number]
   /** Gives initial sequence numbers instead of RFC 6528's; for tests at the wrap and for replays. */
   readonly isn?: () => number
 }

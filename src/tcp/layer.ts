@@ -94,7 +94,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
     this.#config = tcpConfig(options.config)
     congestionControl(this.#config.congestion)
     this.#demux = new Demux(options.random)
-    this.ports = new Ports(this.#demux, options.random)
+    this.ports = new Ports(this.#demux, options.random, options.ephemeralPorts)
     this.#numbers = new InitialNumbers(options.random, options.isn ?? null)
     this.cookies = new SynCookies(options.random)
     this.fastOpen = new FastOpenCookies(options.random)

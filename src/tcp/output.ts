@@ -10,10 +10,12 @@ import { nextHeldAck } from './ecn-acks.ts'
 import { fill, fillText } from './fill.ts'
 import { endFrtoUnsent, isProbingTimeout, probeBytes } from './frto.ts'
 import { FLAG, type SegmentPlan } from './header.ts'
+import { restartsTimer } from './linux-ways.ts'
 import { pipe, suspectNextHole } from './loss.ts'
 import { isPaceReached, mostAtPace } from './pacing.ts'
 import { notePathProbe, noteResentOnPath, pathProbeText } from './path-mtu.ts'
 import { noteSmall } from './push.ts'
+import { isRecordEnd, untilRecordEnd } from './records.ts'
 import { backedOffRtoUs } from './rtt.ts'
 import { noteAppLimited, noteHold, textToSend } from './send-decision.ts'
 import { type Seq, seqAdd, seqDiff } from './seq.ts'
@@ -35,7 +37,7 @@ const NEVER = Number.POSITIVE_INFINITY
 export function nextSegment(tcb: Tcb, now: Micros, superSegment: number, plan: SegmentPlan): boolean {
   if (tcb.resetPending) {
     tcb.resetPending = false
-    fill(tcb, plan, tcb.snd.nxt, FLAG.RST | FLAG.ACK, now)
+    fill(tcb, plan, tcb.snd.nxt, tcb.isResetBare ? FLAG.RST : FLAG.RST | FLAG.ACK, now)
     return true
   }
   if (tcb.state === 'SYN-SENT' || tcb.state === 'SYN-RECEIVED') {
@@ -127,6 +129,7 @@ function nextLost(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boole
   if (recovery.phase === 'loss') tcb.counters.TcpExtTCPSlowStartRetrans++
   else tcb.counters.TcpExtTCPFastRetrans++
   resend(tcb, i, withFin, now, plan)
+  if (i === 0 && recovery.phase === 'recovery' && restartsTimer(tcb)) tcb.timers.retransmit = NEVER
   armRetransmit(tcb, now)
   return true
 }
@@ -141,7 +144,7 @@ function fitLost(tcb: Tcb, i: number, most: number, inWindow: number): boolean {
   const { start } = flight.at(i)
   while (tcb.config.retransmitCollapse && i + 1 < flight.size) {
     const next = flight.at(i + 1)
-    if (next.mark !== 'lost' || !fits(tcb, start, next.end, most, inWindow)) break
+    if (next.mark !== 'lost' || isRecordEnd(tcb, next.start) || !fits(tcb, start, next.end, most, inWindow)) break
     flight.join(i)
   }
   const { end } = flight.at(i)
@@ -184,7 +187,7 @@ function nextTailProbe(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
   tcb.tlp.isDue = false
   if (flight.size === 0) return false
   const usable = seqDiff(seqAdd(snd.una, snd.wnd), snd.nxt)
-  const fresh = Math.min(unsentBytes(tcb), usable, snd.mss)
+  const fresh = untilRecordEnd(tcb, snd.nxt, Math.min(unsentBytes(tcb), usable, snd.mss))
   if (fresh > 0) {
     sendNew(tcb, fresh, false, now, plan)
     plan.cause = 'tlp'
@@ -238,7 +241,9 @@ function nextNew(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boolea
   validateWindow(tcb, now)
   // Negative when the window has shrunk [MUST-34]: then nothing new goes [SHLD-15].
   const usable = seqDiff(seqAdd(snd.una, snd.wnd), snd.nxt)
-  const length = textToSend(tcb, unsent, usable, mostAtPace(tcb, most), finDue)
+  const record = untilRecordEnd(tcb, snd.nxt, unsent)
+  // The end of a record with another after it waits for nothing.
+  const length = textToSend(tcb, record, usable, mostAtPace(tcb, most), finDue || record < unsent, now)
   if (length < 0) return false
   const withFin = finDue && length === unsent && usable > length
   if (length === 0 && !withFin) {

@@ -23,7 +23,7 @@ import { queueReset } from './reset.ts'
 import { opensFromCookie } from './segment-arrives.ts'
 import { type Seq, seqAdd } from './seq.ts'
 import { setState } from './state.ts'
-import { cookieTimestamp, rebuildSyn, type SynCookies } from './syn-cookies.ts'
+import { cookieTimestamp, type FourTuple, rebuildSyn, type SynCookies } from './syn-cookies.ts'
 import { isFinalAck } from './syn-received.ts'
 import type { Tcb } from './tcb.ts'
 import { timestampAt } from './timestamps.ts'
@@ -145,7 +145,7 @@ export class PassiveOpens {
     const isCookie =
       tcb.md5Key === null &&
       listener?.expectsCookies(now) === true &&
-      cookies.judge(header.dst, destinationPort, header.src, sourcePort, irs, iss, now) >= 0
+      cookies.judge(fourTuple(header, segment), irs, iss, now) >= 0
     if (listener === null || !isCookie) {
       this.#reset(header, segment, tcb.md5Key)
       return
@@ -195,18 +195,16 @@ export class PassiveOpens {
       this.#reset(header, segment, key)
       return 'tcp-not-syn'
     }
-    const { destinationPort, sourcePort } = segment
     const irs = seqAdd(segment.seq, -1)
     const iss = seqAdd(segment.ack, -1)
-    const mss = cookies.judge(header.dst, destinationPort, header.src, sourcePort, irs, iss, now)
+    const of = fourTuple(header, segment)
+    const mss = cookies.judge(of, irs, iss, now)
     if (mss < 0) {
       counters.TcpExtSyncookiesFailed++
       // DEVIATION: RFC 9293 §3.10.7.2 resets. Text or FIN may have overtaken what brings the cookie, and it comes again.
       if (segment.length > 0) return 'tcp-not-accepted'
       // Nor one for what has overtaken both: its number is the one that the peer, which is open, believes of a reset.
-      if (cookies.isOvertaking(header.dst, destinationPort, header.src, sourcePort, irs, iss, now)) {
-        return 'tcp-not-accepted'
-      }
+      if (cookies.isOvertaking(of, irs, iss, now)) return 'tcp-not-accepted'
       this.#reset(header, segment, key)
       return 'tcp-not-syn'
     }
@@ -216,7 +214,7 @@ export class PassiveOpens {
       this.#reset(header, segment, key)
       return 'tcp-not-accepted'
     }
-    if (!cookies.spend(header.dst, destinationPort, header.src, sourcePort, irs, iss, now)) {
+    if (!cookies.spend(of, irs, iss, now)) {
       this.#reset(header, segment, key)
       return 'tcp-not-syn'
     }
@@ -248,7 +246,12 @@ export class PassiveOpens {
     plan.sourcePort = destinationPort
     plan.destinationPort = sourcePort
     plan.flags = FLAG.SYN | FLAG.ACK
-    plan.seq = cookies.make(local, destinationPort, remote, sourcePort, segment.seq, mss, now)
+    plan.seq = cookies.make(
+      { local, localPort: destinationPort, remote, remotePort: sourcePort },
+      segment.seq,
+      mss,
+      now,
+    )
     plan.ack = seqAdd(segment.seq, 1)
     plan.window = Math.min(65535, config.receiveBufferBytes)
     plan.mss = Math.min(config.mss, ip.mtu - ip.headerBytes(remote) - 20)
@@ -266,3 +269,11 @@ export class PassiveOpens {
     plan.tsEcr = segment.tsVal
   }
 }
+
+/** Whose the connection of a segment that came would be. */
+const fourTuple = ({ dst, src }: IpHeader, { destinationPort, sourcePort }: SegmentHeader): FourTuple => ({
+  local: dst,
+  localPort: destinationPort,
+  remote: src,
+  remotePort: sourcePort,
+})

@@ -20,18 +20,27 @@ export const EPHEMERAL_FIRST = 32768
 export const EPHEMERAL_LAST = 60999
 /** So many ports are tried for a free one before one in TIME-WAIT will do. */
 const FREE_TRIES = 1024
-const EPHEMERAL_COUNT = EPHEMERAL_LAST - EPHEMERAL_FIRST + 1
 
 /** The ports of one host. */
 export class Ports {
   readonly #demux: Demux
   readonly #key: SipKey
   readonly #listeners = new Map<number, Listener[]>()
+  readonly #first: number
+  readonly #count: number
   #next = 0
 
-  constructor(demux: Demux, random: Random) {
+  /**
+   * @param range the first and the last ephemeral port (Linux's ip_local_port_range)
+   * @throws {RangeError} for a range that is none
+   */
+  constructor(demux: Demux, random: Random, range: readonly [number, number] = [EPHEMERAL_FIRST, EPHEMERAL_LAST]) {
     this.#demux = demux
     this.#key = sipKey(random)
+    const [first, last] = [checkPort(range[0], 1), checkPort(range[1], 1)]
+    if (last < first) throw new RangeError(`ephemeralPorts is [first, last], not [${first}, ${last}]`)
+    this.#first = first
+    this.#count = last - first + 1
   }
 
   /** All listeners. */
@@ -69,8 +78,8 @@ export class Ports {
   ephemeral(local: IpAddress, remote: IpAddress, remotePort: number, timeWaitReuse: boolean, now: Micros): number {
     const offset = hashFourTuple(this.#key, local, 0, remote, remotePort) >>> 0
     let reusable = 0
-    for (let i = 0; i < EPHEMERAL_COUNT; i++) {
-      const port = EPHEMERAL_FIRST + ((offset + this.#next++) % EPHEMERAL_COUNT)
+    for (let i = 0; i < this.#count; i++) {
+      const port = this.#first + ((offset + this.#next++) % this.#count)
       if (this.#listeners.has(port)) continue
       const old = this.#demux.find(local, port, remote, remotePort)
       if (old === null) return port
@@ -80,15 +89,15 @@ export class Ports {
     if (reusable > 0) return reusable
     throw new TcpError(
       'EADDRNOTAVAIL',
-      `all ${EPHEMERAL_COUNT} ephemeral ports towards ${remote} port ${remotePort} are taken: ` +
+      `all ${this.#count} ephemeral ports towards ${remote} port ${remotePort} are taken: ` +
         'use connections again, wait for TIME-WAIT to end, or set timeWaitReuse',
     )
   }
 
   /** A port that nobody listens on. @throws {TcpError} EADDRINUSE when there is none */
   freeListeningPort(local: IpAddress | null, reuseAddress: boolean): number {
-    for (let i = 0; i < EPHEMERAL_COUNT; i++) {
-      const port = EPHEMERAL_FIRST + (((this.#key[0] >>> 0) + this.#next++) % EPHEMERAL_COUNT)
+    for (let i = 0; i < this.#count; i++) {
+      const port = this.#first + (((this.#key[0] >>> 0) + this.#next++) % this.#count)
       if (this.#clash(local, port, false) === null && (reuseAddress || !this.#isHeld(local, port))) return port
     }
     throw new TcpError('EADDRINUSE', 'every port of the ephemeral range is listened on')

@@ -7,7 +7,8 @@ import type { Tcb } from './tcb.ts'
 export function beginPrr(tcb: Tcb, delivered: number): void {
   tcb.prr.delivered = 0
   tcb.prr.out = 0
-  tcb.prr.recoverFlight = Math.max(1, tcb.snd.flight.bytes - tcb.snd.flight.sackedBytes + delivered)
+  const flight = tcb.snd.flight.bytes - tcb.snd.flight.sackedBytes + delivered
+  tcb.prr.recoverFlight = Math.max(1, tcb.config.heuristics === 'linux' ? tcb.cc.cwnd : flight)
 }
 
 /** RFC 9937 §5, on every acknowledgement in recovery: sets cwnd to what may be in the network now. */
@@ -17,7 +18,8 @@ export function applyPrr(tcb: Tcb, delivered: number, inNetwork: number, isSafe:
   prr.delivered += delivered
   let send: number
   if (inNetwork > cc.ssthresh) {
-    send = Math.ceil((prr.delivered * cc.ssthresh) / prr.recoverFlight) - prr.out
+    const unit = tcb.config.heuristics === 'linux' ? snd.mss : 1 // Linux reckons in segments
+    send = Math.ceil((prr.delivered * cc.ssthresh) / (prr.recoverFlight * unit)) * unit - prr.out
   } else {
     let limit = Math.max(prr.delivered - prr.out, delivered)
     if (isSafe) limit += snd.mss // SafeACK: una moves on and nothing more is lost: slow start reduction bound

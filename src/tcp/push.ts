@@ -4,6 +4,7 @@
 // Read first: RFC 9293 §3.7.4, §3.9.1.2.
 
 import type { Micros } from '../base/time.ts'
+import { isRecordEnd } from './records.ts'
 import { type Seq, seqAdd, seqDiff, seqGt, seqLe } from './seq.ts'
 import { sendBufferStart, type Tcb, unsentBytes } from './tcb.ts'
 import { isSendingUrgent } from './urgent.ts'
@@ -14,8 +15,8 @@ const NEVER = Number.POSITIVE_INFINITY
 export function smallHold(tcb: Tcb, finDue: boolean): 'nagle' | 'cork' | null {
   const { snd, config } = tcb
   if (finDue || snd.isPushed || isSendingUrgent(tcb)) return null
-  // Whatever Nagle says, as Linux. There any acknowledgement sends what MSG_MORE holds; here the promise is waited for.
-  if (config.cork || snd.hasMore) return 'cork'
+  // Whatever Nagle says, as Linux. There any acknowledgement sends what MSG_MORE holds; here the promise is waited for (releaseMore).
+  if (config.cork || (snd.hasMore && !snd.isMoreOver)) return 'cork'
   if (!config.nagle) return null // [MUST-17]
   const waits =
     config.nagleVariant === 'rfc'
@@ -51,9 +52,13 @@ export function pushTail(tcb: Tcb): void {
 export function takesPush(tcb: Tcb, start: Seq, length: number, isLast: boolean): boolean {
   const { snd, config } = tcb
   const end = seqAdd(start, length)
-  const isTail = isLast && (!snd.hasMore || snd.isPushed || snd.finQueued)
+  const isTail =
+    (isLast && (!snd.hasMore || snd.isPushed || (snd.finQueued && !snd.isMoreOver))) || isRecordEnd(tcb, end)
+  if (config.heuristics === 'linux' && seqLe(end, snd.pushedEnd)) return snd.pushEnds.includes(end) // it goes again, as it went
   const isForced = config.forcedPush && seqDiff(end, snd.pushedEnd) > snd.maxWnd / 2
   if (!isTail && !isForced) return false
+  while (snd.pushEnds.length > 0 && seqLe(snd.pushEnds[0], snd.una)) snd.pushEnds.shift()
+  if (config.heuristics === 'linux') snd.pushEnds.push(end)
   if (seqGt(end, snd.pushedEnd)) snd.pushedEnd = end
   return true
 }

@@ -9,6 +9,7 @@
 import { MILLISECOND, MINUTE, type Micros } from '../base/time.ts'
 import type { TcpConfig } from './config.ts'
 import type { SegmentHeader } from './header.ts'
+import { isLinuxWindow } from './linux-window.ts'
 import { seq, seqDiff, seqGe } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 import { timestampNow } from './timestamps.ts'
@@ -36,6 +37,11 @@ export function tuneReceiveBuffer(tcb: Tcb, segment: SegmentHeader, now: Micros)
   if (!tcb.config.receiveBufferAutotune) return
   measureRoundTrip(tcb, segment, now)
   const { tuning } = tcb
+  // As Linux while it opens its window: the peer's window grows too, and each step is told at once.
+  if (tuning.newBytes > 0 && !isLinuxWindow(tcb)) {
+    tuning.newBytes -= 2 * segment.textLength
+    tcb.ack.quickLeft |= 1
+  }
   const elapsed = now - tuning.since
   const roundTrip = roundTripUs(tcb)
   if (tuning.since >= 0 && elapsed < roundTrip) return
@@ -58,6 +64,7 @@ function grow(tcb: Tcb, taken: number): void {
   const wanted = Math.ceil(2 * read * (1 + rise)) + Math.min(span, 2 * read) + 16 * rcv.mss
   const tellable = 65535 * 2 ** rcv.scale
   tuning.bufferBytes = Math.max(present, Math.min(wanted, largestReceiveBuffer(tcb.config), tellable))
+  tuning.newBytes = Math.max(0, tuning.newBytes) + tuning.bufferBytes - present
 }
 
 /** Octets from RCV.NXT to the end of what waits out of order: a sender that recovers has so much more under way than it is read. */

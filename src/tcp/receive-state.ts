@@ -87,6 +87,8 @@ export interface TuningState {
   /** What the application has read in it, and had read in the one before. */
   readBytes: number
   lastReadBytes: number
+  /** Of what the buffer has grown by, how much the peer has not come to use yet: half of that is acknowledged segment by segment. */
+  newBytes: number
   /** With `windowGrowth: 'linux'`, once the connection is open. */
   linux: LinuxWindow | null
 }
@@ -103,6 +105,7 @@ export function createTuning(): TuningState {
     since: -1,
     readBytes: 0,
     lastReadBytes: 0,
+    newBytes: 0,
     linux: null,
   }
 }

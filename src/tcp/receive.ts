@@ -205,19 +205,49 @@ export function takeText(tcb: Tcb, most: number): Uint8Array | null {
   const urgent = urgentBytes(tcb)
   const length = Math.min(most, rcv.unread, urgent > 0 ? urgent : Number.POSITIVE_INFINITY) // a read stops at the mark
   if (length <= 0) return null
-  const text = new Uint8Array(length)
-  rcv.buffer.copy(0, text, 0, length)
-  rcv.buffer.advance(length)
+  const text = rcv.buffer.take(length)
+  noteTaken(tcb, length)
+  return text
+}
+
+/**
+ * Hands what is in order to `take` without a copy, in one piece or two, each borrowed until `take` returns. Returns how many bytes;
+ * `take` may close or abort the connection.
+ */
+export function lendText(tcb: Tcb, take: (bytes: Uint8Array) => void): number {
+  const { rcv } = tcb
+  let taken = 0
+  for (let length = lendable(tcb); length > 0; length = lendable(tcb)) {
+    const { memory } = rcv.buffer
+    const start = rcv.buffer.placeOf(0, 1)
+    const piece = Math.min(length, memory.length - start)
+    take(memory.subarray(start, start + piece))
+    if (rcv.unread < piece) break // nobody reads any more
+    rcv.buffer.advance(piece)
+    noteTaken(tcb, piece)
+    taken += piece
+  }
+  return taken
+}
+
+function lendable(tcb: Tcb): number {
+  if (tcb.rcv.unread === 0) return 0
+  const urgent = urgentBytes(tcb)
+  return Math.min(tcb.rcv.unread, urgent > 0 ? urgent : Number.POSITIVE_INFINITY)
+}
+
+/** The application has so much of what was in order. */
+function noteTaken(tcb: Tcb, length: number): void {
+  const { rcv } = tcb
   rcv.unread -= length
   tcb.tuning.readBytes += length
   if (isLinuxWindow(tcb)) {
     adjustLinuxSpace(tcb, copiedSeq(tcb), tcb.ack.textAt)
     releaseLinux(tcb, copiedSeq(tcb))
   }
-  if (!canReceive(tcb.state)) return text
+  if (!canReceive(tcb.state)) return
   if (!rcv.finSeen && windowUpdateDue(tcb)) owesAck(tcb, 'window-update')
   acknowledgeAfterRead(tcb)
-  return text
 }
 
 /**

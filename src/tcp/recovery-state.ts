@@ -52,11 +52,13 @@ export interface PrrState {
   out: number
   /** FlightSize when recovery began (RecoverFS). */
   recoverFlight: number
+  /** It is a mark of ECN's that lowers the window (linux-ways.ts). */
+  isForMark: boolean
 }
 
 /** Outside of recovery. */
 export function createPrr(): PrrState {
-  return { delivered: 0, out: 0, recoverFlight: 1 }
+  return { delivered: 0, out: 0, recoverFlight: 1, isForMark: false }
 }
 
 /** A probe under way. */

@@ -260,6 +260,8 @@ function ackOfRest(tcb: Tcb, segment: SegmentHeader, now: Micros): 'go on' | 'do
   switch (tcb.state) {
     case 'FIN-WAIT-1':
       setState(tcb, 'FIN-WAIT-2')
+      // Nobody is there, nor is the FIN waited for: the reset answers this segment.
+      tcb.isResetBare = tcb.orphaned && tcb.config.finWait2TimeoutUs < 0 && tcb.config.heuristics === 'linux'
       return 'go on'
     case 'CLOSING':
       enterTimeWait(tcb, now)

@@ -4,6 +4,7 @@
 // Read first: RFC 9293 §3.8.6.2.1.
 
 import type { Micros } from '../base/time.ts'
+import { deferredRest, defersSegments, fillsWindow, takesTail } from './linux-ways.ts'
 import { pipe } from './loss.ts'
 import { armCork, smallHold } from './push.ts'
 import { tellRoom } from './send-buffer.ts'
@@ -15,7 +16,14 @@ import { noteUsage } from './window-validation.ts'
  * How much text may go in the next packet; -1 when it has to wait, with the reason in `tcb.hold`. 0 stands for a FIN alone.
  * RFC 9293 §3.8.6.2.1 names the cases: D is `unsent`, U is `usable`.
  */
-export function textToSend(tcb: Tcb, unsent: number, usable: number, most: number, finDue: boolean): number {
+export function textToSend(
+  tcb: Tcb,
+  unsent: number,
+  usable: number,
+  most: number,
+  finDue: boolean,
+  now: Micros,
+): number {
   const { snd } = tcb
   if (unsent === 0) return 0
   const sendable = Math.min(unsent, usable)
@@ -46,8 +54,15 @@ export function textToSend(tcb: Tcb, unsent: number, usable: number, most: numbe
     return -1
   }
   if (sendable < snd.mss) return sendable
+  if (most > snd.mss && defersSegments(tcb, unsent, Math.min(room - (room % snd.mss), usable), finDue, now)) {
+    tcb.hold = 'cwnd'
+    return -1
+  }
   const whole = Math.min(sendable, most, room) // in full-sized segments (RFC 9293 §3.9.1.2 [SHLD-28])
-  return whole - (whole % snd.mss)
+  if (whole === unsent && most > snd.mss && takesTail(tcb, finDue)) return whole
+  if (whole < unsent && most > snd.mss && fillsWindow(tcb, whole, usable)) return whole
+  const full = whole - (whole % snd.mss)
+  return most > snd.mss ? full - deferredRest(tcb, full, unsent, finDue, now) : full
 }
 
 /** RFC 9293 §3.8.6.2.1 (3): less than half of the largest window ever offered, and nothing in a hurry. */

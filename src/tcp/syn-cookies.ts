@@ -36,6 +36,14 @@ const SACK_BIT = 0x10
 const ECN_BIT = 0x20
 const NO_SCALE = 0x0f
 
+/** Whose connection it is. */
+export interface FourTuple {
+  readonly local: IpAddress
+  readonly localPort: number
+  readonly remote: IpAddress
+  readonly remotePort: number
+}
+
 /** Makes and judges cookies under keys of its own. */
 export class SynCookies {
   readonly #outer: SipKey
@@ -49,40 +57,24 @@ export class SynCookies {
   }
 
   /** The initial sequence number that answers a SYN of these four values, number `irs` and MSS. */
-  make(
-    local: IpAddress,
-    localPort: number,
-    remote: IpAddress,
-    remotePort: number,
-    irs: Seq,
-    mss: number,
-    now: Micros,
-  ): Seq {
+  make(of: FourTuple, irs: Seq, mss: number, now: Micros): Seq {
     const minute = minuteOf(now)
     let index = COOKIE_MSS.length - 1
     while (index > 0 && COOKIE_MSS[index] > mss) index--
-    const inner = hashFourTuple(this.#inner, local, localPort, remote, remotePort, salt(irs, minute, index))
-    const outer = hashFourTuple(this.#outer, local, localPort, remote, remotePort)
+    const inner = this.#inside(of, salt(irs, minute, index))
+    const outer = this.#outside(of)
     return seqAdd(irs, outer + ((minute << 24) | (index << 21) | (inner & HASH_BITS)))
   }
 
   /** The MSS that `iss` tells, if it is a cookie that we made for this peer within the last minutes; -1 if not. */
-  judge(
-    local: IpAddress,
-    localPort: number,
-    remote: IpAddress,
-    remotePort: number,
-    irs: Seq,
-    iss: Seq,
-    now: Micros,
-  ): number {
-    const outer = hashFourTuple(this.#outer, local, localPort, remote, remotePort)
+  judge(of: FourTuple, irs: Seq, iss: Seq, now: Micros): number {
+    const outer = this.#outside(of)
     const rest = (iss - outer - irs) | 0
     const minute = minuteOf(now)
     const age = (minute - (rest >>> 24)) & 0xff
     if (age >= COOKIE_MINUTES) return -1
     const index = (rest >>> 21) & 7
-    const inner = hashFourTuple(this.#inner, local, localPort, remote, remotePort, salt(irs, minute - age, index))
+    const inner = this.#inside(of, salt(irs, minute - age, index))
     return ((rest ^ inner) & HASH_BITS) === 0 ? COOKIE_MSS[index] : -1
   }
 
@@ -90,22 +82,14 @@ export class SynCookies {
    * Whether `iss` is a cookie of this peer's when text stands between its SYN and the number `irs` is taken from: an acknowledgement that
    * has overtaken what brings the cookie. Of random numbers one in two thousand passes.
    */
-  isOvertaking(
-    local: IpAddress,
-    localPort: number,
-    remote: IpAddress,
-    remotePort: number,
-    irs: Seq,
-    iss: Seq,
-    now: Micros,
-  ): boolean {
-    const outer = hashFourTuple(this.#outer, local, localPort, remote, remotePort)
+  isOvertaking(of: FourTuple, irs: Seq, iss: Seq, now: Micros): boolean {
+    const outer = this.#outside(of)
     const rest = (iss - outer - irs) | 0
     for (let minute = minuteOf(now); minute > minuteOf(now) - COOKIE_MINUTES; minute--) {
       for (let choice = 0; choice < 2 * COOKIE_MSS.length; choice++) {
         const index = choice >> 1
         const before = seqAdd(irs, (choice & 1) * -65536) // the SYN's number lies in the same block or in the one before
-        const inner = hashFourTuple(this.#inner, local, localPort, remote, remotePort, salt(before, minute, index))
+        const inner = this.#inside(of, salt(before, minute, index))
         const ahead = (((minute << 24) | (index << 21) | (inner & HASH_BITS)) - rest) | 0
         const isNear = ahead > 0 && ahead <= MOST_OVERTAKEN
         if (isNear && seqAdd(irs, -ahead) >>> 16 === before >>> 16) return true
@@ -119,24 +103,24 @@ export class SynCookies {
    * of which the peer knows nothing (RFC 9293 §3.10.7.2: that ACK is one for a connection that does not exist). So would an ACK from
    * later in that connection, when as much had come as gone: the difference of the numbers is that of the cookie, and it is what is kept.
    */
-  spend(
-    local: IpAddress,
-    localPort: number,
-    remote: IpAddress,
-    remotePort: number,
-    irs: Seq,
-    iss: Seq,
-    now: Micros,
-  ): boolean {
+  spend(of: FourTuple, irs: Seq, iss: Seq, now: Micros): boolean {
     const spent = this.#spent
     for (const [oldest, at] of spent) {
       if (now - at < COOKIE_LIFE_US && spent.size < MOST_SPENT) break
       spent.delete(oldest)
     }
-    const name = hashFourTuple(this.#outer, local, localPort, remote, remotePort, (iss - irs) | 0)
+    const name = this.#outside(of, (iss - irs) | 0)
     if (spent.has(name)) return false
     spent.set(name, now)
     return true
+  }
+
+  #outside({ local, localPort, remote, remotePort }: FourTuple, salt = 0): number {
+    return hashFourTuple(this.#outer, local, localPort, remote, remotePort, salt)
+  }
+
+  #inside({ local, localPort, remote, remotePort }: FourTuple, salt: number): number {
+    return hashFourTuple(this.#inner, local, localPort, remote, remotePort, salt)
   }
 }
 

@@ -77,6 +77,12 @@ export interface SendState {
   smallEnd: Seq
   /** End of the last segment with PSH. */
   pushedEnd: Seq
+  /** Ends of unacknowledged segments that went with PSH, in order: they take it again. */
+  readonly pushEnds: Seq[]
+  /** Ends of records (records.ts), in order; empty without any. */
+  readonly recordEnds: Seq[]
+  /** The promise of `hasMore` is not waited for any longer; the tail still takes no PSH. */
+  isMoreOver: boolean
 }
 
 /** The receive half (RFC 9293 §3.3.1). */
@@ -228,6 +234,8 @@ export interface Tcb {
   ackHold: AckHoldReason
   /** A reset is to be sent; the record goes away with it. */
   resetPending: boolean
+  /** That reset answers a segment, and acknowledges nothing. */
+  isResetBare: boolean
   /** A probe is to be sent: of a closed window (persist) or of a silent peer (keep-alive). */
   probePending: boolean
   /** Probes sent since the peer was last heard. */

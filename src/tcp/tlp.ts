@@ -27,7 +27,7 @@ export function armTailProbe(tcb: Tcb, now: Micros): void {
   if (!isSynchronized(tcb.state) || tcb.recovery.phase !== 'open' || flight.bytes === 0 || flight.sackedBytes > 0)
     return
   let wait = rtt.srttUs < 0 ? FIRST_TIMEOUT_US : Math.max(LEAST_TIMEOUT_US, 2 * rtt.srttUs)
-  if (rtt.srttUs >= 0 && flight.bytes <= snd.mss) wait += PEER_ACK_DELAY_US
+  if (rtt.srttUs >= 0 && flight.bytes <= snd.mss && flight.size === 1) wait += PEER_ACK_DELAY_US
   const at = now + wait
   timers.lossProbe = Math.min(at, timers.retransmit)
 }

@@ -18,6 +18,7 @@ export function queueText(tcb: Tcb, bytes: Uint8Array, more: boolean): number {
   if (!canSend(tcb.state) || snd.finQueued) return 0
   const length = Math.min(bytes.length, writeRoom(tcb))
   snd.hasMore = more
+  snd.isMoreOver = false
   if (length > 0) snd.buffer.put(snd.buffer.extent, bytes, 0, length)
   if (length < bytes.length) snd.wantsRoom = true
   return length

@@ -8,12 +8,17 @@ import { ByteRing } from '../../src/base/byte-ring.ts'
 const differs = (bytes: Uint8Array, model: readonly (number | undefined)[]): number =>
   bytes.findIndex((byte, i) => model[i] !== undefined && model[i] !== byte)
 
-const length = fc.oneof(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 0, max: 3000 }))
+const length = fc.oneof(
+  { weight: 10, arbitrary: fc.integer({ min: 0, max: 40 }) },
+  { weight: 10, arbitrary: fc.integer({ min: 0, max: 3000 }) },
+  { weight: 1, arbitrary: fc.integer({ min: 16_000, max: 20_000 }) }, // long enough to be given away with its memory
+)
 const step = fc.oneof(
   fc.record({ kind: fc.constant('put' as const), at: fc.double({ min: 0, max: 1, noNaN: true }), length }),
   fc.record({ kind: fc.constant('append' as const), at: fc.constant(0), length }),
   fc.record({ kind: fc.constant('advance' as const), at: fc.double({ min: 0, max: 1, noNaN: true }), length }),
   fc.record({ kind: fc.constant('copy' as const), at: fc.double({ min: 0, max: 1, noNaN: true }), length }),
+  fc.record({ kind: fc.constant('take' as const), at: fc.constantFrom(0.5, 1, 1, 1), length }),
   fc.record({ kind: fc.constant('clear' as const), at: fc.constant(0), length }),
 )
 
@@ -22,6 +27,7 @@ test('a ring behaves as an array that bytes are put into anywhere and dropped fr
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const ring = new ByteRing()
       let model: (number | undefined)[] = []
+      const taken: { text: Uint8Array; was: Uint8Array }[] = []
       let next = 0
       for (const { kind, at, length } of steps) {
         const place = Math.floor(at * model.length)
@@ -40,12 +46,19 @@ test('a ring behaves as an array that bytes are put into anywhere and dropped fr
           ring.copy(place, out, 3, take)
           expect(differs(out.subarray(3, 3 + take), model.slice(place))).toBe(-1)
           expect([out[0], out[1], out[2], out[3 + take]]).toEqual([9, 9, 9, 9])
+        } else if (kind === 'take') {
+          const text = ring.take(place)
+          expect(text.length).toBe(place)
+          expect(differs(text, model)).toBe(-1)
+          taken.push({ text, was: text.slice() })
+          model = model.slice(place)
         } else {
           ring.clear()
           model = []
         }
         expect(ring.extent).toBe(model.length)
       }
+      for (const { text, was } of taken) expect(Buffer.compare(text, was)).toBe(0) // nobody writes there any more
       const all = new Uint8Array(model.length)
       ring.copy(0, all, 0, all.length)
       expect(differs(all, model)).toBe(-1)

@@ -171,6 +171,7 @@ export class World {
   readonly spec: WorldSpec
   now = 1_000_000
   faultsLeft: number
+  readonly #faults: number
   injectionsLeft: number
   readonly sides: readonly [Side, Side]
   /** Under way from A, and from B. */
@@ -189,6 +190,7 @@ export class World {
   constructor(spec: WorldSpec, tcp: Partial<TcpConfig>, faults: number) {
     this.spec = spec
     this.faultsLeft = faults
+    this.#faults = faults
     this.injectionsLeft = spec.injected ?? 0
     this.sides = [this.#side(0, tcp), this.#side(1, tcp)]
     const [a, b] = ADDRESSES
@@ -580,12 +582,24 @@ export class World {
       }
       for (const owned of side.owned) {
         const { error } = owned.connection
-        if (error !== null && !errors.includes(error.code)) return `${name} sees ${error.code}`
+        const isLate = error?.code === 'ECONNRESET' && this.#isOver(owned, side)
+        if (error !== null && !errors.includes(error.code) && !isLate) return `${name} sees ${error.code}`
         const wrong = this.#judgeDelivery(owned, side)
         if (wrong !== null) return `${name}: ${wrong}`
       }
     }
     return null
+  }
+
+  /**
+   * Whether a reset tells nothing but that the peer's TIME-WAIT is over: both have all that was written and have seen the end, and only
+   * the last acknowledgement was late, three times over (the retransmission timeout has come to more than 2MSL; RFC 9293 §3.6.1).
+   */
+  #isOver(owned: Owned, side: Side): boolean {
+    const peer = this.#peerOf(owned, side)
+    if (this.#faults < 3 || peer === null || peer.connection.error !== null) return false
+    const hasAll = (one: Owned, other: Owned): boolean => one.read === other.written && one.connection.ended
+    return hasAll(owned, peer) && hasAll(peer, owned)
   }
 
   #judgeDelivery(owned: Owned, side: Side): string | null {

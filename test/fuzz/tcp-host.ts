@@ -7,7 +7,7 @@ import { Stack, type StackConfig } from '../../src/stack/stack.ts'
 import { Connection } from '../../src/tcp/connection.ts'
 import { FLAG } from '../../src/tcp/header.ts'
 import type { Listener } from '../../src/tcp/listener.ts'
-import type { State } from '../../src/tcp/state.ts'
+import { type State, TRANSITIONS } from '../../src/tcp/state.ts'
 import type { Tcb } from '../../src/tcp/tcb.ts'
 import { formatPacket } from '../../src/trace/packet-line.ts'
 import { feature, violated } from './target.ts'
@@ -43,19 +43,7 @@ export interface StrangerOpen {
 /** Told of every packet, when set. */
 export const trace: { line: ((text: string) => void) | null } = { line: null }
 
-const STATES: readonly State[] = [
-  'CLOSED',
-  'LISTEN',
-  'SYN-SENT',
-  'SYN-RECEIVED',
-  'ESTABLISHED',
-  'FIN-WAIT-1',
-  'FIN-WAIT-2',
-  'CLOSE-WAIT',
-  'CLOSING',
-  'LAST-ACK',
-  'TIME-WAIT',
-]
+const STATES = Object.keys(TRANSITIONS) as readonly State[]
 const spare: Packet[] = []
 const scratch = new Packet()
 

@@ -58,8 +58,8 @@ describe('requests on the wire', () => {
       { target: '/a b' },
       { target: '/\r\nX: y' },
       { method: 'GE T' },
-      { method: 'CONNECT', target: 'a:1' },
-      { headers: { Upgrade: 'x' } },
+      { method: 'CONNECT', target: 'a:1', body: 'x' },
+      { headers: { Upgrade: 'x\ny' } },
     ]
     for (const request of bad)
       await expect(dialled.http.request({ target: '/', ...request })).rejects.toThrow(TypeError)

@@ -19,7 +19,7 @@ interface Web {
 
 function web(handler: Handler, options: Partial<HttpServerOptions> = {}, own: Partial<HttpClientOptions> = {}): Web {
   const scheduler = new VirtualScheduler()
-  const server = new HttpServer({ handler, scheduler, ...options })
+  const server = new HttpServer({ handler, scheduler, trace: true, ...options })
   const streams: MemoryStream[] = []
   const dialled: string[] = []
   const client = new HttpClient({
@@ -55,13 +55,13 @@ describe('client and server', () => {
     expect(client.counters).toMatchObject({ requests: 4, connections: 3, reused: 1, retries: 0 })
   })
 
-  it('requests at the same time take connections of their own, one of which is kept', async () => {
+  it('requests at the same time take connections of their own, all of which are kept (RFC 9112 §9.4)', async () => {
     const { client, scheduler, server } = web((request) => ({ body: request.path }))
     const urls = ['http://h/1', 'http://h/2', 'http://h/3']
     expect(await Promise.all(urls.map((url) => text(client, url)))).toEqual(['/1', '/2', '/3'])
     await scheduler.settle()
     expect(client.counters.connections).toBe(3)
-    expect(server.connectionCount).toBe(1)
+    expect(server.connectionCount).toBe(3)
     await text(client, 'http://h/4')
     expect(client.counters.connections).toBe(3)
   })

@@ -84,7 +84,7 @@ describe('files', () => {
 
   it('other methods are 405 with Allow (RFC 9110 §15.5.6)', async () => {
     const answer = await files().ask(req('DELETE /a.txt'))
-    expect([statuses(answer), header(answer, 'Allow')]).toEqual([[405], 'GET, HEAD'])
+    expect([statuses(answer), header(answer, 'Allow')]).toEqual([[405], 'GET, HEAD, OPTIONS'])
   })
 
   it('what is not there is 404, also a file with a slash behind it', async () => {

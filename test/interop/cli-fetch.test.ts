@@ -194,7 +194,7 @@ describe("exit codes are curl's", () => {
 
   test.each([
     ['bad URL', 3, () => ['http://10.77.0.1:99999/']],
-    ['https', 1, () => ['https://10.77.0.1/']],
+    ['another scheme', 1, () => ['ftp://10.77.0.1/']],
     ['unknown name', 6, () => ['http://no.such.name/']],
     ['refused port', 7, () => ['http://10.77.0.1:1/']],
     ['refused port, IPv6', 7, () => ['http://[fd77::1]:1/']],

@@ -107,7 +107,7 @@ describe("serve, fetched by Linux's curl", () => {
   test('other methods are refused with what is allowed (RFC 9110 §15.5.6)', async () => {
     const { body } = await curl('-i', '-d', 'x', 'http://10.77.0.2/')
     expect(body).toMatch(/^HTTP\/1.1 405 /)
-    expect(body).toContain('Allow: GET, HEAD\r')
+    expect(body).toContain('Allow: GET, HEAD, OPTIONS\r')
   })
 
   test('an upload is counted and hashed', async () => {

@@ -13,7 +13,7 @@ export const HOSTS = rfc(1122, 'Requirements for Internet Hosts: Communication L
     word: 'MUST',
     meaning: 'A host does not forward what is not for it.',
     tests: ['nothing is forwarded, and nobody is told', 'a packet to %s is not for us'],
-    code: [`${LAYER} IpLayer.#judgeAddresses`],
+    code: ['src/ip/judge.ts judgeAddresses'],
   },
   {
     at: '3.2.1.1-a',
@@ -40,14 +40,14 @@ export const HOSTS = rfc(1122, 'Requirements for Internet Hosts: Communication L
     word: 'MUST',
     meaning: 'What is not addressed to this host is dropped in silence; groups and broadcasts of its networks are.',
     tests: ['a packet to %s is not for us', 'a packet to %s is delivered, marked as not unicast'],
-    code: [`${LAYER} IpLayer.#judgeAddresses`],
+    code: ['src/ip/judge.ts judgeAddresses'],
   },
   {
     at: '3.2.1.3-b',
     word: 'MUST',
     meaning: 'What comes from an address that no host outside can have is dropped in silence.',
     tests: ['a packet from %s (%s) is dropped'],
-    code: [`${LAYER} IpLayer.#judgeAddresses`],
+    code: ['src/ip/judge.ts judgeAddresses'],
   },
   {
     at: '3.2.1.3-c',
@@ -57,7 +57,7 @@ export const HOSTS = rfc(1122, 'Requirements for Internet Hosts: Communication L
       'options that cannot be are refused with what would mend them',
       'a SYN comes from the address that IP chose',
     ],
-    code: ['src/ip/layer-options.ts checkOptions', `${LAYER} IpLayer.sourceFor`],
+    code: ['src/ip/own-addresses.ts checkAddress', 'src/ip/addressing.ts Addressing.sourceFor'],
   },
   {
     at: '3.2.1.6-a',
@@ -141,7 +141,7 @@ export const HOSTS = rfc(1122, 'Requirements for Internet Hosts: Communication L
     meaning:
       'There is no error about an error, a group, a broadcast, a later fragment, or a source that is not one host.',
     tests: ['never about what was %s', 'never about a later fragment, nor to a source that is not one host'],
-    code: [`${CONTROL} mayReport`],
+    code: ['src/ip/quotes.ts mayReport'],
   },
   {
     at: '3.2.2-d',
@@ -232,7 +232,7 @@ export const HOSTS = rfc(1122, 'Requirements for Internet Hosts: Communication L
     word: 'MUST',
     meaning: 'A host with several addresses chooses the one to send from by the destination and its route.',
     tests: ['that of the same family on the network of the destination', 'a SYN comes from the address that IP chose'],
-    code: [`${LAYER} IpLayer.sourceFor`],
+    code: ['src/ip/addressing.ts Addressing.sourceFor', 'src/ip/source-address.ts selectSource'],
   },
   {
     at: '3.3.6-a',
@@ -243,6 +243,6 @@ export const HOSTS = rfc(1122, 'Requirements for Internet Hosts: Communication L
       'a broadcast address is all ones in an own prefix of at most 30 bits',
       'a packet to %s is delivered, marked as not unicast',
     ],
-    code: [`${LAYER} IpLayer.isBroadcast`],
+    code: ['src/ip/own-addresses.ts OwnAddresses.isBroadcast'],
   },
 ])

@@ -165,7 +165,7 @@ describe('a fresh socket', () => {
     expect(desk.call('close', 99)).toBe('EBADF')
     expect(desk.call('read', epoll, null, 1)).toBe('EINVAL')
     expect(desk.call('listen', epoll, 1)).toBe('ENOTSOCK')
-    expect(() => desk.start('splice', 3, 4)).toThrow(/'splice' is not emulated/)
+    expect(() => desk.start('vmsplice', 3, 4)).toThrow(/'vmsplice' is not emulated/)
   })
 })
 

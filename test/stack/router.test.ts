@@ -269,13 +269,13 @@ test('hosts on several cables talk through one router, in virtual time (RFC 1812
   })
   network.time.runSync({ until: 1e6 })
   expect(clients.map(({ state }) => state)).toEqual(['ESTABLISHED', 'ESTABLISHED'])
-  clients[0].write(text(50_000))
+  clients[0].write(text(10_000))
   stacks[0].driver.wake()
   network.time.runSync({ until: 5e6 })
   const [a, b] = [listener.accept(), listener.accept()]
   const from = [a, b].find((one) => `${one?.tcb.remote}` === '10.0.0.2')
-  expect(from?.read()).toEqual(text(50_000))
-  expect(router.transit.forwarded).toBeGreaterThan(40)
+  expect(from?.read()).toEqual(text(10_000))
+  expect(router.transit.forwarded).toBeGreaterThan(10)
 })
 
 test('the path MTU of a smaller link behind the router is found by both families (RFC 1191 §3, RFC 8201 §3)', () => {
@@ -295,10 +295,10 @@ test('the path MTU of a smaller link behind the router is found by both families
     })
     const listener = b.stack.listen({ port: 80 })
     const connection = a.stack.connect({ remote: ip(there.split('/')[0]), remotePort: 80 }, 0)
-    connection.write(text(100_000))
+    connection.write(text(30_000))
     a.driver.wake()
     network.time.runSync({ until: 30e6 })
-    expect(listener.accept()?.read()).toEqual(text(100_000))
+    expect(listener.accept()?.read()).toEqual(text(30_000))
     expect(connection.info().tcpi_pmtu).toBe(1280)
   }
 })

@@ -115,11 +115,16 @@ scenario(
   },
 )
 
+/** More than are tried for a free one before one in TIME-WAIT will do. */
+const PORTS = 3_000
+
 /** A host whose every ephemeral port towards one peer is in TIME-WAIT since 0, with timestamps or without. */
 function exhausted(timeWaitReuse: boolean, timestamps = true): Stack {
-  const s = new Stack({ addresses: ['10.0.0.2/24'], mtu: 1500, random: new SeededRandom(1), tcp: { timeWaitReuse } })
+  const ephemeralPorts = [32_768, 32_767 + PORTS] as const
+  const random = new SeededRandom(1)
+  const s = new Stack({ addresses: ['10.0.0.2/24'], mtu: 1500, random, ephemeralPorts, tcp: { timeWaitReuse } })
   const config = { timestamps }
-  for (let i = 0; i < 28_232; i++) {
+  for (let i = 0; i < PORTS; i++) {
     const { tcb } = s.connect({ remote: ip('10.0.0.1'), remotePort: 80, config }, 0)
     for (const state of ['ESTABLISHED', 'FIN-WAIT-1', 'FIN-WAIT-2'] as const) setState(tcb, state)
     enterTimeWait(tcb, 0)
@@ -137,5 +142,19 @@ test('when TIME-WAIT holds all ephemeral ports an active open is refused; with t
   expect(() => open(on, 999_999)).toThrow(code('EADDRNOTAVAIL'))
   const ports = Array.from({ length: 100 }, () => open(on, 1_000_000).localPort)
   expect(new Set(ports).size).toBe(100)
-  expect(on.tcp.connectionCount).toBe(28_232)
+  expect(on.tcp.connectionCount).toBe(PORTS)
+})
+
+test('connections get the ports of ephemeralPorts and no others; with none left it says so (RFC 6056 §3.2)', () => {
+  const s = new Stack({
+    addresses: ['10.0.0.2/24'],
+    mtu: 1500,
+    random: new SeededRandom(3),
+    ephemeralPorts: [5000, 5002],
+  })
+  const open = () => s.connect({ remote: ip('10.0.0.1'), remotePort: 80 }, 0).localPort
+  expect([open(), open(), open()].sort()).toEqual([5000, 5001, 5002])
+  expect(open).toThrow(code('EADDRNOTAVAIL'))
+  const wrong = { addresses: ['10.0.0.2/24'], mtu: 1500, random: new SeededRandom(3) }
+  expect(() => new Stack({ ...wrong, ephemeralPorts: [5002, 5000] })).toThrow('ephemeralPorts is [first, last]')
 })

@@ -31,7 +31,7 @@ scenario('what the first acknowledgement SACKs counts into RecoverFS and prr_del
   c.in('. ack 1 <sack 1001:2001>').drain() // limited transmit: 12 segments in flight
   c.in('. ack 1 <sack 1001:3001>').drain()
   c.in('. ack 1 <sack 1001:4001>').out('. 1:1001 ack 1')
-  expect(c.tcb.prr).toEqual({ delivered: 1000, out: 1000, recoverFlight: 10_000 })
+  expect(c.tcb.prr).toEqual({ delivered: 1000, out: 1000, recoverFlight: 10_000, isForMark: false })
 })
 
 scenario('the first retransmission goes at once, whatever the arithmetic says (RFC 9937 §5)', () => {

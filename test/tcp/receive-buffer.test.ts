@@ -166,6 +166,22 @@ scenario('the buffer grows to its bound, and to what the window field can tell (
   expect(receiveBufferBytes(unscaled.tcb)).toBe(65_535)
 })
 
+scenario(
+  'while the buffer grows each segment is acknowledged at once, as the window of its sender grows (RFC 5681 §4.2)',
+  () => {
+    const adaptive = { delayedAckUs: 40_000, quickAcks: 0, delayedAck: 'adaptive' } as const
+    const answers = (c: Script, count: number): number[] =>
+      Array.from({ length: count }, () => {
+        const at = (c.tcb.rcv.nxt - c.origin.irs) | 0
+        return c.in(`. ${at}:${at + 1000} ack 1`).drain().length
+      })
+    const grown = rounds(open(adaptive), 2, 8000)
+    const grownBy = receiveBufferBytes(grown.tcb) - 10_000 // each segment uses up twice its length
+    expect(answers(grown, grownBy / 2000 - 7)).not.toContain(0)
+    expect(answers(rounds(open({ ...adaptive, receiveBufferAutotune: false }), 2, 8000), 4)).toContain(0)
+  },
+)
+
 scenario('a new size starts the growing anew (configure)', () => {
   const c = rounds(open(), 2, 8000)
   c.call((connection) => connection.configure({ receiveBufferBytes: 12_000, receiveBufferAutotune: true })).drain()

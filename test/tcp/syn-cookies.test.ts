@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { SeededRandom } from '../../src/base/random.ts'
 import { IpAddress } from '../../src/ip/address.ts'
 import { seq, seqAdd } from '../../src/tcp/seq.ts'
-import { COOKIE_MSS, cookieTimestamp, SynCookies } from '../../src/tcp/syn-cookies.ts'
+import { COOKIE_MSS, cookieTimestamp, type FourTuple, SynCookies } from '../../src/tcp/syn-cookies.ts'
 import { listening, type Script, type ScriptOptions, scenario } from './script.ts'
 import type { Sent } from './wire.ts'
 import { currentWorld } from './world.ts'
@@ -13,11 +13,18 @@ const local = IpAddress.parse('10.0.0.2')
 const remote = IpAddress.parse('10.0.0.1')
 const MINUTE = 60_000_000
 
+const of = (local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): FourTuple => ({
+  local,
+  localPort,
+  remote,
+  remotePort,
+})
+
 test('a cookie is believed for one minute at least, and for less than two (RFC 4987 §3.6)', () => {
   const cookies = new SynCookies(new SeededRandom(1))
   for (const madeAt of [0, MINUTE - 1, 255 * MINUTE, 256 * MINUTE, 2 ** 40]) {
-    const iss = cookies.make(local, 80, remote, 40000, seq(-5), 1460, madeAt)
-    const judge = (at: number): number => cookies.judge(local, 80, remote, 40000, seq(-5), iss, at)
+    const iss = cookies.make(of(local, 80, remote, 40000), seq(-5), 1460, madeAt)
+    const judge = (at: number): number => cookies.judge(of(local, 80, remote, 40000), seq(-5), iss, at)
     for (const later of [0, 1, MINUTE]) expect(judge(madeAt + later)).toBe(1460)
     expect(judge(madeAt + 2 * MINUTE)).toBe(-1)
     expect(judge(madeAt + 256 * MINUTE - 2 * MINUTE)).toBe(-1)
@@ -27,8 +34,8 @@ test('a cookie is believed for one minute at least, and for less than two (RFC 4
 test('it tells the greatest MSS of a table that is not above the peer’s (RFC 9293 §3.7.1 [MUST-16])', () => {
   const cookies = new SynCookies(new SeededRandom(1))
   const told = (mss: number): number => {
-    const iss = cookies.make(local, 80, remote, 40000, seq(7), mss, 0)
-    return cookies.judge(local, 80, remote, 40000, seq(7), iss, 0)
+    const iss = cookies.make(of(local, 80, remote, 40000), seq(7), mss, 0)
+    return cookies.judge(of(local, 80, remote, 40000), seq(7), iss, 0)
   }
   for (const mss of COOKIE_MSS) expect([told(mss), told(mss + 1)]).toEqual([mss, mss])
   expect([told(535), told(1459), told(65495)]).toEqual([48, 1440, 8940])
@@ -36,29 +43,29 @@ test('it tells the greatest MSS of a table that is not above the peer’s (RFC 9
 
 test('it is of these four values, of that SYN’s number and of this host only', () => {
   const cookies = new SynCookies(new SeededRandom(1))
-  const iss = cookies.make(local, 80, remote, 40000, seq(7), 1460, 0)
-  expect(cookies.judge(local, 80, remote, 40000, seq(7), iss, 0)).toBe(1460)
-  expect(cookies.judge(local, 80, remote, 40001, seq(7), iss, 0)).toBe(-1)
-  expect(cookies.judge(local, 81, remote, 40000, seq(7), iss, 0)).toBe(-1)
-  expect(cookies.judge(remote, 80, remote, 40000, seq(7), iss, 0)).toBe(-1)
-  expect(cookies.judge(local, 80, local, 40000, seq(7), iss, 0)).toBe(-1)
-  expect(cookies.judge(local, 80, remote, 40000, seq(1007), iss, 0)).toBe(-1)
-  expect(new SynCookies(new SeededRandom(2)).judge(local, 80, remote, 40000, seq(7), iss, 0)).toBe(-1)
+  const iss = cookies.make(of(local, 80, remote, 40000), seq(7), 1460, 0)
+  expect(cookies.judge(of(local, 80, remote, 40000), seq(7), iss, 0)).toBe(1460)
+  expect(cookies.judge(of(local, 80, remote, 40001), seq(7), iss, 0)).toBe(-1)
+  expect(cookies.judge(of(local, 81, remote, 40000), seq(7), iss, 0)).toBe(-1)
+  expect(cookies.judge(of(remote, 80, remote, 40000), seq(7), iss, 0)).toBe(-1)
+  expect(cookies.judge(of(local, 80, local, 40000), seq(7), iss, 0)).toBe(-1)
+  expect(cookies.judge(of(local, 80, remote, 40000), seq(1007), iss, 0)).toBe(-1)
+  expect(new SynCookies(new SeededRandom(2)).judge(of(local, 80, remote, 40000), seq(7), iss, 0)).toBe(-1)
 })
 
 test('an acknowledgement from later in the connection, both numbers moved by as much, is that cookie again (RFC 4987 §3.6)', () => {
   const cookies = new SynCookies(new SeededRandom(1))
-  const iss = cookies.make(local, 80, remote, 40000, seq(7), 1460, 0)
-  const spend = (moved: number) => cookies.spend(local, 80, remote, 40000, seq(7 + moved), seqAdd(iss, moved), 0)
+  const iss = cookies.make(of(local, 80, remote, 40000), seq(7), 1460, 0)
+  const spend = (moved: number) => cookies.spend(of(local, 80, remote, 40000), seq(7 + moved), seqAdd(iss, moved), 0)
   expect([0, 1, 301, 1460, -1].map(spend)).toEqual([true, false, false, false, false])
-  expect(cookies.spend(local, 80, remote, 40000, seq(8), iss, 0)).toBe(true)
+  expect(cookies.spend(of(local, 80, remote, 40000), seq(8), iss, 0)).toBe(true)
 })
 
 test('the same four values draw another cookie for a later connection, which opens too (RFC 4987 §3.6)', () => {
   const cookies = new SynCookies(new SeededRandom(1))
   const open = (irs: number): boolean => {
-    const iss = cookies.make(local, 80, remote, 40000, seq(irs), 1460, 0)
-    return cookies.spend(local, 80, remote, 40000, seq(irs), iss, 0)
+    const iss = cookies.make(of(local, 80, remote, 40000), seq(irs), 1460, 0)
+    return cookies.spend(of(local, 80, remote, 40000), seq(irs), iss, 0)
   }
   expect([7, 65543, 131079, -1, 2 ** 31 - 1].map(open)).toEqual([true, true, true, true, true])
   expect(open(7)).toBe(false)
@@ -69,8 +76,8 @@ test('of ACKs that are not from near ahead a few in a hundred pass for such, not
   let passed = 0
   for (let i = 0; i < 300; i++) {
     const irs = seq((i * 0x9e3779b1) | 0)
-    const iss = cookies.make(local, 80, remote, 40000, irs, 1460, 0)
-    if (cookies.isOvertaking(local, 80, remote, 40000, seqAdd(irs, i % 2 === 0 ? -1 : 100_000), iss, 0)) passed++
+    const iss = cookies.make(of(local, 80, remote, 40000), irs, 1460, 0)
+    if (cookies.isOvertaking(of(local, 80, remote, 40000), seqAdd(irs, i % 2 === 0 ? -1 : 100_000), iss, 0)) passed++
   }
   expect(passed).toBeLessThan(20)
 })
@@ -78,9 +85,9 @@ test('of ACKs that are not from near ahead a few in a hundred pass for such, not
 test('an ACK that overtakes is told from others, across a block of numbers too (RFC 4987 §3.6)', () => {
   const cookies = new SynCookies(new SeededRandom(1))
   for (const irs of [7, 65530, -5, 2 ** 31 - 3]) {
-    const iss = cookies.make(local, 80, remote, 40000, seq(irs), 1460, 0)
+    const iss = cookies.make(of(local, 80, remote, 40000), seq(irs), 1460, 0)
     const isOvertaking = (ahead: number, at = 0): boolean =>
-      cookies.isOvertaking(local, 80, remote, 40000, seqAdd(seq(irs | 0), ahead), iss, at)
+      cookies.isOvertaking(of(local, 80, remote, 40000), seqAdd(seq(irs | 0), ahead), iss, at)
     expect([1, 1000, 65535].map((ahead) => isOvertaking(ahead))).toEqual([true, true, true])
     expect([isOvertaking(1, MINUTE), isOvertaking(1, 2 * MINUTE)]).toEqual([true, false])
   }
@@ -91,13 +98,13 @@ test('guesses are not believed, and cookies look like any number (RFC 9293 §3.4
   const cookies = new SynCookies(random)
   let believed = 0
   for (let i = 0; i < 100_000; i++) {
-    if (cookies.judge(local, 80, remote, i & 0xffff, seq(random.int32()), seq(random.int32()), 0) >= 0) believed++
+    if (cookies.judge(of(local, 80, remote, i & 0xffff), seq(random.int32()), seq(random.int32()), 0) >= 0) believed++
   }
   expect(believed).toBe(0) // 16 of 2^32
   const seen = new Set<number>()
   const bits = new Array<number>(32).fill(0)
   for (let port = 1; port <= 4096; port++) {
-    const iss = cookies.make(local, 80, remote, port, seq(0), 1460, 0)
+    const iss = cookies.make(of(local, 80, remote, port), seq(0), 1460, 0)
     seen.add(iss)
     for (let bit = 0; bit < 32; bit++) bits[bit] += (iss >>> bit) & 1
   }
@@ -381,7 +388,7 @@ scenario(
 
 test('what has come back is forgotten when no cookie can be as old, and when there is too much of it', () => {
   const cookies = new SynCookies(new SeededRandom(1))
-  const spend = (iss: number, at: number): boolean => cookies.spend(local, 80, remote, 40000, seq(7), seq(iss), at)
+  const spend = (iss: number, at: number): boolean => cookies.spend(of(local, 80, remote, 40000), seq(7), seq(iss), at)
   expect([spend(1, 0), spend(1, 1), spend(2, 1), spend(1, 2 * MINUTE - 1), spend(1, 2 * MINUTE)]).toEqual([
     true,
     false,

@@ -15,6 +15,9 @@ export const EDGE: readonly RegExp[] = [
 /** Index files that gather the edge with the rest. Nothing below the edge may import them. */
 export const EDGE_INDEXES: readonly string[] = ['src/index.ts', 'src/link/index.ts']
 
+/** Files that own no clock and no I/O, as those below the edge, but stand on net's sockets: all they do is in virtual time. */
+export const OVER_NET: RegExp = /^src\/lab\//
+
 /** What a file below the edge may use all the same, and why. */
 export const EXCEPTIONS: readonly { file: string; uses: string; because: string }[] = [
   {
@@ -92,6 +95,7 @@ export function hiddenEdges(sources: readonly Source[]): string[] {
       .filter(
         ({ target, typeOnly }) => target !== null && !typeOnly && (isEdge(target) || EDGE_INDEXES.includes(target)),
       )
+      .filter(({ target }) => !(OVER_NET.test(source.path) && target?.startsWith('src/net/')))
       .map(({ specifier, line }) =>
         complaint(source, line, `imports '${specifier}', which needs Node: import the very file you mean`),
       ),

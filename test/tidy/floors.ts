@@ -23,6 +23,7 @@ export const FLOORS: Readonly<Record<string, readonly string[]>> = {
   net: ['base', 'link', 'ip', 'tcp', 'udp', 'stack', 'dns', 'ethernet', 'dhcp', 'trace'],
   packetdrill: ['base', 'link/device.ts', 'ip', 'tcp', 'udp', 'stack', 'trace', 'sim'],
   http: ['base'],
+  lab: ['base', 'link', 'ip', 'tcp', 'udp', 'stack', 'dns', 'ethernet', 'dhcp', 'trace', 'sim', 'net', 'http'],
   'index.ts': ['base', 'link', 'ip', 'tcp', 'udp', 'stack', 'dns', 'ethernet', 'dhcp', 'trace', 'sim', 'net', 'http'],
   cli: [
     'base',
@@ -39,6 +40,7 @@ export const FLOORS: Readonly<Record<string, readonly string[]>> = {
     'net',
     'packetdrill',
     'http',
+    'lab',
     'index.ts',
   ],
 }

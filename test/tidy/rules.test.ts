@@ -48,7 +48,7 @@ describe('floors', () => {
   test('sim and net do not import each other, and a new folder needs a line in the table', () => {
     expect(judge(floorViolations, "import '../net/host.ts'", 'src/sim/run.ts')).toHaveLength(1)
     expect(judge(floorViolations, "import '../sim/run.ts'", 'src/net/host.ts')).toHaveLength(1)
-    expect(judge(floorViolations, '', 'src/lab/report.ts')[0]).toContain('not in the table')
+    expect(judge(floorViolations, '', 'src/attic/report.ts')[0]).toContain('not in the table')
   })
 
   test('an import of a file that is not there is found', () => {

@@ -47,7 +47,7 @@ describe.each([4, 6] as const)('IPv%d', (family) => {
     tooBig(1400)
     expect(send(1400 - header)).toEqual([`1400${df}`])
     expect(send(1401 - header)).toHaveLength(2)
-    for (const piece of send(1401 - header)) expect(Number.parseInt(piece)).toBeLessThanOrEqual(1400)
+    for (const piece of send(1401 - header)) expect(Number.parseInt(piece, 10)).toBeLessThanOrEqual(1400)
     tooBig(1450) // more than is known: not believed
     expect(send(1401 - header)).toHaveLength(2)
   })

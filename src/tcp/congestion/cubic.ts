@@ -193,7 +193,7 @@ const rules: Omit<CongestionControl, 'name' | 'init'> = {
     data.undo.isRecovering = false
     let rest = ack.bytes
     if (state.cwnd < state.ssthresh) {
-      const isPaced = (state.pacingRate ?? 0) > 0
+      const isPaced = (state.pacingRate ?? 0) > 0 || ack.isBurstFine === true
       const isFirst = state.ssthresh === Number.POSITIVE_INFINITY
       const growth = isFirst
         ? hystartGrowth(data.hystart, rest, state.mss, isPaced, Math.max(0, rest - (ack.delivered ?? rest)))

@@ -68,6 +68,8 @@ export interface AckSample {
   isCwndLimited: boolean
   /** The path has been seen to reorder (RFC 8985 §6.2 step 3): a packet may be far faster than those before it. */
   isReordered: boolean
+  /** Slow start may open the window by all that one acknowledgement covers, as in Linux, paced or not (RFC 9406 §4.2 has a bound). */
+  isBurstFine?: boolean
   /** After the acknowledgement was judged: 'open' when it ended the recovery. */
   phase: AckPhase
 }

@@ -1,0 +1,63 @@
+// P9: one connection over a link in virtual time, as fast as the machine can: prints how much faster than real time that was.
+//   bulk.js RATE_BPS DELAY_US SECONDS checked|unchecked       unchecked: the cable spares both ends the checksums, as a good network card
+// Owns: the network and its application. Does not own: repetitions (virtual.ts).
+
+import { MILLISECOND, SECOND } from '../../src/base/time.ts'
+import { Network } from '../../src/sim/index.ts'
+import { type Connection, Driver, EVENT, type EventSource, Stack } from '../../src/stack/index.ts'
+
+const [rateBps, delayUs, seconds] = process.argv.slice(2, 5).map(Number)
+const isUnchecked = process.argv[5] === 'unchecked'
+const CHUNK = new Uint8Array(64 * 1024)
+
+const network = new Network({ seed: 1 })
+const { time } = network
+const queuePackets = Math.ceil((rateBps * 2 * delayUs) / 1e6 / 8 / 1500)
+const [left, right] = network.cable({ delayUs, rateBps, queuePackets, txQueueLength: 65536 })
+
+interface Host {
+  readonly stack: Stack
+  readonly driver: Driver
+}
+
+function host(device: typeof left, address: string, onEvent: (source: EventSource, events: number) => void): Host {
+  // What a cable in memory carries nobody damages.
+  const offload = isUnchecked ? { checksum: true, superSegmentBytes: 0 } : device.offload
+  const stack = new Stack({ addresses: [address], mtu: device.mtu, random: network.random(), offload })
+  return { stack, driver: new Driver({ stack, device, scheduler: time, onEvent }) }
+}
+
+let received = 0
+const server = host(right, '10.0.0.2/24', (source) => {
+  if (source === listener) {
+    for (let c = listener.accept(); c !== null; c = listener.accept()) c.user = c
+    return
+  }
+  const connection = source as Connection
+  for (let text = connection.read(CHUNK.length); text !== null; text = connection.read(CHUNK.length)) {
+    received += text.length
+  }
+  server.driver.wake()
+})
+const listener = server.stack.listen({ port: 80 })
+const client = host(left, '10.0.0.1/24', (source, events) => {
+  if ((events & (EVENT.connected | EVENT.writable)) !== 0) fill(source as Connection)
+})
+
+function fill(connection: Connection): void {
+  while (connection.write(CHUNK) === CHUNK.length);
+  client.driver.wake()
+}
+
+const remote = server.stack.ip.addresses[0].address
+fill(client.stack.connect({ remote, remotePort: 80 }, time.now()))
+time.runSync({ until: time.now() + SECOND }) // slow start, and code gets compiled
+const before = received
+const start = performance.now()
+time.runSync({ until: time.now() + seconds * SECOND })
+const wall = (performance.now() - start) / 1000
+const mbit = ((received - before) * 8) / 1e6 / seconds
+const packets = (received - before) / 1448
+process.stdout.write(
+  `${JSON.stringify({ timesRealTime: seconds / wall, mbit, usPerSegment: (wall * 1e6) / packets, delayMs: delayUs / MILLISECOND })}\n`,
+)

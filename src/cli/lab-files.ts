@@ -1,0 +1,57 @@
+// What the lab writes: pages, captures, JSON.
+// Owns: files and their names. Does not own: what stands in them (src/lab).
+
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { indexHtml, reportHtml } from '../lab/html-report.ts'
+import type { Outcome } from '../lab/types.ts'
+
+/** Script and style of the page, which stand beside src and dist alike. */
+function asset(name: string): string {
+  return readFileSync(fileURLToPath(new URL(`../../assets/lab/${name}`, import.meta.url)), 'utf8')
+}
+
+function write(path: string, content: string | Uint8Array): string {
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, content)
+  return path
+}
+
+/** Writes the page of an outcome; its path. */
+export function writeReport(path: string, outcome: Outcome): string {
+  return write(path, reportHtml(outcome, { script: asset('report.js'), style: asset('report.css') }))
+}
+
+/** Writes the list of all pages of a folder; its path. */
+export function writeIndex(folder: string, outcomes: readonly Outcome[]): string {
+  return write(join(folder, 'index.html'), indexHtml(outcomes, { style: asset('report.css') }))
+}
+
+/** Writes the captures of an outcome, one file for each host of each world; their paths. */
+export function writeCaptures(folder: string, { id, worlds }: Outcome): string[] {
+  return worlds.flatMap(({ label, captures }) =>
+    captures.map(({ host, bytes }) =>
+      write(join(folder, `${[id, label, host].map(fileWord).join('-')}.pcapng`), bytes),
+    ),
+  )
+}
+
+const fileWord = (text: string): string =>
+  text
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-|-$/g, '')
+
+/** The outcome for other programs: without packets and curves. */
+export function outcomeJson(outcome: Outcome): string {
+  const { worlds, plots: _plots, ...rest } = outcome
+  const summary = worlds.map(({ label, endedAt, packets, omitted, connections, transactions }) => ({
+    label,
+    endedAtUs: endedAt,
+    packets: packets.length + omitted,
+    connections: connections.map(({ name }) => name),
+    transactions,
+  }))
+  return JSON.stringify({ ...rest, worlds: summary }, null, 2)
+}

@@ -1,0 +1,184 @@
+// `tunstack lab`: experiments in virtual time, whose claims can fail. The exit status says whether they hold.
+// Owns: the command, its options, what is printed. Does not own: experiments (src/lab), files (lab-files.ts), YAML (lab-yaml.ts).
+
+import { styleText } from 'node:util'
+import { Command } from 'commander'
+import {
+  allHold,
+  EXPERIMENTS,
+  experimentNamed,
+  type Outcome,
+  type Paint,
+  PLAIN,
+  parseFault,
+  reportLines,
+  runExperiment,
+} from '../lab/index.ts'
+import type { RunOptions } from '../lab/run.ts'
+import type { Experiment } from '../lab/types.ts'
+import { EXIT, usageError } from './errors.ts'
+import { outcomeJson, writeCaptures, writeIndex, writeReport } from './lab-files.ts'
+import { readTopology } from './lab-yaml.ts'
+import { print, printError } from './print.ts'
+
+interface Flags {
+  readonly seed: string
+  readonly report?: string
+  readonly pcap?: string
+  readonly json?: boolean
+  readonly fault: readonly string[]
+  readonly topology?: string
+}
+
+const HELP = `
+Parameters of an experiment follow its name: tunstack lab slow-start --segments=100 --iw=10
+\`tunstack lab NAME --list\` names them.
+
+Faults: ACTION [all|every Nth] PACKET [N|N-M|once|twice] [from HOST] [by|after TIME]
+  --fault "drop data segment 3 from server"        --fault "corrupt SYN-ACK once"
+  --fault "delay the ACK that opens the window by 500ms"
+
+Exit status: 0 every claim holds, 1 some claim fails, 2 bad command line.`
+
+/** The subcommand. */
+export function labCommand(): Command {
+  return new Command('lab')
+    .summary('experiments on TCP and HTTP in virtual time')
+    .description(
+      'Runs an experiment in virtual time and puts its claims to the test; without a name lists them, `all` runs all.',
+    )
+    .argument('[name]', 'an experiment, or the row of the chapter it shows (E10), or all')
+    .argument('[parameters...]', '--name=value')
+    .option('--seed <number>', 'repeats the dice of a run', '1')
+    .option('--report <file>', 'write a page with plots, to be opened in a browser (for all: a folder)')
+    .option('--pcap <folder>', 'write the packets of each host for Wireshark')
+    .option('--json', 'the result as JSON on standard output')
+    .option('--list', 'name the parameters of the experiment')
+    .option(
+      '--fault <fault>',
+      'make something happen to packets; may be repeated',
+      (text, list: string[]) => [...list, text],
+      [],
+    )
+    .option('--topology <file>', 'another network for it, in YAML')
+    .allowUnknownOption()
+    .addHelpText('after', HELP)
+    .action(async (name: string | undefined, words: string[], flags: Flags & { list?: boolean }) => {
+      if (name === undefined) return print(listing())
+      if (flags.list) return print(parameterLines(named(name)).join('\n'))
+      process.exitCode = await lab(name, readWords(words), flags)
+    })
+}
+
+function named(name: string): Experiment {
+  try {
+    return experimentNamed(name)
+  } catch (error) {
+    throw usageError((error as Error).message, 'tunstack lab lists them')
+  }
+}
+
+/** `--name=value` and `--name value`. */
+function readWords(words: readonly string[]): Record<string, string> {
+  const given: Record<string, string> = {}
+  for (let i = 0; i < words.length; i++) {
+    const match = /^--([a-z][a-z0-9-]*)(?:=(.*))?$/is.exec(words[i])
+    if (match === null) throw usageError(`'${words[i]}' is no parameter`, 'write --name=value')
+    const value = match[2] ?? words[++i]
+    if (value === undefined) throw usageError(`--${match[1]} has no value`, `write --${match[1]}=value`)
+    given[match[1]] = value
+  }
+  return given
+}
+
+async function lab(name: string, given: Record<string, string>, flags: Flags): Promise<number> {
+  const seed = Number(flags.seed)
+  if (!Number.isSafeInteger(seed)) throw usageError(`--seed ${flags.seed}`, 'write a whole number')
+  const options = await runOptions(given, seed, flags)
+  if (name === 'all') return runAll(options, flags)
+  const outcome = await runOne(named(name), options)
+  show(outcome, flags)
+  if (flags.report !== undefined) printError(`report: ${writeReport(flags.report, outcome)}`)
+  return allHold(outcome) ? EXIT.ok : EXIT.failure
+}
+
+async function runOptions(given: Record<string, string>, seed: number, flags: Flags): Promise<RunOptions> {
+  try {
+    const faults = flags.fault.map(parseFault)
+    const capture = flags.report !== undefined || flags.pcap !== undefined
+    if (flags.topology === undefined) return { given, seed, faults, capture }
+    return { given, seed, faults, capture, topology: await readTopology(flags.topology), topologyFile: flags.topology }
+  } catch (error) {
+    throw usageError((error as Error).message, 'tunstack lab --help')
+  }
+}
+
+async function runOne(experiment: Experiment, options: RunOptions): Promise<Outcome> {
+  try {
+    return await runExperiment(experiment, options)
+  } catch (error) {
+    if (error instanceof TypeError || error instanceof RangeError) {
+      throw usageError(error.message, `tunstack lab ${experiment.id} --list`)
+    }
+    throw error
+  }
+}
+
+/** Runs every experiment with its own parameters. */
+async function runAll(options: RunOptions, flags: Flags): Promise<number> {
+  if (Object.keys(options.given ?? {}).length > 0) throw usageError('all takes no parameters', 'run one by its name')
+  const outcomes: Outcome[] = []
+  for (const experiment of EXPERIMENTS) {
+    const outcome = await runOne(experiment, options)
+    if (flags.json) show(outcome, flags)
+    else print(summaryLine(outcome))
+    if (flags.pcap !== undefined && !flags.json) writeCaptures(flags.pcap, outcome)
+    if (flags.report !== undefined) writeReport(`${flags.report}/${outcome.id}.html`, outcome)
+    outcomes.push({ ...outcome, worlds: [] })
+  }
+  if (flags.report !== undefined) printError(`reports: ${writeIndex(flags.report, outcomes)}`)
+  const failed = outcomes.filter((outcome) => !allHold(outcome))
+  const count = outcomes.reduce((sum, { claims }) => sum + claims.length, 0)
+  if (!flags.json)
+    print(
+      `${outcomes.length} experiments, ${count} claims: ${failed.length === 0 ? 'all hold' : `${failed.length} experiments FAILED`}`,
+    )
+  return failed.length === 0 ? EXIT.ok : EXIT.failure
+}
+
+function summaryLine(outcome: Outcome): string {
+  const failed = outcome.claims.filter(({ holds }) => !holds)
+  const mark = failed.length === 0 ? paint().good('ok    ') : paint().bad('FAILED')
+  const { id, fact, claims, title } = outcome
+  const line = `${mark} ${id.padEnd(24)} ${fact.padEnd(4)} ${String(claims.length).padStart(2)} claims  ${title}`
+  return [line, ...failed.map(({ text }) => `         ${text}`)].join('\n')
+}
+
+function show(outcome: Outcome, flags: Flags): void {
+  if (flags.pcap !== undefined) for (const path of writeCaptures(flags.pcap, outcome)) printError(`packets: ${path}`)
+  print(flags.json ? outcomeJson(outcome) : reportLines(outcome, paint()).join('\n'))
+}
+
+function paint(): Paint {
+  const isPlain = !process.stdout.isTTY || process.env['NO_COLOR'] !== undefined
+  if (isPlain) return PLAIN
+  return {
+    bold: (text) => styleText('bold', text),
+    dim: (text) => styleText('dim', text),
+    good: (text) => styleText('green', text),
+    bad: (text) => styleText(['red', 'bold'], text),
+  }
+}
+
+function listing(): string {
+  const lines = EXPERIMENTS.map(({ id, fact, question }) => `  ${id.padEnd(24)} ${fact.padEnd(4)} ${question}`)
+  return ['Experiments (tunstack lab NAME, tunstack lab NAME --list, tunstack lab all):', ...lines].join('\n')
+}
+
+function parameterLines({ id, title, question, parameters }: Experiment): string[] {
+  const lines = Object.entries(parameters).map(([name, { default: value, range, oneOf, doc }]) => {
+    const bounds = range === undefined ? (oneOf?.join(', ') ?? '') : `${range[0]} to ${range[1]}`
+    return `  --${`${name}=${value}`.padEnd(22)} ${doc}${bounds === '' ? '' : ` (${bounds})`}`
+  })
+  return [`${id}: ${title}`, question, ...(lines.length === 0 ? ['  no parameters'] : lines)]
+}

@@ -1,0 +1,114 @@
+// The requests of one connection that are being worked at: the one whose turn it is, and those begun ahead of theirs.
+// Owns: making exchanges, running handlers, how many run at once. Does not own: the order of answers on the wire
+// (server-connection.ts, and Exchange, which holds early ones back).
+// Read first: RFC 9112 §9.3.2 (pipelining: requests with safe methods may be processed in parallel).
+import { assert } from '../base/assert.ts'
+import type { HttpConnection } from './connection.ts'
+import type { ProtocolError } from './errors.ts'
+import type { RequestHead } from './events.ts'
+import { parseRequestTarget } from './grammar.ts'
+import { Exchange } from './server-exchange.ts'
+import type { ConnectionInfo, ResponseSink } from './server-message.ts'
+import type { ServerContext } from './server-options.ts'
+import { type Asked, ownAnswer, refusal } from './server-own.ts'
+
+/** What a connection does for the exchanges of its pipeline. */
+export interface PipelineHost extends ResponseSink {
+  /** The program begins to read a body. */
+  bodyWanted(exchange: Exchange): void
+  /** The program has taken something of a body, or wants no more of it. */
+  bodyTaken(): void
+  /** The request whose turn it is cannot be served. */
+  refused(exchange: Exchange, error: ProtocolError): void
+  /** Its handler has thrown. */
+  failed(exchange: Exchange, error: unknown): void
+}
+
+/** The exchanges of one connection. */
+export class Pipeline {
+  readonly #host: PipelineHost
+  readonly #http: HttpConnection
+  readonly #info: ConnectionInfo
+  readonly #context: ServerContext
+  /** Begun before their turn, in order. */
+  #ahead: Exchange[] = []
+
+  constructor(host: PipelineHost, http: HttpConnection, info: ConnectionInfo, context: ServerContext) {
+    this.#host = host
+    this.#http = http
+    this.#info = info
+    this.#context = context
+  }
+
+  /** The exchange of a request whose turn it is; `isNew` when its handler is still to be started. */
+  next(head: RequestHead): { readonly exchange: Exchange; readonly isNew: boolean } {
+    const early = this.#ahead.shift()
+    assert(early === undefined || early.head === head, 'exchanges begin in the order of their requests')
+    return { exchange: early ?? this.#make(head, false), isNew: early === undefined }
+  }
+
+  /** Starts the handler of the exchange whose turn it is, unless its head alone is reason to refuse it. */
+  start(exchange: Exchange): void {
+    const asked = this.#asked(exchange, this.#http.remainingBodyBytes)
+    const error = refusal(asked, this.#context)
+    if (error !== null) this.#host.refused(exchange, error)
+    else void this.#run(exchange, asked)
+  }
+
+  /** Begins requests that have come behind the current one, as many as may run with it. */
+  lookAhead(requests: number): void {
+    const { limits, closing } = this.#context
+    if (closing()) return
+    while (
+      this.#ahead.length + 1 < limits.pipelineRequests &&
+      requests + this.#ahead.length < limits.requestsPerConnection
+    ) {
+      const head = this.#http.readAhead()
+      if (head === null) return
+      const exchange = this.#make(head, true)
+      exchange.body.finish()
+      this.#ahead.push(exchange)
+      const asked = this.#asked(exchange, 0)
+      const error = refusal(asked, this.#context)
+      if (error !== null) exchange.heldFailure = { error }
+      else void this.#run(exchange, asked)
+    }
+  }
+
+  /** Gives up what was begun ahead of its turn. */
+  drop(error: Error): void {
+    for (const exchange of this.#ahead.splice(0)) exchange.drop(error)
+  }
+
+  #make(head: RequestHead, ahead: boolean): Exchange {
+    const target = parseRequestTarget(head.method, head.target)
+    assert(target !== null, 'the connection hands out requests with valid targets only')
+    const { options, timeouts } = this.#context
+    const hooks = {
+      onStart: () => this.#host.bodyWanted(exchange),
+      onTake: () => this.#host.bodyTaken(),
+      onCancel: () => this.#host.bodyTaken(),
+    }
+    const settings = { ahead, codings: options.codings ?? [] }
+    const exchange: Exchange = new Exchange(head, target, this.#info, this.#host, hooks, settings)
+    exchange.startUs = options.scheduler.now()
+    exchange.deadlineUs = exchange.startUs + timeouts.requestUs
+    return exchange
+  }
+
+  #asked({ head, request }: Exchange, bodyBytes: number): Asked {
+    return { head, target: request.parsedTarget, connection: this.#info, bodyBytes }
+  }
+
+  async #run(exchange: Exchange, asked: Asked): Promise<void> {
+    const { request, response } = exchange
+    try {
+      const result = ownAnswer(asked, this.#context) ?? (await this.#context.options.handler(request, response))
+      if (result === undefined || response.ended) return
+      await response.send(result.status ?? 200, result.headers, result.body)
+    } catch (error) {
+      if (this.#ahead.includes(exchange) && !response.complete) exchange.heldFailure = { error }
+      else this.#host.failed(exchange, error)
+    }
+  }
+}

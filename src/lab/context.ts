@@ -1,0 +1,61 @@
+// What an experiment's `run` is given: worlds to make, and the seed.
+// Owns: naming and counting worlds, what the command line adds to all of them. Does not own: a world (world.ts).
+
+import type { Micros } from '../base/time.ts'
+import type { Fault } from './faults.ts'
+import type { Topology } from './topology.ts'
+import { World, type WorldOptions } from './world.ts'
+
+/** What a run may say of a world; the rest comes from the experiment. */
+export type WorldRequest = Partial<Omit<WorldOptions, 'seed' | 'capture' | 'label'>> & {
+  /** Names it among the others: 'IW 10'. */
+  readonly label: string
+  /** Worlds of one run have the same dice, so that only what differs makes a difference; another number gives other dice. Default 0. */
+  readonly repeat?: number
+  /** False leaves it out of the report: one of hundreds of which only a number counts. Default true. */
+  readonly isShown?: boolean
+}
+
+/** What holds for all worlds of a run. */
+export interface ContextOptions {
+  readonly seed: number
+  readonly topology: Topology
+  /** Faults from the command line, in every world. */
+  readonly faults: readonly Fault[]
+  /** Whether to keep captures. */
+  readonly capture: boolean
+  readonly mostUs?: Micros
+}
+
+/** The surroundings of a run. */
+export class RunContext {
+  readonly seed: number
+  readonly topology: Topology
+  /** Worlds to show, in the order in which they were made. */
+  readonly shown: World[] = []
+  readonly #options: ContextOptions
+
+  constructor(options: ContextOptions) {
+    this.#options = options
+    this.seed = options.seed
+    this.topology = options.topology
+  }
+
+  /** A new world on the experiment's topology, or another. */
+  world(request: WorldRequest): World {
+    const { faults = [], isShown = true, repeat = 0, ...rest } = request
+    const { seed, topology, capture, mostUs } = this.#options
+    const quiet = isShown ? {} : { mostPackets: 0, series: false }
+    const world = new World({
+      topology,
+      mostUs,
+      ...quiet,
+      ...rest,
+      seed: seed * 1000 + repeat,
+      capture: capture && isShown,
+      faults: [...faults, ...this.#options.faults],
+    })
+    if (isShown) this.shown.push(world)
+    return world
+  }
+}

@@ -1,0 +1,80 @@
+// Runs an experiment and gathers all that a report needs.
+// Owns: the order, the command that repeats it. Does not own: what it shows (experiments/), how it looks (text-report.ts, html-report.ts).
+
+import { RunContext } from './context.ts'
+import { type Fault, formatFault } from './faults.ts'
+import { readParameters } from './parameters.ts'
+import type { Topology } from './topology.ts'
+import type { Experiment, Outcome, Values } from './types.ts'
+import { whySentences } from './why.ts'
+
+/** How an experiment is run. */
+export interface RunOptions {
+  /** Parameters as texts. */
+  readonly given?: Readonly<Record<string, string>>
+  readonly seed?: number
+  readonly faults?: readonly Fault[]
+  /** Instead of the experiment's own. */
+  readonly topology?: Topology
+  /** What the topology was read from, for the command. */
+  readonly topologyFile?: string
+  /** Whether to keep captures for the report. Default true. */
+  readonly capture?: boolean
+}
+
+/**
+ * Runs an experiment in virtual time; equal options give equal outcomes, to the byte.
+ * @throws {TypeError | RangeError} for parameters, faults or a topology that cannot be meant
+ */
+export async function runExperiment(experiment: Experiment, options: RunOptions = {}): Promise<Outcome> {
+  const { given = {}, seed = 1, faults = [], capture = true } = options
+  const { parameters, id, fact, title, question, read, figures, mostUs } = experiment
+  const values = readParameters(parameters, given) as Values<typeof parameters>
+  const topology = options.topology ?? experiment.topology(values)
+  const context = new RunContext({ seed, topology, faults, capture, mostUs })
+  const { claims, tables = [], plots = [], why = [] } = await experiment.run(context, values)
+  const worlds = context.shown.map((world) => world.record())
+  return {
+    id,
+    fact,
+    title,
+    question,
+    read,
+    seed,
+    parameters: Object.entries(parameters).map(([name, parameter]) => ({
+      name,
+      value: given[name] ?? parameter.default,
+      doc: parameter.doc,
+      isDefault: (given[name] ?? parameter.default) === parameter.default,
+    })),
+    command: commandOf(id, given, seed, faults, options.topologyFile),
+    topology,
+    figures,
+    claims,
+    tables,
+    plots,
+    why: [...why, ...whySentences(worlds)],
+    worlds,
+  }
+}
+
+const quoted = (text: string): string => (/^[\w.,:%/=+-]+$/.test(text) ? text : `"${text}"`)
+
+function commandOf(
+  id: string,
+  given: Readonly<Record<string, string>>,
+  seed: number,
+  faults: readonly Fault[],
+  topologyFile: string | undefined,
+): string {
+  const parts = ['tunstack lab', id, ...Object.entries(given).map(([name, value]) => quoted(`--${name}=${value}`))]
+  parts.push(`--seed=${seed}`)
+  for (const fault of faults) parts.push(`--fault ${quoted(formatFault(fault))}`)
+  if (topologyFile !== undefined) parts.push(`--topology ${quoted(topologyFile)}`)
+  return parts.join(' ')
+}
+
+/** Whether every claim holds. */
+export function allHold({ claims }: Outcome): boolean {
+  return claims.every(({ holds }) => holds)
+}

@@ -1,0 +1,125 @@
+// What Linux does where the RFCs say otherwise or nothing, for scripts that were written on Linux: `heuristics: 'linux'`.
+// Owns: these rules, each in a function that the rule's own file calls. Does not own: whether they hold (config.ts: the default is 'rfc').
+// Read first: tcp_process_loss, tcp_check_sack_reneging and tcp_tso_should_defer in net/ipv4 of Linux say what they are for.
+
+import { MILLISECOND, type Micros } from '../base/time.ts'
+import type { DeliverySample } from './delivery.ts'
+import { applyPrr } from './prr.ts'
+import { smallHold } from './push.ts'
+import { seqLe } from './seq.ts'
+import type { Tcb } from './tcb.ts'
+
+/** Least time that a peer which seems to have taken back its SACKs is given. */
+const RENEGING_US = 10 * MILLISECOND
+
+const isLinux = ({ config }: Tcb): boolean => config.heuristics === 'linux'
+
+/**
+ * After a timeout: whether an acknowledgement tells of old text that was never sent again, which shows the timeout needless whatever else
+ * it tells of (RFC 5682 §3.1 step 3b asks for a second acknowledgement).
+ */
+export function isOldTextAnswered(tcb: Tcb, sample: DeliverySample): boolean {
+  if (!isLinux(tcb) || !tcb.sackEnabled || tcb.recovery.phase !== 'loss' || !sample.hasFresh) return false
+  return seqLe(sample.lowestFresh, tcb.frto.step === 'probe' ? tcb.frto.point : tcb.recovery.point)
+}
+
+/** The first text that is not acknowledged was SACKed before: it goes again soon, rather than after a whole timeout (RFC 2018 §8). */
+export function hastenReneged(tcb: Tcb, now: Micros): void {
+  const { flight } = tcb.snd
+  if (!isLinux(tcb) || flight.size === 0 || flight.at(0).mark !== 'sacked') return
+  tcb.timers.retransmit = now + Math.max(RENEGING_US, tcb.rtt.srttUs / 2)
+}
+
+/** Whether an acknowledgement that covers a retransmission times nothing by itself: the backed-off timeout stays (RFC 6298 §5, Karn). */
+export function isUntimed(tcb: Tcb, sample: DeliverySample): boolean {
+  return isLinux(tcb) && sample.resentAt >= 0
+}
+
+/** The initial window is one segment only after two of our own SYNs were lost; SYN,ACKs do not count (RFC 5681 §3.1: after any). */
+export function keepsInitialWindow(tcb: Tcb, transmissions: number): boolean {
+  return isLinux(tcb) && (tcb.passive || transmissions === 2)
+}
+
+/** What is first in the flight goes again: the timeout counts from then on (RFC 6675 §5.1 lets it). */
+export function restartsTimer(tcb: Tcb): boolean {
+  return isLinux(tcb)
+}
+
+/** A mark has lowered the window from `prior`: it comes down in step with what is delivered, as in recovery (RFC 9937). */
+export function beginMarkedReduction(tcb: Tcb, prior: number): void {
+  if (!isLinux(tcb) || tcb.control.ownsRecovery === true || tcb.ecn.reduced !== 'mark' || tcb.cc.cwnd >= prior) return
+  tcb.prr.delivered = 0
+  tcb.prr.out = 0
+  tcb.prr.recoverFlight = prior
+  tcb.prr.isForMark = true
+}
+
+/** On each acknowledgement until what was sent before the reduction is acknowledged; then cwnd is ssthresh. */
+export function stepMarkedReduction(tcb: Tcb, delivered: number, inNetwork: number): void {
+  const { prr, ecn, cc } = tcb
+  if (!prr.isForMark) return
+  if (ecn.reduced === 'mark' && tcb.recovery.phase === 'open' && seqLe(tcb.snd.una, ecn.point)) {
+    applyPrr(tcb, delivered, inNetwork, true)
+    return
+  }
+  prr.isForMark = false
+  if (tcb.recovery.phase === 'open') cc.cwnd = cc.ssthresh
+}
+
+/** Least segments of a super-segment, and the part of the pace that one may be (tcp_tso_autosize). */
+const LEAST_SEGMENTS = 2
+const PACE_SHIFT = 1024
+
+/** So many segments Linux puts into one super-segment: what the pace sends in a millisecond, and more on short paths. */
+function superSegments({ cc, snd, rtt }: Tcb): number {
+  if (rtt.srttUs <= 0) return LEAST_SEGMENTS
+  const gain = cc.cwnd < cc.ssthresh / 2 ? 2 : 1.2
+  const near = Math.floor(rtt.minUs / 512)
+  const bytes = (gain * cc.cwnd * 1e6) / rtt.srttUs / PACE_SHIFT + (near < 32 ? 65536 >>> near : 0)
+  return Math.max(LEAST_SEGMENTS, Math.floor(bytes / snd.mss))
+}
+
+/**
+ * Whether a segment waits for the next acknowledgement, so that more go together: there is room for less than a super-segment, the last
+ * one went within a millisecond, and the acknowledgement of the oldest is about due (tcp_tso_should_defer).
+ */
+export function defersSegments(tcb: Tcb, unsent: number, room: number, finDue: boolean, now: Micros): boolean {
+  const { snd, cc } = tcb
+  if (!isLinux(tcb) || unsent <= snd.mss || finDue || now - tcb.sentAt > MILLISECOND) return false
+  if (room >= superSegments(tcb) * snd.mss || room >= Math.min(snd.wnd, cc.cwnd) / 3) return false
+  return room < unsent && isAckDue(tcb, now)
+}
+
+/** Whether the acknowledgement of the oldest segment in flight can be waited for. */
+function isAckDue({ snd, recovery, rtt, ecn }: Tcb, now: Micros): boolean {
+  if (ecn.reduced === 'mark') return false
+  return recovery.phase === 'open' && snd.flight.size > 0 && now - snd.flight.at(0).sentAt >= rtt.srttUs / 2
+}
+
+/** What of `whole`, full segments that go now, is left over after the last super-segment and waits as above; in octets. */
+export function deferredRest(tcb: Tcb, whole: number, unsent: number, finDue: boolean, now: Micros): number {
+  if (!isLinux(tcb) || whole >= unsent || finDue) return 0
+  const { mss, wnd } = tcb.snd
+  const rest = whole % (superSegments(tcb) * mss)
+  if (rest === whole || rest >= Math.min(wnd, tcb.cc.cwnd) / 3) return 0
+  return isAckDue(tcb, now) ? rest : 0
+}
+
+/** A timeout was needless, and the window is back: this acknowledgement lets it grow no further, since it was not in use. */
+export function isJustRestored(tcb: Tcb, priorPhase: string, priorCwnd: number): boolean {
+  return isLinux(tcb) && priorPhase === 'loss' && tcb.recovery.phase === 'open' && tcb.cc.cwnd > priorCwnd
+}
+
+/**
+ * Whether what is left of the peer's window, less than a segment, is filled along with the segments before it: Linux looks at the window
+ * by super-segments, and one that has begun takes what there is.
+ */
+export function fillsWindow(tcb: Tcb, whole: number, usable: number): boolean {
+  if (!isLinux(tcb) || whole !== usable || smallHold(tcb, false) !== null) return false
+  return Math.floor(whole / tcb.snd.mss) % superSegments(tcb) !== 0
+}
+
+/** Whether the small end of what is queued goes in one super-segment with what is before it. */
+export function takesTail(tcb: Tcb, finDue: boolean): boolean {
+  return isLinux(tcb) && smallHold(tcb, finDue) === null
+}

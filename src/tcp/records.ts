@@ -1,0 +1,27 @@
+// Records: places in the stream where a segment has to end, as MSG_EOR of Linux asks. What was written before and after such a place never
+// goes in one segment, the first time or again, and the last segment of a record takes PSH (RFC 9293 §3.9.1.2: SEND with PUSH).
+// Owns: where these places are. Does not own: what is sent (output.ts). A receiver is not told of them: TCP is a stream.
+
+import { type Seq, seqAdd, seqDiff, seqGt, seqLe } from './seq.ts'
+import { sendBufferStart, type Tcb } from './tcb.ts'
+
+/** What is queued now ends a record. */
+export function endRecord(tcb: Tcb): void {
+  const { snd } = tcb
+  const end = seqAdd(sendBufferStart(tcb), snd.buffer.extent)
+  if (snd.buffer.extent > 0 && snd.recordEnds.at(-1) !== end) snd.recordEnds.push(end)
+}
+
+/** Octets from `start` to the end of its record, at most `length`. */
+export function untilRecordEnd({ snd }: Tcb, start: Seq, length: number): number {
+  const { recordEnds } = snd
+  if (recordEnds.length === 0) return length
+  while (recordEnds.length > 0 && seqLe(recordEnds[0], snd.una)) recordEnds.shift()
+  const next = recordEnds.find((end) => seqGt(end, start))
+  return next === undefined ? length : Math.min(length, seqDiff(next, start))
+}
+
+/** Whether a record ends just before `seq`. */
+export function isRecordEnd({ snd }: Tcb, seq: Seq): boolean {
+  return snd.recordEnds.length > 0 && snd.recordEnds.includes(seq)
+}
