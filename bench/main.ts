@@ -4,7 +4,9 @@
 // A peer is started in the namespace, and has to serve 5001 (takes), 5002 (gives), 5003 (echoes), 5004 (HTTP) at its address, 10.9.0.2
 // unless told otherwise; what ends in .js or .mjs is run by Node. `--precedence` gives every process of a run real-time priority: for
 // machines that others work on.
-// Owns: the order of the runs, the report. Does not own: works (tun/works.ts), processes (tun/testbed.ts), P7 (tun/idle.ts), P9 (virtual.ts),
+// `--only hold --idle 100000 --seconds 60`: so many idle connections, and 10,000 that are not, without an error.
+// Owns: the order of the runs, the report. Does not own: works (tun/works.ts), processes (tun/testbed.ts), P7 (tun/idle.ts), P9
+// (virtual.ts),
 // P10 (growth.ts). P8 is `npm run bench:lossy`.
 
 import { execFileSync, spawnSync } from 'node:child_process'
@@ -14,7 +16,7 @@ import { parseArgs } from 'node:util'
 import { compile } from './compile.ts'
 import { benchGrowth } from './growth.ts'
 import { figure, ratios, type Summary, summary } from './statistics.ts'
-import { benchIdle } from './tun/idle.ts'
+import { benchHold, benchIdle } from './tun/idle.ts'
 import { type Figures, iperf3, isInstalled, precedence, type Server, start, stop } from './tun/testbed.ts'
 import { WORKS, type Work } from './tun/works.ts'
 import { benchVirtual } from './virtual.ts'
@@ -163,10 +165,17 @@ async function main(): Promise<void> {
   const text = flags.json ? () => undefined : (line: string) => process.stdout.write(`${line}\n`)
   text(machine)
   if (!flags.json) for (const row of rows) printRow(row)
-  const idle = isWanted('P7') ? await benchIdle(Number(flags.idle), precedence(flags.precedence), text) : null
+  const idle = []
+  for (const kind of isWanted('P7') ? (['stack', 'direct'] as const) : []) {
+    idle.push(await benchIdle(kind, Number(flags.idle), precedence(flags.precedence), text))
+  }
+  // Takes minutes: only when it is asked for.
+  const isHoldWanted = flags.only.split(',').includes('hold')
+  const how = precedence(flags.precedence)
+  const hold = isHoldWanted ? await benchHold(Number(flags.idle), 10_000, Number(flags.seconds), how, text) : null
   const virtual = isWanted('P9') ? await benchVirtual(Number(flags.runs), text) : null
   const growth = isWanted('P10') ? await benchGrowth(text) : null
-  if (flags.json) process.stdout.write(`${JSON.stringify({ machine, rows, idle, virtual, growth }, null, 2)}\n`)
+  if (flags.json) process.stdout.write(`${JSON.stringify({ machine, rows, idle, hold, virtual, growth }, null, 2)}\n`)
 }
 
 function needsNothingMissing(work: Work): boolean {

@@ -34,9 +34,7 @@ const server = host(right, '10.0.0.2/24', (source) => {
     return
   }
   const connection = source as Connection
-  for (let text = connection.read(CHUNK.length); text !== null; text = connection.read(CHUNK.length)) {
-    received += text.length
-  }
+  received += connection.readWith(() => undefined)
   server.driver.wake()
 })
 const listener = server.stack.listen({ port: 80 })

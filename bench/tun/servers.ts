@@ -1,7 +1,8 @@
 // What is measured: 5001 takes and throws away, 5002 gives for ever, 5003 echoes, 5004 and 5005 answer HTTP with 100 bytes. The same code
 // above sockets of Node's (`node`: Node's http on both) and above sockets of this stack (`stack`, `plain` without offload: our HTTP
 // server on 5004, Node's on 5005), so that a ratio tells of what lies below.
-//   servers.js node|stack|direct|plain       prints 'ready' and runs until its standard input ends; a line there is answered with the memory held
+//   servers.js node|stack|direct|plain       prints 'ready' and runs until its standard input ends; a line there is answered with the
+// memory held
 
 import http from 'node:http'
 import net from 'node:net'

@@ -31,8 +31,8 @@ export interface Precedence {
 }
 
 /**
- * Real-time priority, where the machine allows it; nothing otherwise. No processor is set: the threads of V8 that collect garbage and compile
- * would share it with the one that works.
+ * Real-time priority, where the machine allows it; nothing otherwise. No processor is set: the threads of V8 that collect garbage and
+ * compile would share it with the one that works.
  */
 export function precedence(wanted: boolean): Precedence {
   const before = ['chrt', '-r', '20']
@@ -98,8 +98,13 @@ export async function stop({ child, server }: Running): Promise<void> {
 export type Figures = Readonly<Record<string, number>>
 
 /** Runs a load to its end. Rejects when it fails. */
-export function load(program: string, args: readonly (string | number)[], how: Precedence): Promise<Figures> {
-  return run([...how.load, process.execPath, program, ...args.map(String)], (text) => JSON.parse(text))
+export function load(
+  program: string,
+  args: readonly (string | number)[],
+  how: Precedence,
+  patienceMs = PATIENCE_MS,
+): Promise<Figures> {
+  return run([...how.load, process.execPath, program, ...args.map(String)], (text) => JSON.parse(text), patienceMs)
 }
 
 /** Requests a second by wrk. */
@@ -126,9 +131,13 @@ export async function iperf3(seconds: number): Promise<Figures> {
   }
 }
 
-function run([program, ...args]: readonly string[], parse: (text: string) => Figures): Promise<Figures> {
+function run(
+  [program, ...args]: readonly string[],
+  parse: (text: string) => Figures,
+  timeout = PATIENCE_MS,
+): Promise<Figures> {
   return new Promise((resolve, reject) => {
-    const child = execFile(program, args, { timeout: PATIENCE_MS, killSignal: 'SIGKILL' }, (error, stdout, stderr) => {
+    const child = execFile(program, args, { timeout, killSignal: 'SIGKILL' }, (error, stdout, stderr) => {
       running.delete(child)
       if (error !== null) reject(new Error(`${args.join(' ')}: ${stderr.trim() || error.message}`))
       else resolve(parse(stdout))

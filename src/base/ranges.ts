@@ -5,10 +5,13 @@
 
 import { assert } from './assert.ts'
 
+const NONE: number[] = []
+
 /** A sorted set of disjoint, non-adjacent ranges of int32 serial numbers. */
 export class Ranges {
-  readonly #starts: number[] = []
-  readonly #ends: number[] = []
+  // Made with the first range: most connections never have one.
+  #starts: number[] = NONE
+  #ends: number[] = NONE
 
   /** How many ranges there are. */
   get size(): number {
@@ -35,6 +38,10 @@ export class Ranges {
   /** Adds [start, end), merging with what it touches. Returns the index of the range that now holds it. */
   add(start: number, end: number): number {
     assert(((end - start) | 0) > 0, 'ranges: empty or reversed range')
+    if (this.#starts === NONE) {
+      this.#starts = []
+      this.#ends = []
+    }
     const first = this.#firstEndingAtOrAfter(start)
     let last = first
     let from = start | 0
@@ -83,6 +90,7 @@ export class Ranges {
 
   /** Forgets the last range. */
   dropLast(): void {
+    if (this.#starts === NONE) return
     this.#starts.pop()
     this.#ends.pop()
   }
@@ -95,8 +103,8 @@ export class Ranges {
 
   /** Forgets everything. */
   clear(): void {
-    this.#starts.length = 0
-    this.#ends.length = 0
+    this.#starts = NONE
+    this.#ends = NONE
   }
 
   /** Index of the first range whose end is not before `at`. */

@@ -6,7 +6,7 @@ import { Command, Option } from 'commander'
 import type { Lease } from '../dhcp/index.ts'
 import { type EthernetDevice, formatMac, type Mac, parseMac } from '../ethernet/index.ts'
 import { IpAddress } from '../ip/address.ts'
-import { dhcpClient, dhcpServer, type Host } from '../net/index.ts'
+import type { Host } from '../net/index.ts'
 import { CliError, EXIT, usageError } from './errors.ts'
 import { LeaseFile } from './lease-file.ts'
 import { type Lifecycle, runCommand } from './lifecycle.ts'
@@ -95,7 +95,7 @@ async function ask(raw: RawOptions, settings: HostSettings, life: Lifecycle): Pr
   if (settings.quiet) life.info = () => undefined
   const { host, ethernet } = await openedOnEthernet(settings, life)
   const { hostname, request, timeout } = raw as { hostname?: string; request?: string; timeout?: number }
-  const client = dhcpClient(host, {
+  const client = host.dhcpClient({
     ethernet,
     ...(hostname === undefined ? {} : { hostName: hostname }),
     ...(request === undefined ? {} : { previous: request }),
@@ -153,7 +153,7 @@ async function serve(raw: RawOptions, settings: HostSettings, life: Lifecycle): 
   const { host, ethernet } = await openedOnEthernet(settings, life)
   const list = (name: string): string[] => [...((raw[name] as readonly string[] | undefined) ?? [])]
   const reserved = (raw.reserve as readonly (readonly [Mac, string])[] | undefined) ?? []
-  const server = dhcpServer(host, {
+  const server = host.dhcpServer({
     ethernet,
     range: raw.range as readonly [string, string],
     routers: list('router'),

@@ -16,6 +16,7 @@ import { nstatCommand } from './nstat.ts'
 import { packetdrillCommand } from './packetdrill.ts'
 import { pingCommand } from './ping.ts'
 import { printError } from './print.ts'
+import { proxyCommand } from './proxy.ts'
 import { serveCommand } from './serve.ts'
 import { ssCommand } from './ss.ts'
 import { tracerouteCommand } from './traceroute.ts'
@@ -29,11 +30,12 @@ Examples:
   sudo tunstack ping -c 3 10.77.0.1
   sudo tunstack traceroute 10.78.0.2
   sudo tunstack dig www.example.com @10.77.0.1
-  sudo tunstack dhcp --tun tap0                       an address for a host of ours on a TAP device
   sudo tunstack load -c 50 -z 10s http://10.77.0.1/   how long the answers of a server take
+  sudo tunstack dhcp --tun tap0                       an address for a host of ours on a TAP device
   sudo tunstack iperf3 -s                             then: iperf3 -c 10.77.0.2
   sudo tunstack ss -tin                               sockets of a running serve; ip addr, nstat: what else it has
   tunstack lab slow-start --report slow-start.html    an experiment in virtual time; needs no privileges
+  sudo tunstack proxy --cache                         then: curl -x 10.77.0.2:3128 http://10.77.0.1:8080/
   tunstack packetdrill tests/                         scripts in virtual time; needs no privileges
   unshare -Urn tunstack ping 10.77.0.1                without sudo, where /dev/net/tun may be opened
 
@@ -68,6 +70,7 @@ export function program(): Command {
     ipCommand(),
     nstatCommand(),
     labCommand(),
+    proxyCommand(),
   ])
     root.addCommand(command)
   for (const command of [root, ...root.commands]) {

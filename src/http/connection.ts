@@ -92,6 +92,11 @@ export class HttpConnection {
     return this.#peerWaitsFor100
   }
 
+  /** Whether the end of the body being sent is the end of the connection. */
+  get sendsUntilClose(): boolean {
+    return this.#body.isUntilClose
+  }
+
   /** From now on the connection closes after the current exchange. */
   disableKeepAlive(): void {
     this.#state.disableKeepAlive()
@@ -315,7 +320,12 @@ export class HttpConnection {
     ) {
       this.#state.propose('upgrade')
     }
-    if (!messagePersists(event.headers, event.version, event.version)) this.#state.disableKeepAlive()
+    // RFC 9112 appendix C.2.2: what clients of 1996 said to a proxy instead of Connection.
+    const isHeld =
+      this.#lenient.proxyConnection &&
+      event.headers.tokens('proxy-connection').includes('keep-alive') &&
+      !event.headers.tokens('connection').includes('close')
+    if (!isHeld && !messagePersists(event.headers, event.version, event.version)) this.#state.disableKeepAlive()
   }
 
   #noteResponse(event: ResponseHead, untilClose: boolean): void {

@@ -1,6 +1,7 @@
 // tunstack/http: HTTP/1.1 machines without I/O, and a server and a client over any byte stream.
 // Owns: nothing; names what is public. Read first: connection.ts for the machine, server.ts and client.ts for the ends.
 export { type BodySource, gatherBytes } from './body.ts'
+export * from './cache/index.ts'
 export { ChunkedDecoder, encodeChunk, encodeLastChunk } from './chunked.ts'
 export {
   type ClientCounters,
@@ -36,6 +37,7 @@ export { decodePath, type FileOptions, type FileSource, type FileStat, fileHandl
 export { type BodyFraming, bodyFraming, messagePersists } from './framing.ts'
 export { formatHttpDate, parseHttpDate, parseRequestTarget, type RequestTarget, splitList } from './grammar.ts'
 export { HeaderList, type HeadersInit } from './headers.ts'
+export { type Forward, type HopRequest, type HopResponse, ownResponse } from './hop.ts'
 export { type Leniency, STRICT } from './leniency.ts'
 export { DEFAULT_LIMITS, type HttpLimits } from './limits.ts'
 export type { DirectoryEntry } from './listing.ts'
@@ -50,6 +52,11 @@ export type {
   PoolOptions,
   ProxyServer,
 } from './pool-options.ts'
+export { HttpProxy } from './proxy.ts'
+export { type BlindEvent, type BlindOptions, BlindRelay } from './proxy-blind.ts'
+export { type ProxyErrorType, UpstreamError } from './proxy-errors.ts'
+export type { ForwardedStyle } from './proxy-fields.ts'
+export type { HopRecord, HttpProxyOptions, ProxyCounters, ProxyTimeouts } from './proxy-options.ts'
 export { type RedirectStep, redirectedHeaders, redirectStep } from './redirect.ts'
 export { canRepeat, isReplayable } from './retry.ts'
 export { HttpServer } from './server.ts'
@@ -80,4 +87,5 @@ export {
 } from './state.ts'
 export { isIdempotent, reasonPhrase } from './status.ts'
 export type { ByteStream } from './stream.ts'
+export { joinStreams, type TunnelEnd, type TunnelEnding, type TunnelOptions } from './tunnel.ts'
 export { BodyWriter, writeRequestHead, writeResponseHead } from './writer.ts'

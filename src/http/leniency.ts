@@ -12,6 +12,8 @@ export interface Leniency {
   readonly spaceBeforeColon: boolean
   /** Equal values of Content-Length, in several lines or in a list, count as one (RFC 9112 §6.3 rule 5 permits it). */
   readonly repeatedLength: boolean
+  /** `Proxy-Connection: Keep-Alive` of an HTTP/1.0 request counts as that in Connection: for proxies (RFC 9112 appendix C.2.2). */
+  readonly proxyConnection: boolean
 }
 
 /** Nothing is repaired. */
@@ -20,4 +22,5 @@ export const STRICT: Leniency = Object.freeze({
   obsFold: false,
   spaceBeforeColon: false,
   repeatedLength: false,
+  proxyConnection: false,
 })

@@ -221,7 +221,8 @@ export class ServerConnection implements PipelineHost {
     this.#http.sendFailed()
     const reason = new HttpError('ECONNABORTED', 'the handler failed in the middle of its answer', { cause: error })
     exchange.response.fail(reason)
-    this.#input.stream.destroy(reason)
+    if (known && !this.#http.sendsUntilClose) this.#close()
+    else this.#input.stream.destroy(reason)
   }
 
   bodyWanted(exchange: Exchange): void {
@@ -278,7 +279,7 @@ export class ServerConnection implements PipelineHost {
     this.#output.detach()
     this.#input.detach()
     this.#context.removed(this)
-    return { stream: this.#input.stream, head: this.#http.takeTrailingData() }
+    return { stream: this.#input.stream, head: this.#http.takeTrailingData(), ended: this.#http.peerEnded }
   }
 
   /** After the answer or the request has come to its end: what next? */
@@ -329,12 +330,11 @@ export class ServerConnection implements PipelineHost {
     this.#close()
   }
 
-  // RFC 9112 §9.6: end our side, go on reading for a while, and only then close: input that arrives at a closed
-  // connection is answered with a reset, which can erase the answer before the client has read it.
+  // RFC 9112 §9.6: end our side, then read on for a while: late input would be met by a reset, which can erase the answer.
   #close(): void {
     if (this.#phase !== 'open') return
     const exchange = this.#exchange
-    if (exchange !== null) this.#endExchange(exchange, false)
+    if (exchange !== null) this.#endExchange(exchange, exchange.response.failed && exchange.response.headSent)
     this.#phase = 'closing'
     const reason = new HttpError('ECONNABORTED', 'the connection is being closed')
     exchange?.body.fail(reason)

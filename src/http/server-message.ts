@@ -118,6 +118,8 @@ export interface TakenStream {
   readonly stream: ByteStream
   /** What the client has sent behind its request already. */
   readonly head: Uint8Array
+  /** Whether the client has ended its side already: the stream will not say so again. */
+  readonly ended: boolean
 }
 
 /** Where a response goes; the connection implements it. */

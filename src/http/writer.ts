@@ -62,6 +62,11 @@ export class BodyWriter {
     this.#remaining = typeof framing === 'object' ? framing.length : 0
   }
 
+  /** Whether only the end of the connection will end it. */
+  get isUntilClose(): boolean {
+    return this.#framing === 'until-close'
+  }
+
   /**
    * A part of the body. The result may be `data` itself.
    * @throws {ProtocolError} local, when it is more than Content-Length announced or the message has no body

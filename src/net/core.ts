@@ -46,9 +46,6 @@ export function safely(task: () => void): void {
 /** How long the device stays open after connections were reset. */
 const CHALLENGE_WAIT_MS = 50
 
-/** The inside of the host that a stack belongs to, for what stands beside Host (dhcp.ts). */
-export const coreOf = new WeakMap<Stack, HostCore>()
-
 /** The shared inside of a Host. */
 export class HostCore {
   readonly stack: Stack
@@ -57,8 +54,6 @@ export class HostCore {
   readonly lookup: LookupFunction | null
   readonly sockets = new Set<CoreSocket>()
   readonly servers = new Set<CoreServer>()
-  /** Whose a connection is, or was: for those who observe it to its end. */
-  readonly socketOf = new WeakMap<Connection, CoreSocket>()
   /** True from the call of `shutDown`, or when the device is gone: nothing new is opened. */
   closing = false
   /** Called once, when the device is closed; with the error when it failed. */
@@ -72,7 +67,6 @@ export class HostCore {
 
   constructor(stack: Stack, device: PacketDevice, scheduler: Scheduler, lookup: LookupFunction | null) {
     this.stack = stack
-    coreOf.set(stack, this)
     this.device = device
     this.scheduler = scheduler
     this.lookup = lookup

@@ -9,8 +9,7 @@ import { type EthernetDevice, readMac } from '../ethernet/index.ts'
 import { IpAddress } from '../ip/address.ts'
 import type { UdpSocket } from '../stack/index.ts'
 import { type EventSink, Hold, type HostCore, ON_EVENTS, safely } from './core.ts'
-import { coreOfHost } from './dhcp.ts'
-import type { Host } from './host.ts'
+import type { Pinger } from './ping.ts'
 
 const EVERYBODY = new IpAddress(0, 0, 0xffff, -1)
 /** How long an address has to answer before it counts as free. */
@@ -43,23 +42,22 @@ export interface HostDhcpServerOptions {
   readonly leases?: readonly StoredLease[]
 }
 
-/** Made by `dhcpServer`. Events: leased(binding), released(address, client), declined(address, client). */
+/** Made by `host.dhcpServer`. Events: leased(binding), released(address, client), declined(address, client). */
 export class HostDhcpServer extends EventEmitter implements EventSink {
   readonly machine: DhcpServer
   readonly #core: HostCore
   readonly #ethernet: EthernetDevice
-  readonly #host: Host
+  readonly #pinger: Pinger
   readonly #hold: Hold
   readonly #socket: UdpSocket
   #isClosed = false
 
   /** @throws {RangeError} for a pool that is in none of the host's networks; {UdpError} EADDRINUSE */
-  constructor(host: Host, options: HostDhcpServerOptions) {
+  constructor(core: HostCore, options: HostDhcpServerOptions, pinger: Pinger) {
     super()
-    const core = coreOfHost(host)
     this.#core = core
     this.#ethernet = options.ethernet
-    this.#host = host
+    this.#pinger = pinger
     const [first, last] = options.range.map((text) => IpAddress.parse(text))
     const own = core.stack.ip.addresses.find(({ address, prefixLength }) => first.inPrefix(address, prefixLength))
     if (own === undefined) throw new RangeError(`the pool from ${first} is in none of the host's networks`)
@@ -142,7 +140,7 @@ export class HostDhcpServer extends EventEmitter implements EventSink {
 
   // Whoever answers has it; so has whoever has answered ARP, though it says nothing to pings.
   async #check(address: IpAddress): Promise<void> {
-    const answered = await this.#host.ping(address.toString(), { timeoutMs: CHECK_MS }).then(
+    const answered = await this.#pinger.ping(address.toString(), { timeoutMs: CHECK_MS }).then(
       () => true,
       () => false,
     )
@@ -152,12 +150,4 @@ export class HostDhcpServer extends EventEmitter implements EventSink {
     this.machine.handleCheck(address, isFree, this.#core.scheduler.now())
     this.#run()
   }
-}
-
-/**
- * Gives IPv4 addresses by DHCP: `dhcpServer(host, { ethernet, range: ['10.0.0.100', '10.0.0.199'] })`.
- * @throws {RangeError} for a pool that is in none of the host's networks; {UdpError} EADDRINUSE
- */
-export function dhcpServer(host: Host, options: HostDhcpServerOptions): HostDhcpServer {
-  return new HostDhcpServer(host, options)
 }

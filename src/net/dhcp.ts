@@ -4,16 +4,13 @@
 // Read first: RFC 2131 §4.1, §4.4.
 
 import { EventEmitter } from 'node:events'
-import { assert } from '../base/assert.ts'
 import type { Random } from '../base/random.ts'
 import { MILLISECOND, type ScheduledTask } from '../base/time.ts'
 import { DHCP_PORT, DhcpClient, type DhcpEvent, type DhcpState, type Lease } from '../dhcp/index.ts'
 import { type EthernetDevice, writeMac } from '../ethernet/index.ts'
 import { IpAddress } from '../ip/address.ts'
 import type { UdpSocket } from '../stack/index.ts'
-import { coreOf, type EventSink, Hold, type HostCore, ON_EVENTS, safely } from './core.ts'
-import type { Host } from './host.ts'
-import { systemRandom } from './real-time.ts'
+import { type EventSink, Hold, type HostCore, ON_EVENTS, safely } from './core.ts'
 
 const EVERYBODY = new IpAddress(0, 0, 0xffff, -1)
 const ANYWHERE = new IpAddress(0, 0, 0xffff, 0)
@@ -29,12 +26,10 @@ export interface HostDhcpOptions {
   readonly hostName?: string
   /** The address had before, which is asked for again. */
   readonly previous?: string
-  /** Default: the operating system's. */
-  readonly random?: Random
 }
 
 /**
- * The DHCP client of a host; made by `dhcpClient`, begins at once. Events: bound(lease, isNew), lost(lease, why). The address and the
+ * The DHCP client of a host; made by `host.dhcpClient`, begins at once. Events: bound(lease, isNew), lost(lease, why). The address and the
  * default route are the host's already when 'bound' comes, and are not any more when 'lost' does. Keeps the program alive until `close`.
  */
 export class HostDhcpClient extends EventEmitter implements EventSink {
@@ -48,9 +43,9 @@ export class HostDhcpClient extends EventEmitter implements EventSink {
   #isClosed = false
 
   /** @throws {UdpError} EADDRINUSE when the host has a client already */
-  constructor(core: HostCore, options: HostDhcpOptions) {
+  constructor(core: HostCore, options: HostDhcpOptions, random: Random) {
     super()
-    const { ethernet, hostName, previous, random = systemRandom() } = options
+    const { ethernet, hostName, previous } = options
     this.#core = core
     this.#ethernet = ethernet
     const mac = new Uint8Array(6)
@@ -167,19 +162,4 @@ export class HostDhcpClient extends EventEmitter implements EventSink {
       safely(() => this.emit('lost', lease, event.why))
     }
   }
-}
-
-/**
- * Asks for an IPv4 address for a host by DHCP: `dhcpClient(host, { ethernet })`.
- * @throws {UdpError} EADDRINUSE when the host has a client already
- */
-export function dhcpClient(host: Host, options: HostDhcpOptions): HostDhcpClient {
-  return new HostDhcpClient(coreOfHost(host), options)
-}
-
-/** For DHCP's files: the inside of a host. */
-export function coreOfHost(host: Host): HostCore {
-  const core = coreOf.get(host.stack)
-  assert(core !== undefined, 'a host has a core')
-  return core
 }

@@ -24,6 +24,11 @@ export interface DirectHandler {
   onClose?(socket: DirectSocket, error: Error | null): void
 }
 
+// What a direct connection remembers: one number, for there may be a hundred thousand of them.
+const OPEN = 1
+const ENDED = 2
+const PAUSED = 4
+
 /** A connection with callbacks. Made by `host.connectDirect` and `host.listenDirect`. */
 export class DirectSocket implements EventSink {
   /** The connection below: addresses, settings, `info()`. */
@@ -32,22 +37,21 @@ export class DirectSocket implements EventSink {
   data: unknown = null
   readonly #core: HostCore
   readonly #handler: DirectHandler
-  #isOpen: boolean
-  #isEnded = false
-  #isPaused = false
+  /** Of OPEN, ENDED and PAUSED. */
+  #flags: number
 
   constructor(core: HostCore, connection: Connection, handler: DirectHandler, isOpen: boolean) {
     this.#core = core
     this.connection = connection
     this.#handler = handler
-    this.#isOpen = isOpen
+    this.#flags = isOpen ? OPEN : 0
     connection.user = this
     core.sockets.add(this)
   }
 
   /** Whether the handshake is still under way. */
   get connecting(): boolean {
-    return !this.#isOpen
+    return (this.#flags & OPEN) === 0
   }
 
   /** Queues a copy of as many bytes as the send buffer takes, and returns how many; `onWritable` follows when that was not all. */
@@ -65,12 +69,12 @@ export class DirectSocket implements EventSink {
 
   /** Takes no more text until `resume`: the peer's window closes. */
   pause(): void {
-    this.#isPaused = true
+    this.#flags |= PAUSED
   }
 
   /** Takes text again. */
   resume(): void {
-    this.#isPaused = false
+    this.#flags &= ~PAUSED
     this.#core.scheduler.defer(() => this[ON_EVENTS](EVENT.readable))
   }
 
@@ -89,16 +93,16 @@ export class DirectSocket implements EventSink {
     const { connection } = this
     const handler = this.#handler
     if (connection.user !== this) return
-    if ((events & EVENT.connected) !== 0 && !this.#isOpen) {
-      this.#isOpen = true
+    if ((events & EVENT.connected) !== 0 && this.connecting) {
+      this.#flags |= OPEN
       handler.onOpen?.(this)
     }
-    if (!this.#isPaused && connection.readableBytes > 0) {
+    if ((this.#flags & PAUSED) === 0 && connection.readableBytes > 0) {
       connection.readWith((bytes) => handler.onData(this, bytes))
       this.#core.wake()
     }
-    if (connection.ended && !this.#isEnded && connection.user === this) {
-      this.#isEnded = true
+    if (connection.ended && (this.#flags & ENDED) === 0 && connection.user === this) {
+      this.#flags |= ENDED
       if (handler.onEnd !== undefined) handler.onEnd(this)
       else this.end()
     }
@@ -111,7 +115,7 @@ export class DirectSocket implements EventSink {
     if (!isLost(connection) && connection.state !== 'TIME-WAIT') return
     const code = connection.error?.code ?? null
     const remote = { address: connection.remote.toString(), port: connection.remotePort }
-    this.#leave(code === null ? null : this.#isOpen ? callError(code, 'read') : connectError(code, remote), false)
+    this.#leave(code === null ? null : this.connecting ? connectError(code, remote) : callError(code, 'read'), false)
   }
 
   #leave(error: Error | null, isReset: boolean): void {

@@ -7,17 +7,17 @@ import type http from 'node:http'
 import type https from 'node:https'
 import type { LookupFunction } from 'node:net'
 import type { Random } from '../base/random.ts'
-import { didYouMean } from '../base/suggest.ts'
 import { MILLISECOND, type Micros, type Scheduler } from '../base/time.ts'
 import { type InterfaceAddress, IpAddress, parseCidr } from '../ip/address.ts'
-import type { PacketDevice } from '../link/device.ts'
 import { type Connection, Stack } from '../stack/index.ts'
-import type { TcpConfig, TcpCounters, TcpEvent } from '../tcp/index.ts'
+import type { TcpCounters, TcpEvent } from '../tcp/index.ts'
 import { TunAgent, TunHttpsAgent } from './agent.ts'
 import { attachServer } from './attach.ts'
 import { Hold, HostCore, safely } from './core.ts'
 import { type RemoteInfo, TunDgramSocket } from './dgram.ts'
 import type { DgramOptions } from './dgram-arguments.ts'
+import { HostDhcpClient, type HostDhcpOptions } from './dhcp.ts'
+import { HostDhcpServer, type HostDhcpServerOptions } from './dhcp-server.ts'
 import {
   connectDirect,
   type DirectHandler,
@@ -29,6 +29,7 @@ import {
 import { type DnsOptions, HostResolver } from './dns.ts'
 import { HostDnsServer, type HostDnsServerOptions } from './dns-server.ts'
 import { happyDial } from './happy-dial.ts'
+import { checkOptionNames, type HostOptions } from './host-options.ts'
 import {
   type ConnectArguments,
   type ConnectOptions,
@@ -52,60 +53,6 @@ import { type UndiciConnector, type UndiciConnectorOptions, undiciConnector } fr
 
 /** How long `host.close` lets connections end before it resets them, in milliseconds. */
 const CLOSE_GRACE_MS = 2_000
-
-/** How a host is set up. */
-export interface HostOptions {
-  /** The host owns it from now on: `close` closes it. */
-  readonly device: PacketDevice
-  /** Own addresses with prefix lengths: '10.77.0.2/24', 'fd77::2/64'. [] for a host that learns them: see `Host.addAddress`. */
-  readonly address: string | readonly (string | InterfaceAddress)[]
-  /** Routes besides those to the prefixes of `address`. Default: one default route for each family, on the link itself. */
-  readonly routes?: readonly HostRoute[]
-  /** The clock. Default: real time, with timers that do not keep the program alive; see createHost for a cable in memory. */
-  readonly scheduler?: Scheduler
-  /** Default: the operating system's. */
-  readonly random?: Random
-  /** TCP settings of all connections. */
-  readonly tcp?: Partial<TcpConfig>
-  /** IPv4 time to live, IPv6 hop limit: 1 to 255. Default 64. */
-  readonly hopLimit?: number
-  /** Most connections in TIME-WAIT; over that the oldest goes (Linux's tcp_max_tw_buckets). Default 65536; Infinity for no limit. */
-  readonly timeWaitMax?: number
-  /** First and last port of those that TCP's connections get by themselves (Linux's ip_local_port_range). Default 32768 to 60999. */
-  readonly ephemeralPorts?: readonly [number, number]
-  /** Most connections closed by their socket and not over; one more is reset (Linux's tcp_max_orphans). Default 32768. */
-  readonly orphanMax?: number
-  /** Most challenge acknowledgements in a second, about, of all connections (RFC 5961 §10). Default 1000; Infinity for no limit. */
-  readonly challengeAcksPerSecond?: number
-  /** Resolves names for `connect`, as node:dns's `lookup` does. Without it only addresses can be connected to. */
-  readonly lookup?: LookupFunction
-  /** A resolver of the host's own, for `connect` and `host.lookup`; `lookup` counts more. See `host.resolver`. */
-  readonly dns?: DnsOptions
-}
-
-const HOST_OPTIONS: Readonly<Record<keyof HostOptions, true>> = {
-  device: true,
-  address: true,
-  routes: true,
-  scheduler: true,
-  random: true,
-  tcp: true,
-  hopLimit: true,
-  timeWaitMax: true,
-  ephemeralPorts: true,
-  orphanMax: true,
-  challengeAcksPerSecond: true,
-  lookup: true,
-  dns: true,
-}
-
-function checkOptionNames(options: HostOptions): void {
-  for (const name of Object.keys(options)) {
-    if (Object.hasOwn(HOST_OPTIONS, name)) continue
-    const known = didYouMean(name, Object.keys(HOST_OPTIONS)) || `; known: ${Object.keys(HOST_OPTIONS).join(', ')}`
-    throw new TypeError(`createHost does not know the option '${name}'${known}`)
-  }
-}
 
 /**
  * Is told what happens in the connections of a host: state, windows, round trips, retransmissions, reasons to wait. `socket` is null while
@@ -324,6 +271,16 @@ export class Host extends EventEmitter {
     return new HostDnsServer(this, options, this.#random).open()
   }
 
+  /** Asks for an IPv4 address by DHCP, on an Ethernet interface: `host.dhcpClient({ ethernet })`. */
+  dhcpClient(options: HostDhcpOptions): HostDhcpClient {
+    return new HostDhcpClient(this.#core, options, this.#random)
+  }
+
+  /** Gives IPv4 addresses by DHCP: `host.dhcpServer({ ethernet, range: ['10.0.0.100', '10.0.0.199'] })`. */
+  dhcpServer(options: HostDhcpServerOptions): HostDhcpServer {
+    return new HostDhcpServer(this.#core, options, this.#pinger)
+  }
+
   /** An agent for http.request, whose connections are this host's. */
   agent(options?: http.AgentOptions): TunAgent {
     return new TunAgent((all) => this.createConnection(all), options)
@@ -350,7 +307,7 @@ export class Host extends EventEmitter {
    */
   observe(observer: HostObserver): () => void {
     return this.stack.tcp.observe((event, connection) => {
-      const socket = this.#core.socketOf.get(connection)
+      const socket = connection.owner
       safely(() => observer(event, connection, socket instanceof TunSocket ? socket : null))
     })
   }

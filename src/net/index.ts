@@ -7,14 +7,15 @@ export { type ContentDecoder, contentDecoders } from './content-codings.ts'
 
 export { type RemoteInfo, TunDgramSocket } from './dgram.ts'
 export type { DatagramData, DgramBindOptions, DgramOptions, SendCallback } from './dgram-arguments.ts'
-export { dhcpClient, HostDhcpClient, type HostDhcpOptions } from './dhcp.ts'
-export { dhcpServer, HostDhcpServer, type HostDhcpServerOptions, type StoredLease } from './dhcp-server.ts'
+export { HostDhcpClient, type HostDhcpOptions } from './dhcp.ts'
+export { HostDhcpServer, type HostDhcpServerOptions, type StoredLease } from './dhcp-server.ts'
 
 export { type DirectHandler, type DirectListenOptions, DirectServer, DirectSocket } from './direct.ts'
 export { type DnsOptions, HostResolver } from './dns.ts'
 export { HostDnsServer, type HostDnsServerOptions } from './dns-server.ts'
 
-export { createHost, Host, type HostObserver, type HostOptions } from './host.ts'
+export { createHost, Host, type HostObserver } from './host.ts'
+export type { HostOptions } from './host-options.ts'
 export { type NodeCoding, nodeCodings } from './http-codings.ts'
 export {
   type AddressFinder,

@@ -4,7 +4,8 @@
 import { parseCidr } from '../ip/address.ts'
 import type { PacketDevice } from '../link/device.ts'
 import { Router } from '../stack/index.ts'
-import { createHost, type Host, type HostOptions } from './host.ts'
+import { createHost, type Host } from './host.ts'
+import type { HostOptions } from './host-options.ts'
 import { realTime } from './real-time.ts'
 
 /** One interface. */

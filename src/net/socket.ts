@@ -242,7 +242,7 @@ export class TunSocket extends TcpDuplex implements EventSink {
     this.localEnd = socketAddress(connection.local, connection.localPort)
     this.applySettings(connection)
     this.core.sockets.add(this)
-    this.core.socketOf.set(connection, this)
+    connection.owner = this
     this.#settleHold()
     this.#flush() // Fast Open
     this.core.wake()

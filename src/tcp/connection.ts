@@ -45,6 +45,8 @@ export class Connection implements DeadlineEntry {
   readonly tcb: Tcb
   /** The owner's back pointer. */
   user: unknown = null
+  /** Whose it is, or was: for those who observe it to its end. */
+  owner: unknown = null
   /** The listener that it came through and has not been accepted from yet. */
   listener: Acceptor | null
 

@@ -11,13 +11,13 @@ import type { CongestionControl } from './congestion/interface.ts'
 import type { TcpCounters } from './counters.ts'
 import { createDelivery } from './delivery.ts'
 import { createEcn } from './ecn-state.ts'
-import { createFastOpen } from './fast-open-state.ts'
+import { createFastOpen, UNUSED_FAST_OPEN } from './fast-open-state.ts'
 import { Flight } from './flight.ts'
 import { createLife, createPath } from './life.ts'
 import { createAck, createTuning } from './receive-state.ts'
 import { createFrto, createPrr, createRack, createTailProbe, createUndo } from './recovery-state.ts'
 import { createRtt } from './rtt.ts'
-import { type Seq, seq, seqAdd } from './seq.ts'
+import { NO_NUMBERS, type Seq, seq, seqAdd } from './seq.ts'
 import type { ReceiveState, RecoveryState, SendState, Tcb, TimerState } from './tcb.ts'
 import { createTotals } from './totals-state.ts'
 import { createUsage } from './usage.ts'
@@ -87,7 +87,7 @@ export function createTcb(seed: TcbSeed): Tcb {
     path: createPath(seed.pathSegmentBytes, iss, seed.now),
     pathSegmentBytes: seed.pathSegmentBytes,
     sackEnabled: config.sack,
-    fastOpen: createFastOpen(),
+    fastOpen: config.fastOpen ? createFastOpen() : UNUSED_FAST_OPEN,
     md5Key: null,
     hold: 'nothing',
     ackHold: 'none',
@@ -180,8 +180,8 @@ function createReceive(mss: number): ReceiveState {
     buffer: new ByteRing(),
     unread: 0,
     outOfOrder: new Ranges(),
-    recentRanges: [],
-    duplicates: [],
+    recentRanges: NO_NUMBERS,
+    duplicates: NO_NUMBERS,
     finSeen: false,
     finSeq: seq(0),
     discard: false,

@@ -91,7 +91,7 @@ export interface EcnState {
   /** ECE on what we send: until CWR comes, or, with DCTCP, DCTCP.CE (RFC 8257 §3.2). */
   isEchoing: boolean
   /** Acknowledgements that go before anything else, the oldest first. */
-  readonly heldAcks: HeldAck[]
+  heldAcks: HeldAck[]
 
   // RFC 9768.
   /** r.cep: packets received with CE, from 5 on. */
@@ -115,6 +115,9 @@ export interface EcnState {
 /** Where both counters of RFC 9768 §3.2.1 begin. */
 export const FIRST_CEP = 5
 
+/** Most connections never hold one back: they share this. */
+export const NO_ACKS: HeldAck[] = Object.freeze([]) as unknown as HeldAck[]
+
 /** Before the handshake. */
 export function createEcn(iss: Seq): EcnState {
   return {
@@ -129,7 +132,7 @@ export function createEcn(iss: Seq): EcnState {
     heldUntil: 0,
     deliveredCe: 0,
     isEchoing: false,
-    heldAcks: [],
+    heldAcks: NO_ACKS,
     receivedCe: FIRST_CEP,
     sentCe: FIRST_CEP,
     untoldCe: 0,

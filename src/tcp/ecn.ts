@@ -22,7 +22,7 @@ import {
 } from './accecn.ts'
 import { beginOption, judgeFirstOption, takeOption } from './accecn-option.ts'
 import type { TcpConfig } from './config.ts'
-import { ECN, type EcnMode } from './ecn-state.ts'
+import { ECN, type EcnMode, NO_ACKS } from './ecn-state.ts'
 import { FLAG, type SegmentHeader, type SegmentPlan } from './header.ts'
 import { backedOffRtoUs } from './rtt.ts'
 import { seqGt, seqLe, seqLt } from './seq.ts'
@@ -192,6 +192,7 @@ function followMark(tcb: Tcb, isMarked: boolean): boolean {
 function holdAck(tcb: Tcb): void {
   const { ecn, rcv } = tcb
   ecn.untoldCe = 0
+  if (ecn.heldAcks === NO_ACKS) ecn.heldAcks = []
   if (ecn.heldAcks.length >= MOST_HELD) return
   ecn.heldAcks.push({ ack: rcv.nxt, flags: feedbackFlags(tcb) })
   rcv.unacked = 0

@@ -38,3 +38,6 @@ export function createFastOpen(): FastOpenState {
     countsUntil: 0,
   }
 }
+
+/** Of all connections that neither ask for it nor take it. */
+export const UNUSED_FAST_OPEN: FastOpenState = Object.freeze(createFastOpen())

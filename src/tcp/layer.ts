@@ -31,7 +31,7 @@ import { InitialNumbers } from './isn.ts'
 import type { ConnectOptions, ListenOptions, TcpLayerOptions } from './layer-options.ts'
 import { settleLinger } from './linger.ts'
 import { Listener, type ListenerLayer } from './listener.ts'
-import { localAddress } from './local-address.ts'
+import { localAddress, ownAddress } from './local-address.ts'
 import { checkMd5, md5KeyOf, signWith } from './md5.ts'
 import { Observers, type TcpObserver } from './observers.ts'
 import { DEFAULT_ORPHAN_MAX, Orphans } from './orphans.ts'
@@ -248,8 +248,8 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
   /** Passive opens: a record in CLOSED for the peer of a segment. */
   createPassive(listener: Listener, header: IpHeader, segment: SegmentHeader, now: Micros, iss: IssRule): Tcb {
     const { destinationPort, sourcePort } = segment
-    const { dst, src } = header
-    return this.#create(true, dst.clone(), destinationPort, src.clone(), sourcePort, listener.config, now, iss)
+    const own = ownAddress(this.ip, header.dst)
+    return this.#create(true, own, destinationPort, header.src.clone(), sourcePort, listener.config, now, iss)
   }
 
   /** Passive opens: what a connection's timestamps begin with (RFC 7323 §5.4). */

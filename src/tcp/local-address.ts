@@ -21,3 +21,9 @@ export function localAddress(ip: IpLayer, { local, remote }: ConnectOptions): Ip
   }
   return own
 }
+
+/** The own address that equals `address`, which a record may keep: all connections to it share one. */
+export function ownAddress(ip: IpLayer, address: IpAddress): IpAddress {
+  for (const own of ip.addresses) if (own.address.equals(address)) return own.address
+  return address.clone()
+}

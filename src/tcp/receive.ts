@@ -23,7 +23,7 @@ import { adjustLinuxSpace, copiedSeq, isLinuxWindow, releaseLinux, takeLinuxText
 import { standingOptionBytes } from './md5.ts'
 import { tuneReceiveBuffer } from './receive-buffer.ts'
 import { noteDuplicate } from './sack-blocks.ts'
-import { type Seq, seq, seqAdd, seqDiff, seqGt, seqLe, seqLt, seqMin } from './seq.ts'
+import { NO_NUMBERS, type Seq, seq, seqAdd, seqDiff, seqGt, seqLe, seqLt, seqMin } from './seq.ts'
 import { canReceive, setState } from './state.ts'
 import type { ReceiveState, Tcb } from './tcb.ts'
 import { urgentBytes } from './urgent.ts'
@@ -118,6 +118,7 @@ function holdOutOfOrder(tcb: Tcb, from: Seq, end: Seq, now: Micros): void {
 
 /** RFC 2018 §4: remembers that range `i` is the one that grew last; as many as acknowledgements may be owed (see fillSack). */
 function noteRange(rcv: ReceiveState, i: number): void {
+  if (rcv.recentRanges === NO_NUMBERS) rcv.recentRanges = []
   const { outOfOrder, recentRanges } = rcv
   // In place: the new one first, each that is kept a place further on.
   let next = seq(outOfOrder.start(i))

@@ -4,7 +4,7 @@
 import type { Ranges } from '../base/ranges.ts'
 import { type SegmentHeader, type SegmentPlan, TCP_HEADER_BYTES, TCP_HEADER_MAX } from './header.ts'
 import { standingOptionBytes } from './md5.ts'
-import { type Seq, seq, seqAdd, seqGt, seqLt, seqMax, seqMin } from './seq.ts'
+import { NO_NUMBERS, type Seq, seq, seqAdd, seqGt, seqLt, seqMax, seqMin } from './seq.ts'
 import type { ReceiveState, Tcb } from './tcb.ts'
 
 /** Duplicates that wait to be reported, each in an acknowledgement of its own; what comes beyond them goes unreported. */
@@ -17,7 +17,7 @@ export function noteDuplicate(tcb: Tcb, start: Seq, end: Seq): void {
   const below = seqMin(end, rcv.nxt)
   if (seqLt(start, below)) {
     tcb.counters.TcpExtTCPDSACKOldSent++
-    report(rcv.duplicates, start, below)
+    report(rcv, start, below)
     return
   }
   if (rcv.outOfOrder.size === 0) return
@@ -25,7 +25,7 @@ export function noteDuplicate(tcb: Tcb, start: Seq, end: Seq): void {
   const i = firstMet(rcv.outOfOrder, start, end)
   if (i < 0) return
   tcb.counters.TcpExtTCPDSACKOfoSent++
-  report(rcv.duplicates, seqMax(start, seq(rcv.outOfOrder.start(i))), seqMin(end, seq(rcv.outOfOrder.end(i))))
+  report(rcv, seqMax(start, seq(rcv.outOfOrder.start(i))), seqMin(end, seq(rcv.outOfOrder.end(i))))
 }
 
 /** The first range that has an octet in common with [start, end), -1: none has. */
@@ -40,8 +40,9 @@ function firstMet(ranges: Ranges, start: Seq, end: Seq): number {
   return low < ranges.size && seqLt(seq(ranges.start(low)), end) ? low : -1
 }
 
-function report(duplicates: Seq[], start: Seq, end: Seq): void {
-  if (duplicates.length < 2 * MOST_DUPLICATES) duplicates.push(start, end)
+function report(rcv: ReceiveState, start: Seq, end: Seq): void {
+  if (rcv.duplicates === NO_NUMBERS) rcv.duplicates = []
+  if (rcv.duplicates.length < 2 * MOST_DUPLICATES) rcv.duplicates.push(start, end)
 }
 
 /** The same for a segment that is not acceptable because it lies left of the window. */
@@ -81,7 +82,7 @@ export function fillSack(tcb: Tcb, plan: SegmentPlan, textLength: number, still:
   const room =
     Math.min(TCP_HEADER_MAX, tcb.pathSegmentBytes) - TCP_HEADER_BYTES - standingOptionBytes(tcb) - 4 - reserved
   const inHeader = Math.floor(room / 8) // four; three beside timestamps, two beside a signature
-  if (inHeader <= 0) duplicates.length = 0 // they can never be reported
+  if (inHeader <= 0 && duplicates.length > 0) duplicates.length = 0 // they can never be reported
   const most = textLength > 0 ? Math.min(inHeader, Math.floor((tcb.snd.mss - textLength - 4) / 8)) : inHeader
   let count = 0
   if (duplicates.length > 0 && most > 0) {

@@ -50,3 +50,6 @@ export function seqMax(a: Seq, b: Seq): Seq {
 export function seqMin(a: Seq, b: Seq): Seq {
   return ((a - b) | 0) <= 0 ? a : b
 }
+
+/** A list that nothing was put into: it is shared, and whoever has a number for it makes one of his own. */
+export const NO_NUMBERS: Seq[] = Object.freeze([]) as unknown as Seq[]

@@ -105,9 +105,9 @@ export interface ReceiveState {
   /** What lies in `buffer` beyond RCV.NXT, as sequence numbers. */
   readonly outOfOrder: Ranges
   /** A number in each of the ranges that grew last, the latest first, at most 64: the order of SACK blocks (RFC 2018 §4). */
-  readonly recentRanges: Seq[]
+  recentRanges: Seq[]
   /** Text that came twice, start and end of each, to be reported in an acknowledgement each (RFC 2883). */
-  readonly duplicates: Seq[]
+  duplicates: Seq[]
   /** The peer's FIN has been seen, maybe ahead of its turn. */
   finSeen: boolean
   /** Its sequence number, when seen. */

@@ -1,13 +1,7 @@
 // DHCP between whole hosts on a switch in virtual time: our client, our server, and somebody who has the address already.
 
 import { describe, expect, test } from 'vitest'
-import {
-  dhcpClient,
-  dhcpServer,
-  type HostDhcpClient,
-  type HostDhcpServer,
-  type HostDhcpServerOptions,
-} from '../../src/net/index.ts'
+import type { HostDhcpClient, HostDhcpServer, HostDhcpServerOptions } from '../../src/net/index.ts'
 import { ip, Lan, mac, type Station } from '../ethernet/helpers.ts'
 
 const HOUR = 3600
@@ -22,7 +16,7 @@ interface Served {
 function served(options: Partial<HostDhcpServerOptions> = {}): Served {
   const lan = new Lan()
   const { host, ethernet } = lan.station(['10.0.0.1/24'], QUIET)
-  const server = dhcpServer(host, {
+  const server = host.dhcpServer({
     ethernet,
     range: ['10.0.0.100', '10.0.0.102'],
     routers: ['10.0.0.1'],
@@ -44,12 +38,7 @@ interface Client extends Station {
 
 function client(lan: Lan, previous?: string): Client {
   const station = lan.station([], QUIET)
-  const dhcp = dhcpClient(station.host, {
-    ...station,
-    random: lan.random.fork(),
-    hostName: 'box',
-    ...(previous === undefined ? {} : { previous }),
-  })
+  const dhcp = station.host.dhcpClient({ ...station, hostName: 'box', ...(previous === undefined ? {} : { previous }) })
   const told: string[] = []
   dhcp.on('bound', ({ address }, isNew) => told.push(`${isNew ? 'bound' : 'renewed'} ${address}`))
   dhcp.on('lost', ({ address }, why) => told.push(`${why} ${address}`))
@@ -145,7 +134,7 @@ describe('a client and a server', () => {
     a.dhcp.close()
     const before = server.machine.counters.discovers
     a.host.removeAddress('10.0.0.100')
-    const again = dhcpClient(a.host, { random: lan.random.fork(), ethernet: a.ethernet, previous: '10.0.0.100' })
+    const again = a.host.dhcpClient({ ethernet: a.ethernet, previous: '10.0.0.100' })
     await run(lan, 20)
     expect(again.state).toBe('BOUND')
     expect(server.machine.counters.discovers).toBe(before)
@@ -189,7 +178,7 @@ describe('a client and a server', () => {
       leases.map((lease) => ({ ...lease, expiresAtS: expect.closeTo(lease.expiresAtS, -2) })),
     )
     const b = lan.station([], { ...QUIET, mac: mac('02:00:00:00:00:77') })
-    const dhcp = dhcpClient(b.host, { random: lan.random.fork(), ethernet: b.ethernet })
+    const dhcp = b.host.dhcpClient({ ethernet: b.ethernet })
     await run(lan, 20)
     expect(String(dhcp.lease?.address)).toBe('10.0.0.101')
   })
@@ -197,7 +186,7 @@ describe('a client and a server', () => {
   test('find one another over a network that loses a third of all frames', async () => {
     const { lan } = served()
     const station = lan.station([], QUIET, { out: { lossRate: 0.33 }, in: { lossRate: 0.33 } })
-    const dhcp = dhcpClient(station.host, { random: lan.random.fork(), ethernet: station.ethernet })
+    const dhcp = station.host.dhcpClient({ ethernet: station.ethernet })
     await run(lan, 600)
     expect(dhcp.state).toBe('BOUND')
   })

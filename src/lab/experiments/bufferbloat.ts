@@ -7,6 +7,7 @@ import type { RunContext } from '../context.ts'
 import { defineExperiment } from '../define.ts'
 import { inMs, quantile, rounded } from '../measure.ts'
 import { pairOf, type Topology } from '../topology.ts'
+import type { Claim } from '../types.ts'
 
 const PACKET_BITS = 1500 * 8
 
@@ -47,6 +48,64 @@ async function load(context: RunContext, label: string, topology: Topology, forU
   })
   const drops = world.record().queues.reduce((sum, queue) => sum + queue.drops.length, 0)
   return { bitsPerSecond, median: quantile(echoes, 0.5), worst: quantile(echoes, 0.95), drops }
+}
+
+/** What was measured, put to the test. */
+function claimsOf({
+  all,
+  full,
+  rtt,
+  rate,
+}: {
+  readonly all: readonly Measured[]
+  readonly full: Micros
+  readonly rtt: Micros
+  readonly rate: number
+}): Claim[] {
+  const [bloated, , red, codel] = all
+  const share = ({ bitsPerSecond }: Measured): number => rounded(bitsPerSecond / bloated.bitsPerSecond, 3)
+  const unit = 'ms'
+  return [
+    claimNear(
+      {
+        text: 'At its worst a bloated queue adds its whole length to every round trip.',
+        because: 'packets * 12,000 bits / rate',
+        unit,
+        beside: [figure('median', inMs(bloated.median), unit)],
+      },
+      inMs(bloated.worst),
+      inMs(full),
+      0.15,
+    ),
+    claimAtMost(
+      {
+        text: 'CoDel lets packets wait about its target.',
+        because: 'RFC 8289 §4.4: 5 ms standing; twice that and a packet’s time for the median',
+        unit,
+      },
+      inMs(codel.median - rtt),
+      inMs(10_000 + (2 * PACKET_BITS * 1e6) / rate),
+    ),
+    claimAtMost(
+      {
+        text: 'RED keeps the queue at a fifth of the bloated one or less.',
+        because: 'it drops from 5 packets on average',
+        unit,
+      },
+      inMs(red.median - rtt),
+      inMs((bloated.median - rtt) / 5),
+    ),
+    claimAtLeast(
+      {
+        text: 'CoDel’s short queue costs little throughput.',
+        because: 'one flow, one bandwidth-delay product in flight',
+        unit: 'of the bloated queue’s',
+      },
+      share(codel),
+      0.85,
+    ),
+    claimAtLeast({ text: 'RED’s neither.', because: 'the same', unit: 'of the bloated queue’s' }, share(red), 0.8),
+  ]
 }
 
 /** Queues before one line. */
@@ -91,52 +150,9 @@ export const bufferbloat = defineExperiment({
       const use = rounded((100 * measured.bitsPerSecond * 1.036) / rate, 1)
       rows.push([name, queue, use, inMs(measured.median), inMs(measured.worst), measured.drops])
     }
-    const [bloated, , red, codel] = all
     const full = rtt + ((buffer * PACKET_BITS) / rate) * 1e6
-    const share = ({ bitsPerSecond }: Measured): number => rounded(bitsPerSecond / bloated.bitsPerSecond, 3)
-    const unit = 'ms'
     return {
-      claims: [
-        claimNear(
-          {
-            text: 'At its worst a bloated queue adds its whole length to every round trip.',
-            because: 'packets * 12,000 bits / rate',
-            unit,
-            beside: [figure('median', inMs(bloated.median), unit)],
-          },
-          inMs(bloated.worst),
-          inMs(full),
-          0.15,
-        ),
-        claimAtMost(
-          {
-            text: 'CoDel lets packets wait about its target.',
-            because: 'RFC 8289 §4.4: 5 ms standing; twice that and a packet’s time for the median',
-            unit,
-          },
-          inMs(codel.median - rtt),
-          inMs(10_000 + (2 * PACKET_BITS * 1e6) / rate),
-        ),
-        claimAtMost(
-          {
-            text: 'RED keeps the queue at a fifth of the bloated one or less.',
-            because: 'it drops from 5 packets on average',
-            unit,
-          },
-          inMs(red.median - rtt),
-          inMs((bloated.median - rtt) / 5),
-        ),
-        claimAtLeast(
-          {
-            text: 'CoDel’s short queue costs little throughput.',
-            because: 'one flow, one bandwidth-delay product in flight',
-            unit: 'of the bloated queue’s',
-          },
-          share(codel),
-          0.85,
-        ),
-        claimAtLeast({ text: 'RED’s neither.', because: 'the same', unit: 'of the bloated queue’s' }, share(red), 0.8),
-      ],
+      claims: claimsOf({ all, full, rtt, rate }),
       tables: [
         {
           title: 'Pings beside one transfer',

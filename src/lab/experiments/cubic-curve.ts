@@ -7,6 +7,54 @@ import { claimNear, claimWithin } from '../claims.ts'
 import { defineExperiment } from '../define.ts'
 import { rounded } from '../measure.ts'
 import { pairOf } from '../topology.ts'
+import type { Claim } from '../types.ts'
+
+/** What was measured, put to the test. */
+function claimsOf({
+  wMax,
+  reduced,
+  backAt,
+  k,
+  at,
+}: {
+  readonly wMax: number
+  readonly reduced: number
+  readonly backAt: number
+  readonly k: number
+  readonly at: (seconds: number) => number
+}): Claim[] {
+  const unit = 'segments'
+  return [
+    claimNear(
+      { text: `The loss leaves ${CUBIC.beta} of the window.`, because: 'RFC 9438 §4.6: beta_cubic', unit },
+      rounded(reduced, 2),
+      rounded(CUBIC.beta * wMax, 2),
+      0.02,
+    ),
+    claimWithin(
+      {
+        text: 'It is back where it was after K = cbrt(W_max (1 - beta) / C) seconds.',
+        because: 'RFC 9438 §4.2, figure 2, on a plateau half a segment high',
+        unit: 's',
+      },
+      rounded(backAt, 2),
+      rounded(k - Math.cbrt(0.5 / CUBIC.c), 2),
+      0.35,
+    ),
+    ...[0.5, 1, 1.5, 2].map((part) =>
+      claimNear(
+        {
+          text: `At ${part} K the window is that of the curve.`,
+          because: 'W(t) = C (t - K)^3 + W_max (RFC 9438 §4.2, figure 1)',
+          unit,
+        },
+        rounded(at(part * k), 2),
+        rounded(wCubic(part * k, k, wMax), 2),
+        0.03,
+      ),
+    ),
+  ]
+}
 
 /** CUBIC against its own formula. */
 export const cubicCurve = defineExperiment({
@@ -64,38 +112,8 @@ export const cubicCurve = defineExperiment({
       rounded(at(part * k), 1),
       rounded(wCubic(part * k, k, wMax), 1),
     ])
-    const unit = 'segments'
     return {
-      claims: [
-        claimNear(
-          { text: `The loss leaves ${CUBIC.beta} of the window.`, because: 'RFC 9438 §4.6: beta_cubic', unit },
-          rounded(reduced, 2),
-          rounded(CUBIC.beta * wMax, 2),
-          0.02,
-        ),
-        claimWithin(
-          {
-            text: 'It is back where it was after K = cbrt(W_max (1 - beta) / C) seconds.',
-            because: 'RFC 9438 §4.2, figure 2, on a plateau half a segment high',
-            unit: 's',
-          },
-          rounded(backAt, 2),
-          rounded(k - Math.cbrt(0.5 / CUBIC.c), 2),
-          0.35,
-        ),
-        ...[0.5, 1, 1.5, 2].map((part) =>
-          claimNear(
-            {
-              text: `At ${part} K the window is that of the curve.`,
-              because: 'W(t) = C (t - K)^3 + W_max (RFC 9438 §4.2, figure 1)',
-              unit,
-            },
-            rounded(at(part * k), 2),
-            rounded(wCubic(part * k, k, wMax), 2),
-            0.03,
-          ),
-        ),
-      ],
+      claims: claimsOf({ wMax, reduced, backAt, k, at }),
       tables: [{ title: 'The curve', columns: ['t / K', 't s', 'measured segments', 'W(t)'], rows }],
       plots: [
         {

@@ -7,6 +7,7 @@ import { defineExperiment } from '../define.ts'
 import { bareAcksFrom, dataFrom, inMs, mean } from '../measure.ts'
 import type { WorldRecord } from '../record.ts'
 import { pairOf } from '../topology.ts'
+import type { Claim } from '../types.ts'
 
 interface Traffic {
   readonly label: string
@@ -63,6 +64,73 @@ function waits(record: WorldRecord): number[] {
 /** Acknowledgements that went with text. */
 const ridden = (record: WorldRecord): number => dataFrom(record, 'server').length
 
+/** What was measured, put to the test. */
+function claimsOf({
+  bare,
+  atOnce,
+  soon,
+  late,
+  never,
+  bulk,
+  messages,
+  ack,
+}: {
+  readonly bare: (record: WorldRecord) => number
+  readonly atOnce: WorldRecord
+  readonly soon: WorldRecord
+  readonly late: WorldRecord
+  readonly never: WorldRecord
+  readonly bulk: WorldRecord
+  readonly messages: number
+  readonly ack: Micros
+}): Claim[] {
+  const unit = 'ms'
+  return [
+    claimExact(
+      {
+        text: 'Answered at once, every acknowledgement rides: there is no bare one.',
+        because: 'RFC 9293 §3.8.6.3: the answer leaves first',
+        unit: 'bare ACKs',
+      },
+      bare(atOnce),
+      0,
+    ),
+    claimExact(
+      {
+        text: 'An answer that comes before the timer still takes it along.',
+        because: 'half of the timer is waited for, and no more',
+        unit: 'bare ACKs',
+      },
+      bare(soon),
+      0,
+    ),
+    claimExact(
+      {
+        text: 'An answer that comes later finds it gone: two packets instead of one.',
+        because: 'the timer ended first',
+        unit: 'bare ACKs',
+      },
+      bare(late),
+      messages,
+    ),
+    claimWithin(
+      { text: 'What nobody answers is acknowledged when the timer ends.', because: 'nothing to ride on', unit },
+      inMs(mean(waits(never))),
+      inMs(ack),
+      0.01,
+    ),
+    claimExact(
+      {
+        text: 'Of full segments in a row every second one is acknowledged at once.',
+        because: 'RFC 5681 §4.2: at least every second full-sized segment',
+        unit: 'bare ACKs',
+      },
+      bare(bulk),
+      messages,
+    ),
+  ]
+}
+
 /** E9: who rides and who waits. */
 export const delayedAck = defineExperiment({
   id: 'delayed-ack',
@@ -98,52 +166,8 @@ export const delayedAck = defineExperiment({
       bare(record),
       inMs(mean(waits(record))),
     ]
-    const unit = 'ms'
     return {
-      claims: [
-        claimExact(
-          {
-            text: 'Answered at once, every acknowledgement rides: there is no bare one.',
-            because: 'RFC 9293 §3.8.6.3: the answer leaves first',
-            unit: 'bare ACKs',
-          },
-          bare(atOnce),
-          0,
-        ),
-        claimExact(
-          {
-            text: 'An answer that comes before the timer still takes it along.',
-            because: 'half of the timer is waited for, and no more',
-            unit: 'bare ACKs',
-          },
-          bare(soon),
-          0,
-        ),
-        claimExact(
-          {
-            text: 'An answer that comes later finds it gone: two packets instead of one.',
-            because: 'the timer ended first',
-            unit: 'bare ACKs',
-          },
-          bare(late),
-          messages,
-        ),
-        claimWithin(
-          { text: 'What nobody answers is acknowledged when the timer ends.', because: 'nothing to ride on', unit },
-          inMs(mean(waits(never))),
-          inMs(ack),
-          0.01,
-        ),
-        claimExact(
-          {
-            text: 'Of full segments in a row every second one is acknowledged at once.',
-            because: 'RFC 5681 §4.2: at least every second full-sized segment',
-            unit: 'bare ACKs',
-          },
-          bare(bulk),
-          messages,
-        ),
-      ],
+      claims: claimsOf({ bare, atOnce, soon, late, never, bulk, messages, ack }),
       tables: [
         {
           title: 'Acknowledgements that rode, and that waited',

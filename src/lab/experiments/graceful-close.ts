@@ -6,6 +6,7 @@ import { claimExact, claimWithin, figure } from '../claims.ts'
 import type { RunContext } from '../context.ts'
 import { defineExperiment } from '../define.ts'
 import { inMs } from '../measure.ts'
+import type { Claim } from '../types.ts'
 import type { World } from '../world.ts'
 
 const OURS = 300_000
@@ -86,6 +87,74 @@ async function converse(context: RunContext, peer: Peer, isGraceful: boolean, mo
   })
 }
 
+/** What was measured, put to the test. */
+function claimsOf({
+  slow,
+  silent,
+  rude,
+  abrupt,
+  timeout,
+}: {
+  readonly slow: Closed
+  readonly silent: Closed
+  readonly rude: Closed
+  readonly abrupt: Closed
+  readonly timeout: Micros
+}): Claim[] {
+  const unit = 'bytes'
+  return [
+    claimExact(
+      {
+        text: 'A slow peer gets all of ours, and we get all of its.',
+        because: 'the input stays open until its FIN (RFC 9293 §3.6)',
+        unit,
+      },
+      `${slow.delivered} and ${slow.received}`,
+      `${OURS} and ${THEIRS}`,
+    ),
+    claimExact(
+      {
+        text: 'A silent peer has all of ours too; what ends it is our timer.',
+        because: 'FIN-WAIT-2 has no end of its own',
+        unit,
+        beside: [figure('ended', silent.how)],
+      },
+      silent.delivered,
+      OURS,
+    ),
+    claimWithin(
+      { text: 'The timer ends it when it should.', because: 'the time given', unit: 'ms' },
+      inMs(silent.tookUs),
+      inMs(timeout),
+      0.01,
+    ),
+    claimExact(
+      {
+        text: 'A rude peer resets, but only after it had everything.',
+        because: 'its reset answers our FIN, which comes last',
+        unit,
+        beside: [figure('ended', rude.how)],
+      },
+      rude.delivered,
+      OURS,
+    ),
+    claimExact(
+      { text: 'How each of them ended.', because: 'FIN, our timer, the peer’s reset' },
+      [slow, silent, rude].map(({ how }) => how).join(', '),
+      'by itself, forced, reset',
+    ),
+    claimExact(
+      {
+        text: 'An abrupt close loses text in both directions.',
+        because: 'RFC 9293 §3.10.5: ABORT drops what was not sent',
+        beside: [figure('delivered', abrupt.delivered, unit), figure('of', OURS, unit)],
+      },
+      abrupt.delivered < OURS && abrupt.received < THEIRS ? 'lost' : 'nothing lost',
+      'lost',
+    ),
+  ]
+}
+
 /** E30: three peers. */
 export const gracefulClose = defineExperiment({
   id: 'graceful-close',
@@ -112,59 +181,8 @@ export const gracefulClose = defineExperiment({
       received,
       inMs(tookUs),
     ]
-    const unit = 'bytes'
     return {
-      claims: [
-        claimExact(
-          {
-            text: 'A slow peer gets all of ours, and we get all of its.',
-            because: 'the input stays open until its FIN (RFC 9293 §3.6)',
-            unit,
-          },
-          `${slow.delivered} and ${slow.received}`,
-          `${OURS} and ${THEIRS}`,
-        ),
-        claimExact(
-          {
-            text: 'A silent peer has all of ours too; what ends it is our timer.',
-            because: 'FIN-WAIT-2 has no end of its own',
-            unit,
-            beside: [figure('ended', silent.how)],
-          },
-          silent.delivered,
-          OURS,
-        ),
-        claimWithin(
-          { text: 'The timer ends it when it should.', because: 'the time given', unit: 'ms' },
-          inMs(silent.tookUs),
-          inMs(timeout),
-          0.01,
-        ),
-        claimExact(
-          {
-            text: 'A rude peer resets, but only after it had everything.',
-            because: 'its reset answers our FIN, which comes last',
-            unit,
-            beside: [figure('ended', rude.how)],
-          },
-          rude.delivered,
-          OURS,
-        ),
-        claimExact(
-          { text: 'How each of them ended.', because: 'FIN, our timer, the peer’s reset' },
-          [slow, silent, rude].map(({ how }) => how).join(', '),
-          'by itself, forced, reset',
-        ),
-        claimExact(
-          {
-            text: 'An abrupt close loses text in both directions.',
-            because: 'RFC 9293 §3.10.5: ABORT drops what was not sent',
-            beside: [figure('delivered', abrupt.delivered, unit), figure('of', OURS, unit)],
-          },
-          abrupt.delivered < OURS && abrupt.received < THEIRS ? 'lost' : 'nothing lost',
-          'lost',
-        ),
-      ],
+      claims: claimsOf({ slow, silent, rude, abrupt, timeout }),
       tables: [
         {
           title: 'Who got what',

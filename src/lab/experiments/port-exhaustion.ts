@@ -9,6 +9,7 @@ import type { RunContext } from '../context.ts'
 import { defineExperiment } from '../define.ts'
 import { rounded } from '../measure.ts'
 import { pairOf, type Topology } from '../topology.ts'
+import type { Claim } from '../types.ts'
 import type { World } from '../world.ts'
 
 const FIRST_PORT = 40_000
@@ -151,6 +152,122 @@ async function restart(context: RunContext, reuseAddress: boolean): Promise<stri
   })
 }
 
+/** What was measured, put to the test. */
+function claimsOf({
+  ports,
+  msl,
+  base,
+  expected,
+  worst,
+  plain,
+  two,
+}: {
+  readonly ports: number
+  readonly msl: Micros
+  readonly base: Bench
+  readonly expected: number
+  readonly worst: number
+  readonly plain: Measured
+  readonly two: Measured
+}): Claim[] {
+  const unit = 'a second'
+  return [
+    claimNear(
+      {
+        text: 'However many connections are asked for, ports / 2 MSL of them a second succeed.',
+        because: `${ports} ports / ${(2 * msl) / SECOND} s; for 60,000 ports and 120 s that makes 500`,
+        unit,
+        beside: [figure('asked for', base.offered, unit), figure('found no port', plain.refused)],
+      },
+      plain.rate,
+      expected,
+      0.03,
+    ),
+    claimAtMost(
+      {
+        text: 'The same holds for other numbers of ports and lifetimes.',
+        because: 'the same arithmetic',
+        unit: '% off at the worst place',
+      },
+      rounded(100 * worst, 2),
+      5,
+    ),
+    claimNear(
+      { text: 'A second address doubles it.', because: 'the four values differ in another place', unit },
+      two.rate,
+      2 * expected,
+      0.03,
+    ),
+  ]
+}
+
+/** What the remedies gave. */
+function remedyClaims({
+  ports,
+  base,
+  reuse,
+  linger,
+  pool,
+  words,
+  restarts,
+}: {
+  readonly ports: number
+  readonly base: Bench
+  readonly reuse: Measured
+  readonly linger: Measured
+  readonly pool: Measured
+  readonly words: Reset
+  readonly restarts: string
+}): Claim[] {
+  const unit = 'a second'
+  return [
+    claimNear(
+      {
+        text: 'Reuse by timestamp frees a port after a second: all that is asked for succeeds.',
+        because: 'RFC 6191 §2: newer timestamps tell old segments apart',
+        unit,
+      },
+      reuse.rate,
+      Math.min(base.offered, ports),
+      0.03,
+    ),
+    claimNear(
+      { text: 'SO_LINGER 0 leaves no TIME-WAIT.', because: 'a reset ends the connection at once', unit },
+      linger.rate,
+      base.offered,
+      0.03,
+    ),
+    claimAtLeast(
+      {
+        text: 'But the reset takes along what was not delivered yet.',
+        because: 'RFC 9293 §3.10.5: ABORT flushes the queues',
+        unit: 'bytes lost',
+        beside: [figure('delivered', words.reset, 'bytes'), figure('by an ordinary close', words.clean, 'bytes')],
+      },
+      words.clean - words.reset,
+      1,
+    ),
+    claimNear(
+      {
+        text: 'One kept connection serves all of them with one port.',
+        because: 'no connection, no TIME-WAIT',
+        unit,
+      },
+      pool.rate,
+      base.offered,
+      0.03,
+    ),
+    claimExact(
+      {
+        text: 'A server that closed first cannot listen again at once, but with SO_REUSEADDR it can.',
+        because: 'SO_REUSEADDR lets a listener share its port with what is in TIME-WAIT',
+      },
+      restarts,
+      'EADDRINUSE, listens',
+    ),
+  ]
+}
+
 /** E14: the ceiling, and what lifts it. */
 export const portExhaustion = defineExperiment({
   id: 'port-exhaustion',
@@ -207,80 +324,12 @@ export const portExhaustion = defineExperiment({
       ],
       ['one kept connection', pool, 'none: the best remedy'],
     ]
-    const unit = 'a second'
+    const restarts = `${await restart(context, false)}, ${await restart(context, true)}`
     const sorted = [...points].sort((a, b) => a[0] - b[0])
     return {
       claims: [
-        claimNear(
-          {
-            text: 'However many connections are asked for, ports / 2 MSL of them a second succeed.',
-            because: `${ports} ports / ${(2 * msl) / SECOND} s; for 60,000 ports and 120 s that makes 500`,
-            unit,
-            beside: [figure('asked for', base.offered, unit), figure('found no port', plain.refused)],
-          },
-          plain.rate,
-          expected,
-          0.03,
-        ),
-        claimAtMost(
-          {
-            text: 'The same holds for other numbers of ports and lifetimes.',
-            because: 'the same arithmetic',
-            unit: '% off at the worst place',
-          },
-          rounded(100 * worst, 2),
-          5,
-        ),
-        claimNear(
-          { text: 'A second address doubles it.', because: 'the four values differ in another place', unit },
-          two.rate,
-          2 * expected,
-          0.03,
-        ),
-        claimNear(
-          {
-            text: 'Reuse by timestamp frees a port after a second: all that is asked for succeeds.',
-            because: 'RFC 6191 §2: newer timestamps tell old segments apart',
-            unit,
-          },
-          reuse.rate,
-          Math.min(base.offered, ports),
-          0.03,
-        ),
-        claimNear(
-          { text: 'SO_LINGER 0 leaves no TIME-WAIT.', because: 'a reset ends the connection at once', unit },
-          linger.rate,
-          base.offered,
-          0.03,
-        ),
-        claimAtLeast(
-          {
-            text: 'But the reset takes along what was not delivered yet.',
-            because: 'RFC 9293 §3.10.5: ABORT flushes the queues',
-            unit: 'bytes lost',
-            beside: [figure('delivered', words.reset, 'bytes'), figure('by an ordinary close', words.clean, 'bytes')],
-          },
-          words.clean - words.reset,
-          1,
-        ),
-        claimNear(
-          {
-            text: 'One kept connection serves all of them with one port.',
-            because: 'no connection, no TIME-WAIT',
-            unit,
-          },
-          pool.rate,
-          base.offered,
-          0.03,
-        ),
-        claimExact(
-          {
-            text: 'A server that closed first cannot listen again at once, but with SO_REUSEADDR it can.',
-            because: 'SO_REUSEADDR lets a listener share its port with what is in TIME-WAIT',
-          },
-          `${await restart(context, false)}, ${await restart(context, true)}`,
-          'EADDRINUSE, listens',
-        ),
+        ...claimsOf({ ports, msl, base, expected, worst, plain, two }),
+        ...remedyClaims({ ports, base, reuse, linger, pool, words, restarts }),
       ],
       tables: [
         {

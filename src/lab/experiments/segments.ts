@@ -6,6 +6,7 @@ import { defineExperiment } from '../define.ts'
 import { dataFrom, rounded } from '../measure.ts'
 import type { PacketRecord } from '../record.ts'
 import { pairOf } from '../topology.ts'
+import type { Claim } from '../types.ts'
 
 const IP_BYTES = 20
 const TCP_BYTES = 20
@@ -47,6 +48,77 @@ const sum = (packets: readonly PacketRecord[]): number =>
 const breaks = (data: readonly PacketRecord[]): number =>
   data.filter((p, i) => i > 0 && p.seq !== data[i - 1].seq + data[i - 1].textBytes).length
 
+/** What was measured, put to the test. */
+function claimsOf({
+  byte,
+  big,
+  bytes,
+  mtu,
+  mss,
+  expected,
+}: {
+  readonly byte: Carried
+  readonly big: Carried
+  readonly bytes: number
+  readonly mtu: number
+  readonly mss: number
+  readonly expected: number
+}): Claim[] {
+  const headers = IP_BYTES + TCP_BYTES + TIMESTAMP_BYTES
+  const share = (carried: Carried, text: number): number =>
+    rounded((100 * (sum(carried.data) - text)) / sum(carried.data), 1)
+  const because = 'IPv4 and TCP have 20 bytes of header each, timestamps 12 more'
+  return [
+    claimExact(
+      {
+        text: 'One byte travels in a packet of 41.',
+        because: 'RFC 791 §3.1 and RFC 9293 §3.1: 20 + 20 without options',
+        unit: 'bytes',
+      },
+      byte.data.length === 1 ? byte.data[0].packetBytes : -1,
+      IP_BYTES + TCP_BYTES + 1,
+    ),
+    claimExact(
+      {
+        text: 'The smallest packet of all is a bare acknowledgement: headers and nothing else.',
+        because: 'the same',
+        unit: 'bytes',
+      },
+      Math.min(...byte.all.map(({ packetBytes }) => packetBytes)),
+      IP_BYTES + TCP_BYTES,
+    ),
+    claimExact(
+      {
+        text: `${bytes} bytes take ceil(n / MSS) segments, with an MSS of ${mss}.`,
+        because: 'RFC 9293 §3.7.1: MTU less the headers, options included',
+        unit: 'segments',
+      },
+      big.data.length,
+      expected,
+    ),
+    claimExact(
+      {
+        text: 'Of the one byte nearly all is headers, of the long stream hardly anything.',
+        because,
+        unit: '% of headers',
+      },
+      `${share(byte, 1)} and ${share(big, bytes)}`,
+      `${rounded((100 * 40) / 41, 1)} and ${rounded((100 * headers * expected) / (headers * expected + bytes), 1)}`,
+    ),
+    claimTrue(
+      {
+        text: 'Each segment begins where the one before ended, and none is larger than the link takes.',
+        because: 'RFC 9293 §3.4: every octet has a sequence number',
+        beside: [
+          figure('breaks', breaks(big.data)),
+          figure('largest packet', Math.max(...big.all.map((p) => p.packetBytes)), 'bytes'),
+        ],
+      },
+      breaks(big.data) === 0 && big.all.every(({ packetBytes }) => packetBytes <= mtu),
+    ),
+  ]
+}
+
 /** E2: one byte and a megabyte, in packets. */
 export const segments = defineExperiment({
   id: 'segments',
@@ -66,7 +138,6 @@ export const segments = defineExperiment({
     const big = await carry(context, `${bytes} bytes`, bytes, true)
     const mss = mtu - IP_BYTES - TCP_BYTES - TIMESTAMP_BYTES
     const expected = Math.ceil(bytes / mss)
-    const headers = IP_BYTES + TCP_BYTES + TIMESTAMP_BYTES
     const share = (carried: Carried, text: number): number =>
       rounded((100 * (sum(carried.data) - text)) / sum(carried.data), 1)
     const row = (name: string, text: number, { data, all }: Carried): (string | number)[] => [
@@ -77,57 +148,8 @@ export const segments = defineExperiment({
       all.length,
       sum(all),
     ]
-    const because = 'IPv4 and TCP have 20 bytes of header each, timestamps 12 more'
     return {
-      claims: [
-        claimExact(
-          {
-            text: 'One byte travels in a packet of 41.',
-            because: 'RFC 791 §3.1 and RFC 9293 §3.1: 20 + 20 without options',
-            unit: 'bytes',
-          },
-          byte.data.length === 1 ? byte.data[0].packetBytes : -1,
-          IP_BYTES + TCP_BYTES + 1,
-        ),
-        claimExact(
-          {
-            text: 'The smallest packet of all is a bare acknowledgement: headers and nothing else.',
-            because: 'the same',
-            unit: 'bytes',
-          },
-          Math.min(...byte.all.map(({ packetBytes }) => packetBytes)),
-          IP_BYTES + TCP_BYTES,
-        ),
-        claimExact(
-          {
-            text: `${bytes} bytes take ceil(n / MSS) segments, with an MSS of ${mss}.`,
-            because: 'RFC 9293 §3.7.1: MTU less the headers, options included',
-            unit: 'segments',
-          },
-          big.data.length,
-          expected,
-        ),
-        claimExact(
-          {
-            text: 'Of the one byte nearly all is headers, of the long stream hardly anything.',
-            because,
-            unit: '% of headers',
-          },
-          `${share(byte, 1)} and ${share(big, bytes)}`,
-          `${rounded((100 * 40) / 41, 1)} and ${rounded((100 * headers * expected) / (headers * expected + bytes), 1)}`,
-        ),
-        claimTrue(
-          {
-            text: 'Each segment begins where the one before ended, and none is larger than the link takes.',
-            because: 'RFC 9293 §3.4: every octet has a sequence number',
-            beside: [
-              figure('breaks', breaks(big.data)),
-              figure('largest packet', Math.max(...big.all.map((p) => p.packetBytes)), 'bytes'),
-            ],
-          },
-          breaks(big.data) === 0 && big.all.every(({ packetBytes }) => packetBytes <= mtu),
-        ),
-      ],
+      claims: claimsOf({ byte, big, bytes, mtu, mss, expected }),
       tables: [
         {
           title: 'What it takes',

@@ -1,0 +1,321 @@
+// An HTTP cache at work: between somebody who asks and somebody who can be asked.
+// Owns: doing what decision.ts decides; storing on the way past; one request for many (collapsing); revalidating in the background.
+// Does not own: the decisions (decision.ts, storing.ts, validation.ts), where records lie (store.ts), connections.
+// Read first: RFC 9111 §2, §4; RFC 9211 (Cache-Status).
+import { type Micros, type Scheduler, SECOND } from '../../base/time.ts'
+import { concatBytes } from '../body.ts'
+import { formatHttpDate, isToken } from '../grammar.ts'
+import { dropBody, type Forward, type HopRequest, type HopResponse, ownResponse } from '../hop.ts'
+import { answerFrom } from './answer.ts'
+import { addCacheStatus, type CacheOutcome } from './cache-status.ts'
+import { type Chosen, type Decision, decide, mayServeOnError } from './decision.ts'
+import { CACHE_POLICY, type CachePolicy, currentAge, freshnessLifetime } from './freshness.ts'
+import { invalidatedUris, isSafe } from './invalidation.ts'
+import { type Arrival, type CacheQuery, cacheUri, type StoredResponse } from './record.ts'
+import { type CacheStore, MemoryStore, withRecord } from './store.ts'
+import { makeRecord, mayStore } from './storing.ts'
+import { applyHead, freshen, unconditional, validationFields } from './validation.ts'
+import { matchesVary } from './vary.ts'
+
+/** Options of a cache. */
+export interface HttpCacheOptions {
+  readonly scheduler: Scheduler
+  /** Milliseconds since 1970. */
+  readonly wallClock: () => number
+  /** In memory unless given. */
+  readonly store?: CacheStore
+  /** Shared, as a proxy's or a gateway's, unless given; a browser's is private. */
+  readonly policy?: Partial<CachePolicy>
+  /** What Cache-Status calls it: a token. `tunstack`. */
+  readonly name?: string
+  /** Whether a stale answer may stand in whenever its server cannot be reached (RFC 9111 §4.2.4). No. */
+  readonly staleWhenDisconnected?: boolean
+  /** How long a request waits for another one for the same; 0 lets none wait. 5 s. */
+  readonly collapseUs?: Micros
+}
+
+/** Counters of a cache. */
+export interface CacheCounters {
+  requests: number
+  /** Answered from the store, with or without validation. */
+  hits: number
+  /** Answered from the store though stale. */
+  staleHits: number
+  /** A stored answer that its server confirmed. */
+  validated: number
+  /** Went on to the next server. */
+  forwarded: number
+  stored: number
+  /** Waited for another request for the same. */
+  collapsed: number
+  invalidated: number
+}
+
+/** What stands in for a server that cannot answer (RFC 5861 §4). */
+const FAILURES: ReadonlySet<number> = new Set([500, 502, 503, 504])
+
+/** A cache. */
+export class HttpCache {
+  readonly store: CacheStore
+  readonly policy: CachePolicy
+  /** Counted since the beginning. */
+  readonly counters: Readonly<CacheCounters>
+  readonly #counters: CacheCounters
+  readonly #options: HttpCacheOptions
+  readonly #name: string
+  readonly #collapseUs: Micros
+  /** Requests under way whose answer may be stored, by URI. */
+  readonly #pending = new Map<string, Promise<void>>()
+
+  /** @throws {TypeError} for a name that is no token @throws {RangeError} for a time below 0 */
+  constructor(options: HttpCacheOptions) {
+    this.#options = options
+    this.store = options.store ?? new MemoryStore()
+    this.policy = { ...CACHE_POLICY, ...options.policy }
+    this.#name = options.name ?? 'tunstack'
+    this.#collapseUs = options.collapseUs ?? 5 * SECOND
+    if (!isToken(this.#name)) throw new TypeError(`a cache's name is a token, as tunstack, not ${this.#name}`)
+    if (!(this.#collapseUs >= 0)) throw new RangeError(`collapseUs is ${this.#collapseUs}; give microseconds >= 0`)
+    const none = {
+      requests: 0,
+      hits: 0,
+      staleHits: 0,
+      validated: 0,
+      forwarded: 0,
+      stored: 0,
+      collapsed: 0,
+      invalidated: 0,
+    }
+    this.#counters = none
+    this.counters = this.#counters
+  }
+
+  /**
+   * Answers a request from the store, or through `forward`, storing what may be stored as it passes.
+   * @throws what `forward` throws, when nothing stored may stand in
+   */
+  async handle(request: HopRequest, forward: Forward): Promise<HopResponse> {
+    this.#counters.requests++
+    const uri = cacheUri(request.uri)
+    if (uri === null) return forward(request)
+    const query: CacheQuery = { method: request.method, uri, headers: request.headers }
+    if (!isSafe(request.method)) return this.#unsafe(query, request, forward)
+    let collapsed = false
+    for (;;) {
+      const decision = decide(query, this.store.get(uri), this.#options.wallClock(), this.policy)
+      const leader = collapsed || !mayCollapse(query, decision) ? undefined : this.#pending.get(uri)
+      if (leader === undefined) return this.#act(query, request, forward, decision, collapsed)
+      collapsed = true
+      this.#counters.collapsed++
+      await this.#wait(leader)
+    }
+  }
+
+  async #act(
+    query: CacheQuery,
+    request: HopRequest,
+    forward: Forward,
+    decision: Decision,
+    collapsed: boolean,
+  ): Promise<HopResponse> {
+    switch (decision.kind) {
+      case 'fresh':
+        return this.#hit(query, decision, { fwd: null, ttlS: decision.ttlS, collapsed })
+      case 'stale':
+        if (decision.revalidate) this.#background(query, request, forward, decision)
+        this.#counters.staleHits++
+        return this.#hit(query, decision, { fwd: null, ttlS: decision.ttlS, collapsed })
+      case 'unavailable':
+        return ownResponse(504, 'it is not stored, and only-if-cached was asked for', {
+          'Cache-Status': `${this.#name}; detail=only-if-cached`,
+        })
+      default:
+        return this.#fetch(query, request, forward, decision, collapsed)
+    }
+  }
+
+  #hit(query: CacheQuery, { record, ageS }: Chosen, outcome: CacheOutcome, validated = false): HopResponse {
+    this.#counters.hits++
+    const answer = answerFrom(query, record, ageS, validated)
+    addCacheStatus(answer.headers, this.#name, outcome)
+    return answer
+  }
+
+  /** Sends the request on, as a validation where there is something to validate. */
+  async #fetch(
+    query: CacheQuery,
+    request: HopRequest,
+    forward: Forward,
+    decision: Extract<Decision, { kind: 'validate' | 'forward' }>,
+    collapsed: boolean,
+  ): Promise<HopResponse> {
+    const release = mayCollapse(query, decision) ? this.#lead(query.uri) : () => undefined
+    const chosen = decision.kind === 'validate' ? decision : null
+    const fields = chosen === null ? null : validationFields(query, chosen.record)
+    this.#counters.forwarded++
+    const requestMs = this.#options.wallClock()
+    let reply: HopResponse
+    try {
+      reply = await forward(fields === null ? request : { ...request, headers: fields })
+    } catch (error) {
+      release()
+      const disconnected = this.#options.staleWhenDisconnected === true
+      if (chosen === null || !mayServeOnError(query, chosen, this.policy, disconnected)) throw error
+      return this.#standIn(query, chosen, decision.why)
+    }
+    const arrival: Arrival = { ...reply, requestMs, responseMs: this.#options.wallClock() }
+    const outcome: CacheOutcome = { fwd: decision.why, fwdStatus: reply.status, collapsed }
+    if (chosen !== null && FAILURES.has(reply.status) && mayServeOnError(query, chosen, this.policy, false)) {
+      release()
+      void dropBody(reply)
+      return this.#standIn(query, chosen, decision.why, reply.status)
+    }
+    if (chosen !== null && fields !== null && reply.status === 304) {
+      void dropBody(reply)
+      const record = freshen(chosen.record, arrival)
+      release()
+      if (record !== null) return this.#confirmed(query, chosen.record, record, outcome)
+      // RFC 9111 §4.3.4: the 304 is about something else than what is stored: ask for it whole.
+      this.store.set(
+        query.uri,
+        this.store.get(query.uri).filter((one) => one !== chosen.record),
+      )
+      const plain = { ...request, headers: unconditional(request.headers) }
+      return this.#fetch(query, plain, forward, { kind: 'forward', why: 'stale' }, collapsed)
+    }
+    return this.#pass(query, arrival, reply, outcome, release)
+  }
+
+  #standIn(query: CacheQuery, chosen: Chosen, fwd: CacheOutcome['fwd'], fwdStatus?: number): HopResponse {
+    this.#counters.staleHits++
+    const outcome = { fwd, ttlS: chosen.ttlS, detail: 'stale-if-error' }
+    return this.#hit(query, chosen, fwdStatus === undefined ? outcome : { ...outcome, fwdStatus })
+  }
+
+  #confirmed(query: CacheQuery, old: StoredResponse, record: StoredResponse, outcome: CacheOutcome): HopResponse {
+    this.#counters.validated++
+    const records = this.store.get(query.uri).filter((one) => one !== old)
+    this.store.set(query.uri, [record, ...records])
+    const ageS = currentAge(record, this.#options.wallClock())
+    const ttlS = freshnessLifetime(record, this.policy) - ageS
+    return this.#hit(query, { record, ageS, ttlS }, { ...outcome, ttlS }, true)
+  }
+
+  /** An answer that goes through, and into the store where it may. */
+  #pass(
+    query: CacheQuery,
+    arrival: Arrival,
+    reply: HopResponse,
+    outcome: CacheOutcome,
+    release: () => void,
+  ): HopResponse {
+    const headers = reply.headers.clone()
+    // RFC 9110 §6.6.1: whoever stores or passes on an answer without Date adds when it came.
+    headers.setDefault('Date', formatHttpDate(arrival.responseMs))
+    const dated = { ...arrival, headers }
+    const stored = this.store.get(query.uri)
+    if (query.method === 'HEAD' && stored.length > 0) {
+      const mine = (one: StoredResponse): boolean => matchesVary(one, query.headers)
+      this.store.set(
+        query.uri,
+        stored.map((one) => (mine(one) ? applyHead(one, dated) : one)),
+      )
+    }
+    const verdict = mayStore(query, dated, this.policy)
+    const isKept = verdict === 'store' && Number(headers.get('content-length') ?? 0) <= this.store.limits.bodyBytes
+    const shown = headers.clone()
+    addCacheStatus(shown, this.#name, { ...outcome, stored: isKept })
+    if (isKept) return { ...reply, headers: shown, body: this.#storing(query, dated, reply.body, release) }
+    release()
+    // What has just been replaced by something that cannot be stored is not current any more.
+    if (query.method === 'GET' && reply.status === 200 && stored.length > 0) {
+      this.store.set(
+        query.uri,
+        stored.filter((one) => !matchesVary(one, query.headers)),
+      )
+    }
+    return { ...reply, headers: shown }
+  }
+
+  /** A body that is stored when it has passed whole. */
+  async *#storing(
+    query: CacheQuery,
+    arrival: Arrival,
+    body: AsyncIterable<Uint8Array>,
+    release: () => void,
+  ): AsyncGenerator<Uint8Array> {
+    const { bodyBytes, variants } = this.store.limits
+    let parts: Uint8Array[] | null = []
+    let length = 0
+    try {
+      for await (const chunk of body) {
+        length += chunk.length
+        if (length > bodyBytes) parts = null
+        else parts?.push(chunk.slice())
+        yield chunk
+      }
+      // RFC 9111 §3.3: only here is it known to be complete; a body cut short throws above.
+      const record = parts === null ? null : makeRecord(query, arrival, concatBytes(parts, length), this.policy)
+      if (record === null) return
+      this.#counters.stored++
+      this.store.set(query.uri, withRecord(this.store.get(query.uri), record, variants))
+    } finally {
+      release()
+    }
+  }
+
+  async #unsafe(query: CacheQuery, request: HopRequest, forward: Forward): Promise<HopResponse> {
+    this.#counters.forwarded++
+    const requestMs = this.#options.wallClock()
+    const reply = await forward(request)
+    const arrival: Arrival = { ...reply, requestMs, responseMs: this.#options.wallClock() }
+    for (const uri of invalidatedUris(query, arrival)) {
+      if (this.store.get(uri).length > 0) this.#counters.invalidated++
+      this.store.set(uri, [])
+    }
+    const headers = reply.headers.clone()
+    addCacheStatus(headers, this.#name, { fwd: 'method', fwdStatus: reply.status })
+    return { ...reply, headers }
+  }
+
+  /** RFC 5861 §3: asks anew while the client has its stale answer already. */
+  #background(query: CacheQuery, request: HopRequest, forward: Forward, chosen: Chosen): void {
+    if (this.#pending.has(query.uri)) return
+    const { method, uri, version, headers } = request
+    const plain: HopRequest = { method, uri, version, headers: unconditional(headers), body: null }
+    const own = { ...query, headers: plain.headers }
+    const decision = { ...chosen, kind: 'validate', why: 'stale' } as const
+    this.#fetch(own, plain, forward, decision, false).then(dropBody, () => undefined)
+  }
+
+  /** Others may wait for this request until `release` is called. */
+  #lead(uri: string): () => void {
+    let release = (): void => undefined
+    const pending = new Promise<void>((resolve) => {
+      release = () => {
+        if (this.#pending.get(uri) === pending) this.#pending.delete(uri)
+        resolve()
+      }
+    })
+    this.#pending.set(uri, pending)
+    return () => release()
+  }
+
+  #wait(leader: Promise<void>): Promise<void> {
+    const { scheduler } = this.#options
+    return new Promise((resolve) => {
+      const task = scheduler.schedule(scheduler.now() + this.#collapseUs, resolve)
+      void leader.then(() => {
+        task.cancel()
+        resolve()
+      })
+    })
+  }
+}
+
+// Only plain requests for what is not there, or not fresh: what they bring suits one another.
+function mayCollapse(query: CacheQuery, decision: Decision): boolean {
+  if (query.method !== 'GET' || query.headers.has('range') || query.headers.has('authorization')) return false
+  if (decision.kind !== 'forward' && decision.kind !== 'validate') return false
+  return decision.why === 'uri-miss' || decision.why === 'vary-miss' || decision.why === 'stale'
+}
