@@ -85,7 +85,8 @@ describe('client and server', () => {
 
   /** Fetches once, lets the server drop the kept connection unseen, fetches again. */
   const race = async (method: string, body?: string | AsyncIterable<string>): Promise<[unknown, Web]> => {
-    const pair = web((request) => ({ body: request.method }))
+    // An answer that takes a turn: the connection ends before it.
+    const pair = web(async (request) => ({ body: request.method }))
     await text(pair.client, 'http://h/')
     await pair.scheduler.settle()
     const second = pair.client.fetch('http://h/', { method, body }).then(
