@@ -51,7 +51,7 @@ function http(id: string, title: string, port: number): Work {
   return {
     id,
     title,
-    servers: ['node', 'stack'],
+    servers: port === 5004 ? ['node', 'stack', 'direct'] : ['node', 'stack'],
     isForPeers: port === 5004,
     reference: 'node',
     unit: 'requests/s',
