@@ -5,6 +5,7 @@
 
 import { chmodSync, unlinkSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
+import { isMainThread } from 'node:worker_threads'
 import { controlFolder, controlPath, isLive, openControlFolder } from './control-path.ts'
 import { messageOf } from './errors.ts'
 
@@ -60,11 +61,12 @@ export async function openControlSocket(name: string, calls: ControlCalls): Prom
 async function listen(server: Server, path: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    const before = process.umask(0o177)
+    // Threads cannot set it; there the folder, which is its owner's alone, has to do.
+    const before = isMainThread ? process.umask(0o177) : 0
     try {
       server.listen(path, resolve)
     } finally {
-      process.umask(before)
+      if (isMainThread) process.umask(before)
     }
   })
   server.on('error', () => undefined)

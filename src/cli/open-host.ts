@@ -116,7 +116,7 @@ export async function openHost(
       await host.close({ graceMs })
       for (const step of undo.splice(0)) step()
     }
-    if (options.control !== undefined) await openControl(host, device, options.control, undo, life)
+    if (options.control !== undefined) await openControl(host, ethernet ?? device, options.control, undo, life)
     life.defer(() => close(life.failure === null ? {} : { graceMs: 0 }))
     return {
       host,
@@ -143,7 +143,9 @@ async function openControl(
   life: Lifecycle,
 ): Promise<void> {
   try {
-    const { close } = await openControlSocket(device.name, controlCalls(host, device, command))
+    const thread = threadData()
+    const name = thread === null ? device.name : `${device.name}-${thread.index}`
+    const { close } = await openControlSocket(name, controlCalls(host, device, command))
     undo.push(close)
     process.once('exit', close)
   } catch (error) {

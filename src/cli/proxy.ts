@@ -296,7 +296,7 @@ function announce(settings: ProxySettings, { device, host }: OpenedHost): void {
     printError('WARNING: the blind relay hangs, checks nothing and limits nothing; it is only to be looked at')
   printError(`${kind} proxy${settings.cache ? ' with a cache' : ''}, ${settings.name} in Via`)
   printError(`     at ${urls.join('  ')}`)
-  printError(`    via ${device.name}, MTU ${device.mtu}`)
+  printError(`    via ${device.name}, MTU ${host.stack.ip.mtu}`)
   printError(`    try curl ${kind === 'reverse' ? urls[0] : `-x ${urls[0]} http://${settings.host.peers[0].address}/`}`)
   printError('Ctrl-C ends it')
 }

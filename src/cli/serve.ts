@@ -78,7 +78,9 @@ The access log goes to stdout, everything else to stderr. A line has the size of
 acknowledgement of the answer's last byte by the client. SIGINT (Ctrl-C) and SIGTERM end the server with status 0.`
 
 /** What sees every packet cannot be in several threads. */
-function checkWorkers({ pcap, events, trace }: HostSettings): void {
+function checkWorkers({ pcap, events, trace, ethernet }: HostSettings): void {
+  if (ethernet !== null)
+    throw usageError('--workers does not go with --tap', 'a network card has one stack: leave one of them out')
   if (pcap === null && events === null && !trace) return
   throw usageError('--workers goes with none of --pcap, --events and --trace', 'each worker sees its own packets only')
 }
@@ -168,7 +170,8 @@ function announce(source: FsSource, settings: ServeSettings, { device, host }: O
   const offload = device.offload.superSegmentBytes > 0 && settings.host.impairment === null
   if (json) {
     const kernel = peers.map(({ address }) => address.toString())
-    const { name, mtu } = device
+    const { name } = device
+    const { mtu } = host.stack.ip
     print(JSON.stringify({ type: 'listening', root: source.root, urls, interface: name, mtu, kernel, offload }))
   }
   if (quiet || json) return
