@@ -17,7 +17,7 @@
   const of = (id) => {
     let one = connections.get(id)
     if (one === undefined)
-      connections.set(id, (one = { row: null, windows: [], packets: [], why: '', bytes: 0, ss: '' }))
+      connections.set(id, (one = { row: null, windows: [], packets: [], why: '', again: '', bytes: 0 }))
     return one
   }
   const push = (list, item) => {
@@ -57,14 +57,14 @@
     for (const packet of packets) {
       const one = of(packet[0])
       push(one.packets, packet)
-      one.bytes += packet[5]
-      if (packet[0] === own) cost.push([packet[1], packet[5] + 52])
+      one.bytes += packet[6]
+      if (packet[0] === own) cost.push([packet[1], packet[6] + 52])
     }
     for (const [id, when, kind, ...rest] of events) {
       const one = of(id)
       if (kind === 'window') push(one.windows, [when, ...rest])
       else if (kind === 'state') moved(id, rest[0], rest[1])
-      else if (kind === 'hold') one.why = rest[0] === 'nothing' ? '' : `${rest[1]} (${rest[2]})`
+      else if (kind === 'retransmit') one.again = `Sent again: ${rest[2]}.`
     }
     while (cost.length > 0 && cost[0][0] < at - 5e6) cost.shift()
     const span = Math.max(1, Math.min(5, (at - firstAt) / 1e6))
@@ -99,7 +99,7 @@
       one.row.remove()
       one.row = null
     }
-    for (const { id, state, local, remote, queues, ss } of sockets) {
+    for (const { id, state, local, remote, queues, ss, why } of sockets) {
       const one = of(id)
       if (one.row === null) {
         one.row = document.createElement('label')
@@ -125,6 +125,7 @@
         $('list').append(one.row)
       }
       one.state = state
+      one.why = why ?? ''
       one.name = `${local} ◀▶ ${remote ?? '*'}`
       const [, name, queue] = one.row.querySelectorAll('input, b, span:not(.mine)')
       if (name.textContent !== state) name.textContent = state
@@ -167,8 +168,9 @@
       viewBox: '0 0 8 8',
       refX: 7,
       refY: 4,
-      markerWidth: 7,
-      markerHeight: 7,
+      markerWidth: 8,
+      markerHeight: 8,
+      markerUnits: 'userSpaceOnUse',
       orient: 'auto',
     })
     marker.append(svg('path', { d: 'M0 0L8 4L0 8z' }))
@@ -243,13 +245,21 @@
     })
   }
 
-  /** The last time in which something happened without a pause of a second. */
+  /** The last stretch without a pause of a second in which there was text; [0, a second] when there was none. */
   function span({ windows, packets }) {
-    const times = [...windows.map(([at]) => at), ...packets.map(([, at]) => at)].sort((a, b) => a - b)
-    if (times.length === 0) return [0, 1e6]
-    let first = times.length - 1
-    while (first > 0 && times[first] - times[first - 1] < 1e6) first--
-    return [times[first], Math.max(times.at(-1), times[first] + 1000)]
+    const marks = [...windows.map(([at]) => [at, 0]), ...packets.map((p) => [p[1], p[6]])].sort((a, b) => a[0] - b[0])
+    let [first, last, text] = [-1, -1, 0]
+    let found = [0, 1e6]
+    for (const [at, bytes] of marks) {
+      if (at - last >= 1e6) {
+        first = at
+        text = 0
+      }
+      last = at
+      text += bytes
+      if (text > 0 || found[1] === 1e6) found = [first, Math.max(last, first + 1000)]
+    }
+    return found
   }
 
   function axes(id, [from, to], least, most, unit) {
@@ -318,7 +328,7 @@
   function draw() {
     const one = of(shown)
     $('shown').textContent = `${one.name ?? '(none yet)'}${shown === own ? ', this page’s own' : ''}`
-    $('why').textContent = one.why === '' ? '' : `Waits: ${one.why}`
+    $('why').textContent = [one.why === '' ? '' : `Waits: ${one.why}.`, one.again].join(' ')
     for (const radio of document.querySelectorAll('input[name=socket]')) radio.checked = Number(radio.value) === shown
     const range = span(one)
     drawWindows(one, range)
@@ -327,7 +337,7 @@
   }
 
   function drawWindows({ windows }, range) {
-    const inside = windows.filter(([at]) => at >= range[0])
+    const inside = windows.filter(([at]) => at >= range[0] && at <= range[1])
     const before = windows.filter(([at]) => at < range[0]).at(-1)
     if (before !== undefined) inside.unshift([range[0], ...before.slice(1)])
     const most = 1.1 * Math.max(1500, ...inside.map(([, cwnd, , , inFlight]) => Math.max(cwnd, inFlight)))
@@ -351,12 +361,12 @@
   }
 
   function drawSequence({ packets }, range) {
-    const inside = packets.filter(([, at]) => at >= range[0])
-    const sum = (way) => inside.reduce((bytes, p) => bytes + (p[2] === way ? p[5] : 0), 0)
+    const inside = packets.filter(([, at]) => at >= range[0] && at <= range[1])
+    const sum = (way) => inside.reduce((bytes, p) => bytes + (p[2] === way ? p[6] : 0), 0)
     const way = sum(1) >= sum(0) ? 1 : 0
-    const text = inside.filter((p) => p[2] === way && p[5] > 0)
+    const text = inside.filter((p) => p[2] === way && p[6] > 0)
     const acks = inside.filter((p) => p[2] !== way && p[4] >= 0)
-    const ends = [...text.map((p) => p[3] + p[5]), ...acks.map((p) => p[4])]
+    const ends = [...text.map((p) => p[3] + p[6]), ...acks.map((p) => p[4])]
     const starts = [...text.map((p) => p[3]), ...acks.map((p) => p[4])]
     const least = starts.reduce((a, b) => Math.min(a, b), ends.length > 0 ? Infinity : 0)
     const most = ends.reduce((a, b) => Math.max(a, b), least + 1)
@@ -370,7 +380,7 @@
       pen.strokeStyle = css(isAgain ? '--c4' : '--c0')
       pen.lineWidth = isAgain ? 4 : 2.5
       pen.beginPath()
-      for (const [, at, , seq, , length, , again] of text) {
+      for (const [, at, , seq, , , length, , again] of text) {
         if (again !== isAgain) continue
         const top = Math.min(y(seq + length), y(seq) - 2)
         pen.moveTo(x(at), y(seq))
@@ -385,16 +395,19 @@
   function drawLadder() {
     const which = document.querySelector('input[name=which]:checked').value
     const { packets } = of(which === 'own' ? own : shown)
-    const items = packets.slice(-RUNGS).map(([, at, way, , , , , again, line]) => {
+    const items = packets.slice(-RUNGS).map(([, at, way, seq, ack, window, length, flags, again, options]) => {
       const item = document.createElement('li')
       item.className = way === 1 ? 'out' : 'in'
       const time = Object.assign(document.createElement('time'), { textContent: ((at - firstAt) / 1e6).toFixed(4) })
-      const text = line
-        .replace(/TS val \d+ ecr \d+,?/, '')
-        .replace(/,? ?options \[,?\]/, '')
-        .replace(/,\]/, ']')
-      const rung = Object.assign(document.createElement('span'), { className: 'rung', title: line })
-      rung.textContent = text
+      const parts = [`[${flags}]`]
+      if (length > 0) parts.push(`seq ${seq}:${seq + length}`)
+      else if (/[SFR]/.test(flags)) parts.push(`seq ${seq}`)
+      if (ack >= 0) parts.push(`ack ${ack}`)
+      parts.push(`win ${window}`)
+      if (options !== '') parts.push(`[${options}]`)
+      if (length > 0) parts.push(`${length} bytes`)
+      const text = parts.join(' ')
+      const rung = Object.assign(document.createElement('span'), { className: 'rung', title: text, textContent: text })
       if (again)
         rung.append(Object.assign(document.createElement('span'), { className: 'again', textContent: ' again' }))
       item.append(time, rung)

@@ -8,9 +8,10 @@ import type { IpAddress } from '../ip/address.ts'
 import type { PacketObserver } from '../link/capture.ts'
 import type { Host } from '../net/index.ts'
 import type { Connection } from '../stack/index.ts'
-import { FLAG } from '../tcp/header.ts'
+import { FLAG, formatFlags } from '../tcp/header.ts'
+import { HOLD_REASONS } from '../tcp/reasons.ts'
 import { type Seq, seqAdd, seqDiff, seqLt } from '../tcp/seq.ts'
-import type { TcpEvent } from '../tcp/watch.ts'
+import type { RetransmitEvent, StateEvent, TcpEvent, WindowEvent } from '../tcp/watch.ts'
 import { formatSegment, ParsedPacket } from '../trace/packet-line.ts'
 import type { SocketRecord } from './control-answers.ts'
 import { infoText } from './ss-format.ts'
@@ -18,11 +19,11 @@ import { infoText } from './ss-format.ts'
 /** Most packets and most events that one telling carries, and most sockets. */
 const MOST = { packets: 400, events: 600, sockets: 100 } as const
 
-/** A packet: connection, time, 1 for out, first sequence number and acknowledgement from 0 on, bytes of text, flags, again, as tcpdump. */
-export type PacketRow = readonly [number, Micros, 0 | 1, number, number, number, number, 0 | 1, string]
+/** A packet: connection, time, 1 for out, first sequence number and acknowledgement from 0 on, window, text, flags, again, options. */
+export type PacketRow = readonly [number, Micros, 0 | 1, number, number, number, number, string, 0 | 1, string]
 
-/** An event: connection, time, kind, and what belongs to it. */
-export type EventRow = readonly [number, Micros, TcpEvent['kind'], ...(number | string)[]]
+/** An event: connection, time, kind, and what belongs to it. Windows of one instant are one event: the last. */
+export type EventRow = readonly [number, Micros, 'state' | 'window' | 'retransmit', ...(number | string)[]]
 
 /** A socket as the page has it; `ss` is left out when it says the same as before. */
 export interface SocketRow {
@@ -32,6 +33,8 @@ export interface SocketRow {
   readonly remote: string | null
   readonly queues: readonly [number, number]
   readonly ss?: string
+  /** What its output waits for; left out when for nothing. */
+  readonly why?: string
 }
 
 /** One telling. */
@@ -120,9 +123,11 @@ export class InspectFeed {
     if (seqLt(sender.end, end)) sender.end = end
     const base = { seq: sender.base, ack: receiver.base ?? tcp.ack }
     const ack = (tcp.flags & FLAG.ACK) === 0 ? -1 : seqDiff(tcp.ack, base.ack)
-    const line = formatSegment(tcp, base)
     const first = seqDiff(tcp.seq, base.seq)
-    this.#packets.push([known.id, at, isOut ? 1 : 0, first, ack, tcp.textLength, tcp.flags, isAgain ? 1 : 0, line])
+    const flags = formatFlags(tcp.flags)
+    const { window, textLength } = tcp
+    const options = optionsOf(formatSegment(tcp, base))
+    this.#packets.push([known.id, at, isOut ? 1 : 0, first, ack, window, textLength, flags, isAgain ? 1 : 0, options])
   }
 
   /** The number that a connection has in tellings. */
@@ -179,21 +184,27 @@ export class InspectFeed {
       queues: [receiveBytes, sendBytes],
     }
     if (info === null) return row
+    const { text, clause } = HOLD_REASONS[info.hold]
+    const why = info.hold === 'nothing' ? {} : { why: `${text} (${clause})` }
     // What only tells the time since goes on by itself in an idle connection.
     const ss = infoText(info)
     const same = ss.replace(/ last\w+:\d+/g, '')
-    if (this.#told.get(id) === same) return row
+    if (this.#told.get(id) === same) return { ...row, ...why }
     this.#told.set(id, same)
-    return { ...row, ss }
+    return { ...row, ...why, ss }
   }
 
   #event(event: TcpEvent, { local, localPort, remote, remotePort }: Connection): void {
+    const { kind } = event
+    if (kind !== 'state' && kind !== 'window' && kind !== 'retransmit') return
     if (this.#events.length >= MOST.events) {
       this.#omitted.events++
       return
     }
     const { id } = this.#connection(local, localPort, remote, remotePort)
-    this.#events.push([id, event.at, event.kind, ...detailsOf(event)])
+    const last = this.#events.at(-1)
+    if (kind === 'window' && last?.[0] === id && last[1] === event.at && last[2] === kind) this.#events.pop()
+    this.#events.push([id, event.at, kind, ...detailsOf(event)])
   }
 
   #connection(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): Known {
@@ -222,17 +233,19 @@ export class InspectFeed {
 
 const finite = (value: number): number => (Number.isFinite(value) ? Math.round(value) : -1)
 
-function detailsOf(event: TcpEvent): (number | string)[] {
+function detailsOf(event: StateEvent | WindowEvent | RetransmitEvent): (number | string)[] {
   switch (event.kind) {
     case 'state':
       return [event.from, event.to]
     case 'window':
-      return [event.cwnd, event.ssthresh, event.peerWindow, event.inFlight, event.acknowledged].map(finite)
-    case 'rtt':
-      return [event.rttUs, event.srttUs, event.rtoUs].map(finite)
+      return [event.cwnd, event.ssthresh, event.peerWindow, event.inFlight].map(finite)
     case 'retransmit':
-      return [event.seq, event.length, event.text, event.clause]
-    default:
-      return [event.reason, event.text, event.clause]
+      return [event.seq, event.length, `${event.text} (${event.clause})`]
   }
+}
+
+/** The options that a line in tcpdump's format shows, without timestamps: they are long and rarely looked at. */
+function optionsOf(line: string): string {
+  const [, options = ''] = /options \[(.*)\]/.exec(line) ?? []
+  return options.replace(/TS val \d+ ecr \d+,?/, '').replace(/,$/, '')
 }
