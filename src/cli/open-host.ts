@@ -12,6 +12,7 @@ import { capture, type PacketObserver } from '../link/capture.ts'
 import type { PacketDevice } from '../link/device.ts'
 import { type ImpairedDevice, impair } from '../link/impair.ts'
 import type { Impairment } from '../link/impairment.ts'
+import { lateImpair } from '../link/late-impair.ts'
 import type { OpenedTun, TunDevice, TunOptions } from '../link/tun.ts'
 import { createHost, type Host, realTime, systemRandom } from '../net/index.ts'
 import { eventLine } from '../trace/event-line.ts'
@@ -57,6 +58,10 @@ export interface OpenHostOptions {
   readonly control?: string
   /** Sees every packet, besides --pcap and --trace. */
   readonly observe?: PacketObserver
+  /** Asked whether there is anything for `observe` to see. Default: always. */
+  readonly isObserving?: () => boolean
+  /** Makes a perfect link one that can be made bad later. */
+  readonly changeable?: boolean
 }
 
 /**
@@ -88,12 +93,13 @@ export async function openHost(
       file === null ? null : (packet, direction, at) => file.writer.packet(packet, direction, at)
     const ethernet =
       settings.ethernet === null ? null : ethernetOn(device, settings.ethernet, scheduler, life.info, toFile)
-    const impaired = withImpairment(ethernet ?? device, settings, scheduler, life)
+    const impaired = withImpairment(ethernet ?? device, settings, scheduler, life, options.changeable === true)
     if (toFile !== null && ethernet === null) observers.push(toFile)
     if (settings.trace) observers.push(new TracePrinter(printError, epochUs).print)
+    const isWanted = observers.length === 0 ? options.isObserving : undefined
     if (options.observe !== undefined) observers.push(options.observe)
     const host = createHost({
-      device: withObservers(impaired ?? ethernet ?? device, observers, scheduler),
+      device: withObservers(impaired ?? ethernet ?? device, observers, scheduler, isWanted),
       address: settings.addresses.map(formatCidr),
       scheduler,
       tcp: settings.tcp,
@@ -230,10 +236,12 @@ function withImpairment(
   settings: HostSettings,
   scheduler: Scheduler,
   life: Lifecycle,
+  changeable: boolean,
 ): ImpairedDevice | null {
   const { impairment } = settings
-  if (impairment === null) return null
+  if (impairment === null && !changeable) return null
   const seed = settings.seed ?? systemRandom().int32() >>> 0
+  if (impairment === null) return lateImpair(device, { scheduler, random: new SeededRandom(seed) })
   life.info(isRandom(impairment) ? `link impaired; repeat with --seed ${seed}` : 'link impaired')
   return impair(device, { scheduler, random: new SeededRandom(seed), out: impairment, in: impairment })
 }
@@ -243,10 +251,15 @@ function isRandom({ lossRate, jitterUs, reorderRate, duplicateRate, corruptRate,
   return [lossRate, jitterUs, reorderRate, duplicateRate, corruptRate, markRate].some((amount) => (amount ?? 0) > 0)
 }
 
-function withObservers(device: PacketDevice, observers: readonly PacketObserver[], scheduler: Scheduler): PacketDevice {
+function withObservers(
+  device: PacketDevice,
+  observers: readonly PacketObserver[],
+  scheduler: Scheduler,
+  isWanted: (() => boolean) | undefined,
+): PacketDevice {
   if (observers.length === 0) return device
   const onPacket: PacketObserver = (packet, direction, at) => {
     for (const observe of observers) observe(packet, direction, at)
   }
-  return capture(device, { scheduler, onPacket })
+  return capture(device, { scheduler, onPacket, ...(isWanted === undefined ? {} : { isWanted }) })
 }

@@ -10,6 +10,7 @@ import { nodeCodings, type TunServer, type TunSocket } from '../net/index.ts'
 import { AccessLog, accessJson, accessLine } from './access-log.ts'
 import { CliError, codeOf, messageOf, usageError } from './errors.ts'
 import { FsSource } from './fs-source.ts'
+import { INSPECT_PATH, type Inspector, inspectorOf } from './inspect.ts'
 import { type Lifecycle, runCommand } from './lifecycle.ts'
 import { type OpenedHost, openHost, openQueues } from './open-host.ts'
 import { addHostOptions, type HostSettings, hostSettings, type RawOptions } from './options.ts'
@@ -32,6 +33,7 @@ interface ServeSettings {
   readonly index: string | null
   readonly listing: boolean
   readonly upload: boolean
+  readonly inspect: boolean
 }
 
 /** The command `serve`. */
@@ -45,6 +47,7 @@ export function serveCommand(): Command {
     .option('--no-index', 'no file stands for its folder')
     .option('--no-listing', '404 instead of a listing of a folder')
     .option('--upload', `take POST and PUT at ${UPLOAD_PATH}; the body is counted, hashed and thrown away`)
+  command.option('--inspect', `serve a live page about the stack itself at ${INSPECT_PATH}: connections, plots, knobs`)
   command.addOption(
     valueOption('--workers <number>', 'threads, each with a stack of its own on one queue of the interface', (text) =>
       parseWhole(text, 1, 64),
@@ -59,9 +62,10 @@ export function serveCommand(): Command {
       index: raw.index === false ? null : (raw.index as string),
       listing: raw.listing !== false,
       upload: raw.upload === true,
+      inspect: raw.inspect === true,
     }
     const workers = threadData() === null ? (raw.workers as number) : 1
-    if (workers > 1) checkWorkers(settings.host)
+    if (workers > 1) checkWorkers(settings)
     const body = (life: Lifecycle): Promise<number> =>
       workers > 1 ? serveInThreads(workers, settings, life) : serve(folder, settings, life)
     await runCommand(body, { normalSignals: ['SIGINT', 'SIGTERM'] })
@@ -73,16 +77,20 @@ Examples:
   sudo tunstack serve .                                then: curl http://10.77.0.2/
   sudo tunstack serve . --delay 50ms --loss 1%         the same over a bad link
   sudo tunstack serve . --pcap run.pcapng --trace      see every packet
+  sudo tunstack serve . --inspect                      then look at http://10.77.0.2/.tunstack/
 
 The access log goes to stdout, everything else to stderr. A line has the size of the answer's body and the time from the request to the
 acknowledgement of the answer's last byte by the client. SIGINT (Ctrl-C) and SIGTERM end the server with status 0.`
 
 /** What sees every packet cannot be in several threads. */
-function checkWorkers({ pcap, events, trace, ethernet }: HostSettings): void {
+function checkWorkers({ host: { pcap, events, trace, ethernet }, inspect }: ServeSettings): void {
   if (ethernet !== null)
     throw usageError('--workers does not go with --tap', 'a network card has one stack: leave one of them out')
-  if (pcap === null && events === null && !trace) return
-  throw usageError('--workers goes with none of --pcap, --events and --trace', 'each worker sees its own packets only')
+  if (pcap === null && events === null && !trace && !inspect) return
+  throw usageError(
+    '--workers goes with none of --pcap, --events, --trace and --inspect',
+    'each worker sees its own packets only',
+  )
 }
 
 async function serveInThreads(count: number, settings: ServeSettings, life: Lifecycle): Promise<number> {
@@ -93,13 +101,31 @@ async function serve(folder: string, settings: ServeSettings, life: Lifecycle): 
   const source = new FsSource(folder)
   life.defer(() => source.close())
   if (settings.host.quiet) life.info = () => undefined
-  const opened = await openHost(settings.host, life, { control: 'serve' })
+  const servers: TunServer[] = []
+  let inspector: Inspector | null = null
+  const opened = await openHost(settings.host, life, {
+    control: 'serve',
+    ...(settings.inspect
+      ? {
+          changeable: true,
+          isObserving: () => inspector?.isOn === true,
+          observe: (packet, direction, at) => inspector?.onPacket(packet, direction, at),
+        }
+      : {}),
+  })
+  if (settings.inspect && opened.impaired !== null) {
+    const { tcp, impairment } = settings.host
+    const of = { host: opened.host, link: opened.impaired, impairment: impairment ?? {}, servers }
+    inspector = inspectorOf(opened, of, settings.port, tcp)
+  }
   const log = makeLog(settings, opened)
-  const http = makeServer(source, settings, opened, log)
+  const http = makeServer(source, settings, opened, log, inspector)
   const listener = await listen(opened, settings, http, log)
+  servers.push(listener)
   announce(source, settings, opened)
   await life.stopped()
   listener.close()
+  inspector?.close()
   await Promise.race([http.close(), new Promise((resolve) => setTimeout(resolve, FINISH_MS).unref())])
   http.closeAll()
   log.flush()
@@ -114,10 +140,17 @@ function makeLog({ host }: ServeSettings, { scheduler, epochUs }: OpenedHost): A
   })
 }
 
-function makeServer(source: FsSource, settings: ServeSettings, { scheduler }: OpenedHost, log: AccessLog): HttpServer {
+function makeServer(
+  source: FsSource,
+  settings: ServeSettings,
+  { scheduler }: OpenedHost,
+  log: AccessLog,
+  inspector: Inspector | null,
+): HttpServer {
   const { index, listing, upload } = settings
   const files = fileHandler(source, { index, listing })
-  const handler: Handler = upload ? withUploads(files) : files
+  const served: Handler = upload ? withUploads(files) : files
+  const handler = inspector === null ? served : inspector.handler(served)
   return new HttpServer({
     handler,
     scheduler,
@@ -182,6 +215,7 @@ function announce(source: FsSource, settings: ServeSettings, { device, host }: O
   )
   if (thread !== null) printError(`     in ${thread.count} workers`)
   printError(`    try curl ${urls[0]}`)
+  if (settings.inspect) printError(`  look at ${urls[0].slice(0, -1)}${INSPECT_PATH}`)
   if (settings.upload) printError(`     or curl -T FILE ${urls[0].slice(0, -1)}${UPLOAD_PATH}`)
   printError('Ctrl-C ends it')
 }
@@ -191,7 +225,8 @@ function summarize(http: HttpServer, settings: ServeSettings, opened: OpenedHost
   const { rxPackets, rxBytes, txPackets, txBytes } = opened.device.counters
   const tcp = nonZero(opened.host.counters())
   const retransmitted = tcp.TcpRetransSegs ?? 0
-  const link = impairmentTotals(opened.impaired)
+  const totals = impairmentTotals(opened.impaired)
+  const link = totals?.offered === 0 && settings.host.impairment === null ? null : totals
   if (settings.host.json) {
     const device = { rxPackets, rxBytes, txPackets, txBytes }
     const impaired = link === null ? {} : { impairment: link }

@@ -16,6 +16,8 @@ export interface CaptureOptions {
   /** The clock that stamps the packets: a Scheduler, or anything else with a `now`. */
   readonly scheduler: { now(): Micros }
   readonly onPacket: PacketObserver
+  /** Asked before each packet; false leaves `onPacket` alone and costs no more than the question. Default: always. */
+  readonly isWanted?: () => boolean
 }
 
 /**
@@ -31,12 +33,14 @@ class CapturingDevice implements PacketDevice {
   readonly #device: PacketDevice
   readonly #clock: { now(): Micros }
   readonly #onPacket: PacketObserver
+  readonly #isWanted: () => boolean
   readonly #scratch = new Packet(new Uint8Array(2048))
 
   constructor(device: PacketDevice, options: CaptureOptions) {
     this.#device = device
     this.#clock = options.scheduler
     this.#onPacket = options.onPacket
+    this.#isWanted = options.isWanted ?? (() => true)
   }
 
   get name(): string {
@@ -64,6 +68,7 @@ class CapturingDevice implements PacketDevice {
   }
 
   receive(sink: PacketSink, limit: number): number {
+    if (!this.#isWanted()) return this.#device.receive(sink, limit)
     return this.#device.receive((packet) => {
       this.#show(packet, 'in')
       sink(packet)
@@ -72,7 +77,7 @@ class CapturingDevice implements PacketDevice {
 
   send(packet: Packet): boolean {
     const taken = this.#device.send(packet)
-    if (taken) this.#show(packet, 'out')
+    if (taken && this.#isWanted()) this.#show(packet, 'out')
     return taken
   }
 

@@ -18,7 +18,11 @@ export class Observers {
     return () => {
       const i = this.#observers.indexOf(observer)
       if (i >= 0) this.#observers.splice(i, 1)
-      if (this.#observers.length === 0) for (const connection of connections) connection.watch = null
+      if (this.#observers.length > 0) return
+      for (const connection of connections) {
+        connection.watch?.end()
+        connection.watch = null
+      }
     }
   }
 

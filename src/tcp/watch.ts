@@ -108,6 +108,7 @@ export class ConnectionWatch {
   readonly #tcb: Tcb
   readonly #tell: (event: TcpEvent) => void
   readonly #states: (readonly [State, State])[] = []
+  readonly #end: () => void
   #cwnd = -1
   #ssthresh = -1
   #peerWindow = -1
@@ -122,10 +123,19 @@ export class ConnectionWatch {
     this.#tcb = tcb
     this.#tell = tell
     const before = tcb.onState
-    tcb.onState = (from, to) => {
+    const told = (from: State, to: State): void => {
       before?.(from, to)
       this.#states.push([from, to]) // told with the step that it belongs to: a call of the application does not know the time
     }
+    tcb.onState = told
+    this.#end = () => {
+      if (tcb.onState === told) tcb.onState = before
+    }
+  }
+
+  /** Nobody watches any more: leaves the record as it was found. */
+  end(): void {
+    this.#end()
   }
 
   /** A segment goes out. */

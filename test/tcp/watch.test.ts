@@ -110,3 +110,10 @@ scenario('a retransmission is counted from ISS beyond 2 GiB and 4 GiB, by an obs
     expect(kinds('retransmit')).toMatchObject([{ seq: gone + 1, length: 1460 }])
   }
 })
+
+test('an observer that goes leaves the record of a connection as it found it, however often', () => {
+  const c = established()
+  const before = c.tcb.onState
+  for (let i = 0; i < 3; i++) observed(c).stop()
+  expect(c.tcb.onState).toBe(before)
+})
