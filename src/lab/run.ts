@@ -32,7 +32,7 @@ export async function runExperiment(experiment: Experiment, options: RunOptions 
   const values = readParameters(parameters, given) as Values<typeof parameters>
   const topology = options.topology ?? experiment.topology(values)
   const context = new RunContext({ seed, topology, faults, capture, mostUs })
-  const { claims, tables = [], plots = [], why = [] } = await experiment.run(context, values)
+  const { claims, tables = [], plots = [], why = [], measures = [] } = await experiment.run(context, values)
   const worlds = context.shown.map((world) => world.record())
   return {
     id,
@@ -54,6 +54,7 @@ export async function runExperiment(experiment: Experiment, options: RunOptions 
     tables,
     plots,
     why: [...why, ...whySentences(worlds)],
+    measures,
     worlds,
   }
 }
