@@ -148,10 +148,11 @@ export function checkPlan(plan: SweepPlan): void {
   if (runs > MOST_RUNS) throw new RangeError(`${runs} runs are too many: at most ${MOST_RUNS}`)
 }
 
-/** The numbers of an outcome: its measures by their names, and `claim1`, `claim2`, ...: what each claim measured. */
-export function measuresOf(outcome: Outcome): Record<string, number> {
+/** The numbers of an outcome: its measures by their names; and, where it has none or they are `wanted`, `claim1`, ...: what claims measured. */
+export function measuresOf(outcome: Outcome, wanted = false): Record<string, number> {
   const measures: Record<string, number> = {}
   for (const { name, value } of outcome.measures) if (typeof value === 'number') measures[name] = value
+  if (!wanted && outcome.measures.length > 0) return measures
   outcome.claims.forEach(({ figures }, i) => {
     const value = figures.find(({ name }) => name === 'measured')?.value
     if (typeof value === 'number') measures[`claim${i + 1}`] = value
@@ -169,7 +170,7 @@ export async function doRun(plan: SweepPlan, run: number): Promise<SweepResult> 
     const faults = plan.faults.map(parseFault)
     const experiment = experimentNamed(plan.experiment)
     const outcome = await runExperiment(experiment, { given, seed: planned.seed, faults, topology, capture: false })
-    const all = measuresOf(outcome)
+    const all = measuresOf(outcome, plan.measures !== null)
     const chosen = plan.measures === null ? all : Object.fromEntries(plan.measures.map((name) => [name, all[name]]))
     const missing = Object.keys(chosen).find((name) => chosen[name] === undefined)
     if (missing !== undefined) {
