@@ -17,6 +17,7 @@ import { packetdrillCommand } from './packetdrill.ts'
 import { pingCommand } from './ping.ts'
 import { printError } from './print.ts'
 import { proxyCommand } from './proxy.ts'
+import { replayCommand } from './replay.ts'
 import { serveCommand } from './serve.ts'
 import { ssCommand } from './ss.ts'
 import { sweepCommand } from './sweep.ts'
@@ -73,6 +74,7 @@ export function program(): Command {
     nstatCommand(),
     labCommand(),
     sweepCommand(),
+    replayCommand(),
     proxyCommand(),
   ])
     root.addCommand(command)
