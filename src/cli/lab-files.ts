@@ -4,8 +4,12 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { formatFault } from '../lab/faults.ts'
 import { indexHtml, reportHtml } from '../lab/html-report.ts'
+import type { RunOptions } from '../lab/run.ts'
+import { logRun } from '../lab/run-log.ts'
 import type { Outcome } from '../lab/types.ts'
+import { packageVersion } from './version.ts'
 
 /** Script and style of the page, which stand beside src and dist alike. */
 function asset(name: string): string {
@@ -35,6 +39,14 @@ export function writeCaptures(folder: string, { id, worlds }: Outcome): string[]
       write(join(folder, `${[id, label, host].map(fileWord).join('-')}.pcapng`), bytes),
     ),
   )
+}
+
+/** Does a run with its log written; the log's path. */
+export async function writeLog(path: string, experiment: string, options: RunOptions): Promise<string> {
+  const { given = {}, seed = 1, faults = [], topology = null } = options
+  const header = { kind: 'run', version: packageVersion(), experiment, seed, parameters: given } as const
+  const { lines } = await logRun({ ...header, faults: faults.map(formatFault), topology, fork: null })
+  return write(path, `${lines.join('\n')}\n`)
 }
 
 const fileWord = (text: string): string =>

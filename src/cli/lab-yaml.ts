@@ -2,6 +2,7 @@
 // Owns: reading. Does not own: what a network is (src/lab/topology.ts). yaml and valibot are optional: only this file needs them.
 
 import { readFileSync } from 'node:fs'
+import type { GenericSchema } from 'valibot'
 import type { Document, LineCounter } from 'yaml'
 import { checkTopology, type Topology } from '../lab/topology.ts'
 import { tcpConfig } from '../tcp/config.ts'
@@ -16,38 +17,49 @@ export async function readTopology(path: string): Promise<Topology> {
   return parseTopology(readFileSync(path, 'utf8'), path)
 }
 
-/** Reads a text. @throws {TypeError} as `NAME:LINE:COLUMN: what is wrong` */
-export async function parseTopology(text: string, name: string): Promise<Topology> {
+/** A text that was read, and errors at the places of it. */
+export interface YamlText {
+  readonly value: unknown
+  /** An error as `NAME:LINE:COLUMN: what is wrong`; `keys` lead to the value that it is about. */
+  readonly fail: (keys: readonly unknown[], message: string) => TypeError
+}
+
+/** Reads a text by a schema of valibot. @throws {TypeError} as `NAME:LINE:COLUMN: what is wrong` */
+export async function parseYaml(
+  text: string,
+  name: string,
+  schemaOf: (v: Valibot) => GenericSchema,
+): Promise<YamlText> {
   const { yaml, v } = await load()
   const counter = new yaml.LineCounter()
   const document = yaml.parseDocument(text, { lineCounter: counter, prettyErrors: false })
   const [broken] = document.errors
   if (broken !== undefined) throw new TypeError(`${name}:${placeOf(counter, broken.pos[0])}: ${broken.message}`)
-  const schema = schemaOf(v)
-  const result = v.safeParse(schema, document.toJS())
-  if (!result.success) {
-    const [issue] = result.issues as readonly Issue[]
-    const keys = (issue.path ?? []).map(({ key }) => key)
-    const where = keys.length === 0 ? '' : `${keys.join('.')}: `
-    throw new TypeError(`${name}:${positionOf(document, counter, keys)}: ${where}${issue.message}`)
-  }
-  const topology = result.output as Topology
+  const fail = (keys: readonly unknown[], message: string): TypeError =>
+    new TypeError(`${name}:${positionOf(document, counter, keys)}: ${message}`)
+  const result = v.safeParse(schemaOf(v), document.toJS())
+  if (result.success) return { value: result.output, fail }
+  const [issue] = result.issues as readonly Issue[]
+  const keys = (issue.path ?? []).map(({ key }) => key)
+  throw fail(keys, `${keys.length === 0 ? '' : `${keys.join('.')}: `}${issue.message}`)
+}
+
+/** Reads a text. @throws {TypeError} as `NAME:LINE:COLUMN: what is wrong` */
+export async function parseTopology(text: string, name: string): Promise<Topology> {
+  const { value, fail } = await parseYaml(text, name, schemaOf)
+  const topology = value as Topology
   for (const [host, { tcp }] of Object.entries(topology.hosts)) {
     try {
       if (tcp !== undefined) tcpConfig(tcp)
     } catch (error) {
-      throw new TypeError(
-        `${name}:${positionOf(document, counter, ['hosts', host, 'tcp'])}: ${(error as Error).message}`,
-      )
+      throw fail(['hosts', host, 'tcp'], (error as Error).message)
     }
   }
-  return checkLinks(topology, document, counter, name)
+  return checkLinks(topology, fail)
 }
 
 /** Each link is checked with all before it, so that the error stands where the link does. */
-function checkLinks(topology: Topology, document: Document, counter: LineCounter, name: string): Topology {
-  const fail = (error: unknown, keys: readonly unknown[]): TypeError =>
-    new TypeError(`${name}:${positionOf(document, counter, keys)}: ${(error as Error).message}`)
+function checkLinks(topology: Topology, fail: YamlText['fail']): Topology {
   topology.links.forEach((link, i) => {
     try {
       const nodes = new Set([link.from, link.to])
@@ -59,13 +71,13 @@ function checkLinks(topology: Topology, document: Document, counter: LineCounter
         links: routers.length === nodes.size ? [] : [link],
       })
     } catch (error) {
-      throw fail(error, ['links', i])
+      throw fail(['links', i], (error as Error).message)
     }
   })
   try {
     checkTopology(topology)
   } catch (error) {
-    throw fail(error, [])
+    throw fail([], (error as Error).message)
   }
   return topology
 }
@@ -78,7 +90,8 @@ async function load() {
   }
 }
 
-type Valibot = typeof import('valibot')
+/** The package. */
+export type Valibot = typeof import('valibot')
 
 function schemaOf(v: Valibot) {
   const amount = v.optional(v.union([v.string(), v.number()]))

@@ -17,7 +17,7 @@ import {
 import type { RunOptions } from '../lab/run.ts'
 import type { Experiment } from '../lab/types.ts'
 import { EXIT, usageError } from './errors.ts'
-import { outcomeJson, writeCaptures, writeIndex, writeReport } from './lab-files.ts'
+import { outcomeJson, writeCaptures, writeIndex, writeLog, writeReport } from './lab-files.ts'
 import { readTopology } from './lab-yaml.ts'
 import { print, printError } from './print.ts'
 
@@ -25,6 +25,7 @@ interface Flags {
   readonly seed: string
   readonly report?: string
   readonly pcap?: string
+  readonly log?: string
   readonly json?: boolean
   readonly fault: readonly string[]
   readonly topology?: string
@@ -52,6 +53,7 @@ export function labCommand(): Command {
     .option('--seed <number>', 'repeats the dice of a run', '1')
     .option('--report <file>', 'write a page with plots, to be opened in a browser (for all: a folder)')
     .option('--pcap <folder>', 'write the packets of each host for Wireshark')
+    .option('--log <file>', 'write all packets and events, for tunstack replay')
     .option('--json', 'the result as JSON on standard output')
     .option('--list', 'name the parameters of the experiment')
     .option(
@@ -95,8 +97,10 @@ async function lab(name: string, given: Record<string, string>, flags: Flags): P
   const seed = Number(flags.seed)
   if (!Number.isSafeInteger(seed)) throw usageError(`--seed ${flags.seed}`, 'write a whole number')
   const options = await runOptions(given, seed, flags)
+  if (name === 'all' && flags.log !== undefined) throw usageError('a log is of one run', 'name an experiment')
   if (name === 'all') return runAll(options, flags)
   const outcome = await runOne(named(name), options)
+  if (flags.log !== undefined) printError(`log: ${await writeLog(flags.log, named(name).id, options)}`)
   show(outcome, flags)
   if (flags.report !== undefined) printError(`report: ${writeReport(flags.report, outcome)}`)
   return allHold(outcome) ? EXIT.ok : EXIT.failure

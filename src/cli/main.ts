@@ -17,8 +17,10 @@ import { packetdrillCommand } from './packetdrill.ts'
 import { pingCommand } from './ping.ts'
 import { printError } from './print.ts'
 import { proxyCommand } from './proxy.ts'
+import { replayCommand } from './replay.ts'
 import { serveCommand } from './serve.ts'
 import { ssCommand } from './ss.ts'
+import { sweepCommand } from './sweep.ts'
 import { tracerouteCommand } from './traceroute.ts'
 import { packageVersion } from './version.ts'
 
@@ -35,6 +37,7 @@ Examples:
   sudo tunstack iperf3 -s                             then: iperf3 -c 10.77.0.2
   sudo tunstack ss -tin                               sockets of a running serve; ip addr, nstat: what else it has
   tunstack lab slow-start --report slow-start.html    an experiment in virtual time; needs no privileges
+  tunstack sweep loss.yaml                            a grid of experiments times seeds, on all cores
   sudo tunstack proxy --cache                         then: curl -x 10.77.0.2:3128 http://10.77.0.1:8080/
   tunstack packetdrill tests/                         scripts in virtual time; needs no privileges
   unshare -Urn tunstack ping 10.77.0.1                without sudo, where /dev/net/tun may be opened
@@ -70,6 +73,8 @@ export function program(): Command {
     ipCommand(),
     nstatCommand(),
     labCommand(),
+    sweepCommand(),
+    replayCommand(),
     proxyCommand(),
   ])
     root.addCommand(command)

@@ -4,7 +4,7 @@
 import type { Micros } from '../base/time.ts'
 import type { Fault } from './faults.ts'
 import type { Topology } from './topology.ts'
-import { World, type WorldOptions } from './world.ts'
+import { World, type WorldObserver, type WorldOptions } from './world.ts'
 
 /** What a run may say of a world; the rest comes from the experiment. */
 export type WorldRequest = Partial<Omit<WorldOptions, 'seed' | 'capture' | 'label'>> & {
@@ -16,6 +16,9 @@ export type WorldRequest = Partial<Omit<WorldOptions, 'seed' | 'capture' | 'labe
   readonly isShown?: boolean
 }
 
+/** Packets that a world remembers while it is watched. */
+const MOST_WATCHED = 200_000
+
 /** What holds for all worlds of a run. */
 export interface ContextOptions {
   readonly seed: number
@@ -25,6 +28,10 @@ export interface ContextOptions {
   /** Whether to keep captures. */
   readonly capture: boolean
   readonly mostUs?: Micros
+  /** Watches the worlds that are shown, by their number from 0. */
+  readonly watch?: (world: number) => WorldObserver
+  /** Faults in one of the worlds that are shown. */
+  readonly fork?: { readonly world: number; readonly faults: readonly Fault[] }
 }
 
 /** The surroundings of a run. */
@@ -44,16 +51,20 @@ export class RunContext {
   /** A new world on the experiment's topology, or another. */
   world(request: WorldRequest): World {
     const { faults = [], isShown = true, repeat = 0, ...rest } = request
-    const { seed, topology, capture, mostUs } = this.#options
+    const { seed, topology, capture, mostUs, watch, fork } = this.#options
+    const index = this.shown.length
+    const watched = isShown && watch !== undefined ? { observer: watch(index), mostPackets: MOST_WATCHED } : {}
+    const more = isShown && fork?.world === index ? fork.faults : []
     const quiet = isShown ? {} : { mostPackets: 0, series: false }
     const world = new World({
       topology,
       mostUs,
       ...quiet,
       ...rest,
+      ...watched,
       seed: seed * 1000 + repeat,
       capture: capture && isShown,
-      faults: [...faults, ...this.#options.faults],
+      faults: [...faults, ...this.#options.faults, ...more],
     })
     if (isShown) this.shown.push(world)
     return world

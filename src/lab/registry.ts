@@ -23,6 +23,7 @@ import { segments } from './experiments/segments.ts'
 import { serialLoading } from './experiments/serial-loading.ts'
 import { slowStart } from './experiments/slow-start.ts'
 import { timeWait } from './experiments/time-wait.ts'
+import { transfer } from './experiments/transfer.ts'
 import type { Experiment } from './types.ts'
 
 /** All experiments: by the rows of the chapter first, then the classics. One line each, so that additions do not collide. */
@@ -48,6 +49,7 @@ export const EXPERIMENTS: readonly Experiment[] = [
   cubicCurve,
   fairness,
   bufferbloat,
+  transfer,
 ]
 
 /** The experiment of this name. @throws {TypeError} naming the nearest */

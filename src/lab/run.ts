@@ -1,7 +1,7 @@
 // Runs an experiment and gathers all that a report needs.
 // Owns: the order, the command that repeats it. Does not own: what it shows (experiments/), how it looks (text-report.ts, html-report.ts).
 
-import { RunContext } from './context.ts'
+import { type ContextOptions, RunContext } from './context.ts'
 import { type Fault, formatFault } from './faults.ts'
 import { readParameters } from './parameters.ts'
 import type { Topology } from './topology.ts'
@@ -20,6 +20,9 @@ export interface RunOptions {
   readonly topologyFile?: string
   /** Whether to keep captures for the report. Default true. */
   readonly capture?: boolean
+  /** See ContextOptions. */
+  readonly watch?: ContextOptions['watch']
+  readonly fork?: ContextOptions['fork']
 }
 
 /**
@@ -27,12 +30,12 @@ export interface RunOptions {
  * @throws {TypeError | RangeError} for parameters, faults or a topology that cannot be meant
  */
 export async function runExperiment(experiment: Experiment, options: RunOptions = {}): Promise<Outcome> {
-  const { given = {}, seed = 1, faults = [], capture = true } = options
+  const { given = {}, seed = 1, faults = [], capture = true, watch, fork } = options
   const { parameters, id, fact, title, question, read, figures, mostUs } = experiment
   const values = readParameters(parameters, given) as Values<typeof parameters>
   const topology = options.topology ?? experiment.topology(values)
-  const context = new RunContext({ seed, topology, faults, capture, mostUs })
-  const { claims, tables = [], plots = [], why = [] } = await experiment.run(context, values)
+  const context = new RunContext({ seed, topology, faults, capture, mostUs, watch, fork })
+  const { claims, tables = [], plots = [], why = [], measures = [] } = await experiment.run(context, values)
   const worlds = context.shown.map((world) => world.record())
   return {
     id,
@@ -54,6 +57,7 @@ export async function runExperiment(experiment: Experiment, options: RunOptions 
     tables,
     plots,
     why: [...why, ...whySentences(worlds)],
+    measures,
     worlds,
   }
 }

@@ -95,6 +95,8 @@ export interface Findings {
   readonly plots?: readonly Plot[]
   /** Sentences that say why it came as it did; those that the core's reasons give are added. */
   readonly why?: readonly string[]
+  /** Numbers that a sweep gathers besides those of the claims. */
+  readonly measures?: readonly Figure[]
 }
 
 /** An experiment, as `defineExperiment` takes it. */
@@ -141,5 +143,6 @@ export interface Outcome {
   readonly tables: readonly Table[]
   readonly plots: readonly Plot[]
   readonly why: readonly string[]
+  readonly measures: readonly Figure[]
   readonly worlds: readonly WorldRecord[]
 }

@@ -15,6 +15,8 @@ import type { TunSocket } from '../net/socket.ts'
 import { Network } from '../sim/network.ts'
 import type { VirtualTime } from '../sim/virtual-time.ts'
 import type { TcpConfig } from '../tcp/config.ts'
+import type { Connection } from '../tcp/connection.ts'
+import type { TcpEvent } from '../tcp/watch.ts'
 import { ConnectionTable } from './connection-table.ts'
 import { withFaults } from './fault-device.ts'
 import { type Fault, formatFault, parseFault } from './faults.ts'
@@ -28,6 +30,14 @@ import { type Wiring, wire } from './wiring.ts'
 
 /** Virtual time that a world may take. */
 const MOST_US = 60 * MINUTE
+
+/** Is told what happens in a world, as it happens; it must not change anything. */
+export interface WorldObserver {
+  /** A host gives a packet to the network; borrowed. */
+  readonly sent?: (world: World, host: string, packet: Packet) => void
+  /** TCP tells something of a connection. */
+  readonly event?: (host: string, event: TcpEvent, connection: Connection) => void
+}
 
 /** How a world is set up. */
 export interface WorldOptions {
@@ -48,6 +58,7 @@ export interface WorldOptions {
   readonly mostUs?: Micros
   /** Changes packets that a node passes on, by its name. */
   readonly rewrites?: Readonly<Record<string, (packet: Packet) => void>>
+  readonly observer?: WorldObserver
 }
 
 /** A network in virtual time, with hosts. */
@@ -98,6 +109,11 @@ export class World {
     const host = this.#hosts.get(name)
     if (host === undefined) throw new TypeError(`no host '${name}'; there are: ${[...this.#hosts.keys()].join(', ')}`)
     return host
+  }
+
+  /** The names of the hosts. */
+  get hosts(): string[] {
+    return [...this.#hosts.keys()]
   }
 
   /** A host's first address. */
@@ -189,7 +205,7 @@ export class World {
   }
 
   #makeHost(name: string, faults: readonly Fault[], network: Network): void {
-    const { topology, tcp, hosts = {}, series = true } = this.#options
+    const { topology, tcp, hosts = {}, series = true, observer } = this.#options
     const below = this.#wiring.devices.get(name)
     if (below === undefined) throw new TypeError(`no link leads to '${name}'`)
     const faulty = withFaults(below, {
@@ -203,8 +219,10 @@ export class World {
     })
     const device = new Tap(faulty, (packet, direction) => {
       if (this.#endedAt >= 0) return
-      if (direction === 'out') this.#packets.sent(name, packet, this.time.now())
-      else this.#packets.received(name, packet, this.time.now())
+      if (direction === 'out') {
+        this.#packets.sent(name, packet, this.time.now())
+        observer?.sent?.(this, name, packet)
+      } else this.#packets.received(name, packet, this.time.now())
     })
     const { tcp: hostTcp, ...rest } = hosts[name] ?? {}
     const host = createHost({
@@ -216,9 +234,11 @@ export class World {
       random: network.random(),
       tcp: { ...topology.hosts[name].tcp, ...tcp, ...hostTcp },
     })
-    if (series) {
+    if (series || observer?.event !== undefined) {
       host.observe((event, connection) => {
-        if (this.#endedAt < 0) this.#series.note(name, event, connection)
+        if (this.#endedAt >= 0) return
+        if (series) this.#series.note(name, event, connection)
+        observer?.event?.(name, event, connection)
       })
     }
     this.#hosts.set(name, host)
