@@ -101,7 +101,18 @@ class Sending implements Waiting {
 
   #put(connection: Connection, rest: Uint8Array): number {
     if ((this.#flags & MSG.OOB) !== 0) return connection.writeUrgent(rest)
-    return connection.write(rest, (this.#flags & MSG.MORE) !== 0)
+    const more = (this.#flags & MSG.MORE) !== 0
+    // As tcp_sendmsg: each super-segment goes when it is full, and then there is room to look for again.
+    let done = 0
+    for (;;) {
+      const room = connection.writableBytes
+      if (room === 0 || done + room >= rest.length)
+        return done + connection.write(rest.subarray(done), room > 0 && more)
+      const taken = connection.write(rest.subarray(done, done + room), true)
+      if (taken === 0) return done
+      done += taken
+      this.#host.transmit()
+    }
   }
 
   /** sk_stream_error: what went before counts; else the socket's own error, which is told once. */
@@ -126,6 +137,10 @@ const begin = (waiting: Waiting): Step => waiting.attempt() ?? waiting
 function sendWithSyn(host: Host, at: Socket, text: Uint8Array, flags: number, to: Endpoint | null): Step {
   if ((host.settings.fastOpen & 1) === 0) return fail('EOPNOTSUPP')
   if (at.phase === 'connected') return fail('EISCONN')
+  if (at.phase === 'connecting' && at.canWrite) {
+    at.phase = 'connected' // the handshake was over before anybody asked
+    return begin(new Sending(host, at, text, flags, 0))
+  }
   if (at.phase === 'connecting' && at.deferred === null) return fail('EALREADY')
   if (at.state !== TCP_STATE.CLOSE) return fail('EISCONN')
   const target = at.deferred ?? to

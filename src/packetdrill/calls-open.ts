@@ -142,7 +142,7 @@ export const accept4: Handler = (host, args) => acceptWith(host, args, numberAt(
 function acceptWith(host: Host, args: readonly Value[], flags: number): Step {
   const at = socketAt(host, args)
   if (typeof at === 'string') return fail(at)
-  if (at.listener === null) return fail('EINVAL')
+  if (at.listener === null || (flags & ~(O_NONBLOCK | CLOEXEC)) !== 0) return fail('EINVAL')
   const attemptNow = (): Reply | null => {
     if (at.listener === null) return fail('EINVAL')
     const connection = at.listener.accept()

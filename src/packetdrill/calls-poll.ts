@@ -2,6 +2,7 @@
 // Does not own: reading and writing (calls-io.ts).
 
 import { MILLISECOND, type Micros } from '../base/time.ts'
+import { hasRoom } from '../tcp/send-buffer.ts'
 import { epollAt, fieldOf, isFields, isList, numberAt, pointedAt, replace } from './arguments.ts'
 import { unreadBytes } from './calls-io.ts'
 import { fail, type Handler, type Host, type Reply, type Step } from './host.ts'
@@ -53,8 +54,7 @@ function writableBits(at: Socket): number {
   const { connection } = at
   if (at.isSendShut || connection === null) return WRITABLE
   const { snd, config } = connection.tcb
-  const isFree = snd.bufferBytes - snd.buffer.extent >= snd.buffer.extent / 2
-  if (isFree && connection.unsentBytes < config.notSentLowWaterBytes) return WRITABLE
+  if (hasRoom(connection.tcb, false) && 2 * connection.unsentBytes < config.notSentLowWaterBytes) return WRITABLE
   snd.wantsRoom = true // SOCK_NOSPACE: whoever asks is told when there is room
   return 0
 }

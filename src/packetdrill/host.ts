@@ -224,13 +224,13 @@ export class Host {
   settle(): void {
     for (let steps = 0; ; steps++) {
       assert(steps < MOST_STEPS_AT_ONCE, 'an emulated host comes to rest')
-      this.#transmit()
+      this.transmit()
       const told = this.#tellEvents()
       this.#settleErrors()
       const ended = this.#retry()
       if (!told && !ended && !(this.#stack?.hasEvents ?? false)) break
     }
-    this.#transmit()
+    this.transmit()
   }
 
   /** When something happens by itself next; Infinity for never. */
@@ -273,7 +273,8 @@ export class Host {
     }
   }
 
-  #transmit(): void {
+  /** What the stack has to send goes out. */
+  transmit(): void {
     const stack = this.#stack
     if (stack === null) return
     const packet = scratch

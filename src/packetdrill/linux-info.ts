@@ -84,6 +84,7 @@ export function linuxInfo(host: Host, at: Socket): Record<string, number> {
     tcpi_bytes_retrans: info.tcpi_bytes_retrans,
     tcpi_dsack_dups: info.tcpi_dsack_dups,
     tcpi_rcv_ooopack: info.tcpi_rcv_ooopack,
+    tcpi_fastopen_client_fail: tcb.fastOpen.failure,
     tcpi_snd_wnd: info.tcpi_snd_wnd,
     tcpi_rcv_wnd: info.tcpi_rcv_wnd,
   }
@@ -102,8 +103,9 @@ function lostSegments({ tcb }: Connection): number {
   const { flight, mss } = tcb.snd
   let bytes = 0
   for (let i = 0; i < flight.size; i++) {
-    const { mark, start, end } = flight.at(i)
-    if (mark === 'lost' || (mark === 'resent' && tcb.recovery.phase !== 'open')) bytes += (end - start) | 0
+    const { mark, start, end, cause } = flight.at(i)
+    if (mark === 'lost' || (mark === 'resent' && (tcb.recovery.phase !== 'open' || cause === 'fast-open')))
+      bytes += (end - start) | 0
   }
   return Math.ceil(bytes / Math.max(1, mss))
 }
@@ -119,7 +121,9 @@ function optionBits(info: TcpInfo, at: Socket): number {
   if (at.isOpening) return 0
   for (const name of info.tcpi_options) bits |= OPTION_BITS[name] ?? 0
   const fastOpen = at.connection?.tcb.fastOpen
-  return fastOpen?.isTaken === true || fastOpen?.isTextTaken === true ? bits | SYN_DATA : bits
+  return fastOpen?.isTaken === true || (fastOpen?.isTextTaken === true && fastOpen.failure === 0)
+    ? bits | SYN_DATA
+    : bits
 }
 
 /** A listener tells its queues: who waits to be accepted, and how many may. */

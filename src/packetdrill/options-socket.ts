@@ -74,7 +74,7 @@ const buffer = (name: 'SNDBUF' | 'RCVBUF', isForced: boolean): Option => ({
     const asked = Math.min(value < 0 && isForced ? 0 : value >>> 0, bound)
     const size = Math.max(2 * asked, name === 'SNDBUF' ? LEAST_SEND : LEAST_RECEIVE)
     at.options.set(name, size)
-    if (name === 'SNDBUF') retune(host, at, { sendBufferBytes: Math.min(size, 1 << 26) })
+    if (name === 'SNDBUF') retune(host, at, { sendBufferBytes: Math.min(size, 1 << 26), sendBufferAutotune: false })
     // It will not grow, so that the window scale is for this size.
     else retune(host, at, { receiveBufferBytes: size >> 1, receiveBufferMaxBytes: size >> 1 })
     return ''

@@ -6,6 +6,7 @@ import { MILLISECOND, SECOND } from '../base/time.ts'
 import { parseAddress } from '../ip/address.ts'
 import { timestampNow } from '../tcp/timestamps.ts'
 import { isFields } from './arguments.ts'
+import { LINUX_CUBIC } from './linux-cubic.ts'
 import { linuxInfo } from './linux-info.ts'
 import { kept, type Option, onOff, readOnly, retune } from './options-socket.ts'
 import { type Socket, TCP_STATE } from './sockets.ts'
@@ -137,7 +138,7 @@ const congestion: Option = {
     retune(host, at, { congestion: known })
     return ''
   },
-  get: (host, at) => at.congestion || (host.settings.tcp.congestion ?? 'cubic'),
+  get: (host, at) => at.congestion || (host.settings.tcp.congestion ?? 'cubic').replace(LINUX_CUBIC, 'cubic'),
 }
 
 const userTimeout: Option = {

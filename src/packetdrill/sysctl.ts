@@ -5,11 +5,12 @@
 import type { SipKey } from '../base/siphash.ts'
 import { MILLISECOND, SECOND } from '../base/time.ts'
 import type { TcpConfig } from '../tcp/config.ts'
+import { LINUX_CUBIC } from './linux-cubic.ts'
 
 /** Linux's defaults where ours differ: no probing for path MTUs, its buffers, its limits, no ABE. */
 export const LINUX_DEFAULTS: Partial<TcpConfig> = {
   abe: false,
-  congestion: 'cubic',
+  congestion: LINUX_CUBIC,
   corkLimitUs: 200 * MILLISECOND,
   initialRtoUs: SECOND,
   pathMtuProbing: false,
@@ -17,7 +18,7 @@ export const LINUX_DEFAULTS: Partial<TcpConfig> = {
   receiveBufferBytes: 65536, // half of tcp_rmem[1]: the other half is overhead
   receiveBufferMaxBytes: 6291456,
   receiveBufferAutotune: true,
-  sendBufferBytes: 87040, // what tcp_wmem[1] has grown to with the first ten segments
+  sendBufferBytes: 16384, // tcp_wmem[1], which grows with the first window (linux-send.ts)
   sendBufferMaxBytes: 4194304,
   sendBufferAutotune: true,
   windowGrowth: 'linux',
@@ -111,8 +112,7 @@ const sendMemory: Setter = (settings, _, text) => {
   if (numbers === null) return 'takes three whole numbers'
   const [, first, most] = numbers
   settings.wmemDefault = first
-  // A connection's first window makes it grow to 87040 (tcp_init_buffer_space), up to the most.
-  settings.tcp.sendBufferBytes = Math.max(first, Math.min(87040, most))
+  settings.tcp.sendBufferBytes = first
   settings.tcp.sendBufferMaxBytes = Math.max(first, most)
   return null
 }
@@ -126,7 +126,7 @@ const congestion: Setter = (settings, _, text) => {
 
 /** Congestion controllers by Linux's and FreeBSD's names. */
 export const CONGESTION: Readonly<Record<string, string>> = {
-  cubic: 'cubic',
+  cubic: LINUX_CUBIC,
   reno: 'reno',
   newreno: 'newreno',
   bbr: 'bbr',

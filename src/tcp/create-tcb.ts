@@ -158,6 +158,7 @@ function createSend(iss: Seq, bufferBytes: number): SendState {
     isUrgentTold: false,
     wantsRoom: false,
     bufferBytes,
+    tailStart: iss,
     hasMore: false,
     isPushed: false,
     smallEnd: iss,

@@ -18,6 +18,8 @@ export interface FastOpenState {
   isTextOut: boolean
   /** The client: the server took text of the SYN (§4.2.2). */
   isTextTaken: boolean
+  /** The client: why text did not go with the SYN, or was not taken, in Linux's numbers; 0: nothing is known. */
+  failure: 0 | 1 | 2 | 3
   /** The server: text of the peer's SYN was taken. The application may have accepted, read and written in SYN-RECEIVED. */
   isTaken: boolean
   /** The server: when it no longer counts into the bound though it was reset; 0: it was not. */
@@ -34,6 +36,7 @@ export function createFastOpen(): FastOpenState {
     mss: 0,
     isTextOut: false,
     isTextTaken: false,
+    failure: 0,
     isTaken: false,
     countsUntil: 0,
   }

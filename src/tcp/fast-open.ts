@@ -23,7 +23,7 @@ export function offerFastOpen(tcb: Tcb, jar: CookieJar, server: IpAddress, now: 
   const known = jar.find(server, now)
   if (tcb.config.fastOpenCookieless) {
     fastOpen.isOffered = true
-    fastOpen.mss = known?.mss ?? (server.family === 4 ? 536 : 1220)
+    fastOpen.mss = known?.mss ?? (tcb.config.heuristics === 'linux' ? 65535 : server.family === 4 ? 536 : 1220)
     return
   }
   if (known?.cookie == null) return
@@ -38,7 +38,10 @@ export function fillFastOpen(tcb: Tcb, plan: SegmentPlan): number {
   const { fastOpenCookieless } = tcb.config
   plan.hasCookie = !fastOpenCookieless
   plan.cookie = fastOpen.cookie
-  if (fastOpen.cookie.length === 0 && !fastOpenCookieless) return 0
+  if (fastOpen.cookie.length === 0 && !fastOpenCookieless) {
+    fastOpen.failure = 1
+    return 0
+  }
   const segment = Math.min(fastOpen.mss, tcb.pathSegmentBytes - 20, tcb.config.mss)
   const length = Math.min(snd.buffer.extent, Math.max(0, segment - SYN_OPTION_BYTES))
   plan.textOffset = 0
@@ -80,6 +83,7 @@ export function afterSynAcked(tcb: Tcb): void {
   } else if (fastOpen.isOffered) {
     tcb.counters.TcpExtTCPFastOpenActiveFail++
   }
+  if (snd.flight.size > 0) fastOpen.failure = tcb.recovery.retransmits > 0 ? 3 : 2
   for (let i = 0; i < snd.flight.size; i++) {
     snd.flight.lose(snd.flight.at(i), 'fast-open')
     recovery.forced = true

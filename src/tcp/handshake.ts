@@ -65,6 +65,7 @@ export function peerMss(segment: SegmentHeader, family: 4 | 6): number {
 /** Our SYN is acknowledged and the peer's SYN is in: the connection is open. */
 export function establish(tcb: Tcb, synWasResent: boolean, now: Micros, transmissions: number = 0): void {
   setState(tcb, 'ESTABLISHED')
+  updateSendMss(tcb) // the window of the peer is known now
   const isStarted = tcb.fastOpen.isTaken && !synWasResent // the initial window is in use already (RFC 7413 §4.2.2)
   // RFC 5681 §3.1: after a lost SYN the initial window is one segment.
   const segments = synWasResent && !keepsInitialWindow(tcb, transmissions) ? 1 : tcb.config.initialWindowSegments

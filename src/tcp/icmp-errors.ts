@@ -5,6 +5,7 @@ import type { TransportError } from '../ip/control.ts'
 import { failTcb } from './closing.ts'
 import type { TcpErrorCode } from './errors.ts'
 import { failEmbryo } from './fast-open-server.ts'
+import { isLargeEnough, keepSegments } from './linux-ways.ts'
 import { onPathMtuLowered } from './loss.ts'
 import { standingOptionBytes } from './md5.ts'
 import { notePathMtuTold, plateauBelow, probeWasTooBig } from './path-mtu.ts'
@@ -41,6 +42,7 @@ function arrivesTooBig(tcb: Tcb, error: TransportError, ipHeaderBytes: number): 
   const mtu = error.mtu === 0 && tcb.remote.family === 4 ? plateauBelow(error.packetBytes) : error.mtu
   if (mtu < LEAST_MTU[tcb.remote.family]) return
   if (probeWasTooBig(tcb, error.sequence as Seq, mtu - ipHeaderBytes)) return
+  if (isLargeEnough(tcb, mtu - ipHeaderBytes)) return
   const before = tcb.pathSegmentBytes
   lowerPathMtu(tcb, mtu - ipHeaderBytes)
   if (tcb.pathSegmentBytes < before) notePathMtuTold(tcb)
@@ -85,6 +87,7 @@ export function lowerPathMtu(tcb: Tcb, segmentBytes: number): void {
   tcb.pathSegmentBytes = segmentBytes
   const most = segmentBytes - 20 - standingOptionBytes(tcb)
   if (tcb.snd.mss <= most) return
+  keepSegments(tcb, most)
   tcb.snd.mss = most
   tcb.cc.mss = most
   onPathMtuLowered(tcb)

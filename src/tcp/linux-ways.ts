@@ -123,3 +123,46 @@ export function fillsWindow(tcb: Tcb, whole: number, usable: number): boolean {
 export function takesTail(tcb: Tcb, finDue: boolean): boolean {
   return isLinux(tcb) && smallHold(tcb, finDue) === null
 }
+
+/** Least of a segment that a small window makes (tcp_bound_to_half_wnd): 68 octets less the header. */
+const LEAST_BOUND = 48
+/** Of a window that is no larger than this all may be one segment. */
+const SMALL_WINDOW = 536
+
+/** SND.MSS is no more than half of the greatest window at the handshake's end, or all of a small one, so that two segments fit. */
+export function boundByWindow(tcb: Tcb, mss: number): number {
+  const { maxWnd } = tcb.snd
+  if (!isLinux(tcb) || tcb.state === 'SYN-SENT' || tcb.state === 'SYN-RECEIVED' || maxWnd === 0) return mss
+  return Math.min(mss, Math.max(LEAST_BOUND, maxWnd > SMALL_WINDOW ? maxWnd >>> 1 : maxWnd))
+}
+
+/** The path takes smaller segments, of `mss` octets: cwnd and ssthresh stay the same number of them. */
+export function keepSegments(tcb: Tcb, mss: number): void {
+  const { cc, snd } = tcb
+  if (!isLinux(tcb) || snd.mss <= 0) return
+  cc.cwnd = Math.max(1, Math.round(cc.cwnd / snd.mss)) * mss
+  if (Number.isFinite(cc.ssthresh)) cc.ssthresh = Math.max(2, Math.round(cc.ssthresh / snd.mss)) * mss
+}
+
+/** Over IPv6 a router's word that leaves room for segments as they are is not taken (tcp_v6_mtu_reduced). */
+export function isLargeEnough(tcb: Tcb, segmentBytes: number): boolean {
+  return isLinux(tcb) && tcb.remote.family === 6 && tcb.snd.mss > 0 && segmentBytes - LEAST_HEADER >= tcb.snd.mss
+}
+
+/** Octets of a segment's header without options. */
+const LEAST_HEADER = 20
+
+/** What an old SYN or FIN takes of the number space, a duplicate SACK tells of too (RFC 2883 speaks of text). */
+export function spaceOf(tcb: Tcb, text: number, isSynOrFin: boolean): number {
+  return isSynOrFin && isLinux(tcb) ? text + 1 : text
+}
+
+/** A connection that both sides have opened answers with what its own SYN offered, whatever the peer's has left out. */
+export function offersAsFirst(tcb: Tcb): boolean {
+  return isLinux(tcb) && tcb.state === 'SYN-RECEIVED' && !tcb.passive
+}
+
+/** Text for a connection in TIME-WAIT is acknowledged, even what is new. */
+export function answersInTimeWait(tcb: Tcb, text: number): boolean {
+  return isLinux(tcb) && tcb.state === 'TIME-WAIT' && text > 0
+}

@@ -12,6 +12,7 @@
 
 import { MILLISECOND, type Micros } from '../base/time.ts'
 import { TCP_HEADER_BYTES } from './header.ts'
+import { boundByWindow } from './linux-ways.ts'
 import { standingOptionBytes } from './md5.ts'
 import { type Seq, seqAdd, seqDiff, seqGe, seqLe, seqLt } from './seq.ts'
 import { isSynchronized } from './state.ts'
@@ -39,7 +40,7 @@ function headerBytes(tcb: Tcb): number {
 
 /** RFC 9293 §3.7.1 [MUST-16]: the peer's MSS and ours, bounded by what the path takes, less the options of every segment. */
 export function updateSendMss(tcb: Tcb): void {
-  tcb.snd.mss = Math.min(mostBytes(tcb), tcb.pathSegmentBytes) - headerBytes(tcb)
+  tcb.snd.mss = boundByWindow(tcb, Math.min(mostBytes(tcb), tcb.pathSegmentBytes) - headerBytes(tcb))
   tcb.cc.mss = tcb.snd.mss
 }
 

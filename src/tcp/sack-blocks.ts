@@ -2,7 +2,8 @@
 // Owns: which block stands where. Does not own: the reassembly (receive.ts), reading the peer's blocks (sack.ts).
 
 import type { Ranges } from '../base/ranges.ts'
-import { type SegmentHeader, type SegmentPlan, TCP_HEADER_BYTES, TCP_HEADER_MAX } from './header.ts'
+import { FLAG, type SegmentHeader, type SegmentPlan, TCP_HEADER_BYTES, TCP_HEADER_MAX } from './header.ts'
+import { spaceOf } from './linux-ways.ts'
 import { standingOptionBytes } from './md5.ts'
 import { NO_NUMBERS, type Seq, seq, seqAdd, seqGt, seqLt, seqMax, seqMin } from './seq.ts'
 import type { ReceiveState, Tcb } from './tcb.ts'
@@ -47,8 +48,9 @@ function report(rcv: ReceiveState, start: Seq, end: Seq): void {
 
 /** The same for a segment that is not acceptable because it lies left of the window. */
 export function noteOldSegment(tcb: Tcb, segment: SegmentHeader): void {
-  const end = seqAdd(segment.seq, segment.textLength)
-  if (segment.textLength > 0 && !seqGt(end, tcb.rcv.nxt)) noteDuplicate(tcb, segment.seq, end)
+  const space = spaceOf(tcb, segment.textLength, (segment.flags & (FLAG.SYN | FLAG.FIN)) !== 0)
+  const end = seqAdd(segment.seq, space)
+  if (space > 0 && !seqGt(end, tcb.rcv.nxt)) noteDuplicate(tcb, segment.seq, end)
 }
 
 /** Whether an acknowledgement has blocks to carry. */

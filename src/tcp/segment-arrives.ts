@@ -17,6 +17,7 @@ import { afterSynAcked } from './fast-open.ts'
 import { resendEarlyText, resetEmbryo } from './fast-open-server.ts'
 import { arrivesInSynSent, establish } from './handshake.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
+import { answersInTimeWait } from './linux-ways.ts'
 import { answerText, receiveFin, receiveText } from './receive.ts'
 import { noteOldSegment } from './sack-blocks.ts'
 import { tellRoom } from './send-buffer.ts'
@@ -45,6 +46,7 @@ export function segmentArrives(tcb: Tcb, segment: SegmentHeader, now: Micros): A
   if (isAnswerToSimultaneousOpen(tcb, segment)) {
     owesAck(tcb, 'handshake')
     const verdict = ackOfSyn(tcb, segment, now)
+    noteOldSegment(tcb, segment)
     return verdict === 'go on' ? receiveRest(tcb, segment, now) : verdict
   }
 
@@ -75,6 +77,7 @@ function receiveRest(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' | 'r
   if (receiveText(tcb, segment, now) === 'refused') return 'reset'
   receiveFin(tcb, segment, now)
   if (isAckDue) owesAck(tcb, 'mark')
+  if (answersInTimeWait(tcb, segment.textLength)) owesAck(tcb, 'duplicate')
   return 'done'
 }
 

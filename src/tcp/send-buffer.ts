@@ -4,6 +4,7 @@
 
 import type { TcpConfig } from './config.ts'
 import { EVENT } from './events.ts'
+import { isLinuxFree, isLinuxSend, linuxRoom } from './linux-send.ts'
 import { type Tcb, unsentBytes } from './tcb.ts'
 
 /** What was sent must stay until it is acknowledged, and as much again must wait to be sent when the window opens: two windows. */
@@ -19,9 +20,16 @@ export function writeRoom(tcb: Tcb): number {
   const room = Math.max(0, snd.bufferBytes - snd.buffer.extent)
   const unsent = Math.max(0, unsentBytes(tcb))
   const mark = config.notSentLowWaterBytes
+  if (isLinuxSend(tcb)) return linuxRoom(tcb, unsent < mark)
   if (unsent >= mark) return 0
   // Up to the mark, but at least a segment: a mark of one byte means "one write at a time", not single bytes.
   return Math.min(room, Math.max(mark - unsent, snd.mss))
+}
+
+/** Whether an application is told of room: a third of what is queued and free is free. `isWaiting`: it waits for that. */
+export function hasRoom(tcb: Tcb, isWaiting: boolean): boolean {
+  if (isLinuxSend(tcb)) return isLinuxFree(tcb, isWaiting)
+  return tcb.snd.bufferBytes - tcb.snd.buffer.extent >= tcb.snd.buffer.extent / 2
 }
 
 /**
@@ -31,7 +39,7 @@ export function writeRoom(tcb: Tcb): number {
 export function tellRoom(tcb: Tcb): void {
   const { snd, config } = tcb
   if (!snd.wantsRoom) return
-  if (snd.bufferBytes - snd.buffer.extent < snd.buffer.extent / 2) return
+  if (!hasRoom(tcb, true)) return
   if (2 * unsentBytes(tcb) >= config.notSentLowWaterBytes) return
   snd.wantsRoom = false
   tcb.events |= EVENT.writable
@@ -45,6 +53,7 @@ export function tellRoom(tcb: Tcb): void {
 export function retuneSendBuffer(tcb: Tcb, bytesPerSecond: number): void {
   const { snd, config, control, cc, rtt } = tcb
   lowerSendBuffer(tcb)
+  if (isLinuxSend(tcb)) return
   if (!config.sendBufferAutotune || !snd.wantsRoom || bytesPerSecond < 0) return
   const held = control.ownsRecovery === true ? WINDOWS_HELD_BY_MODEL : WINDOWS_HELD
   const onPath = (held * GROWTH * bytesPerSecond * rtt.minUs) / 1e6

@@ -8,9 +8,11 @@ import { fillFastOpen, withdrawFastOpen } from './fast-open.ts'
 import { fillGrant } from './fast-open-server.ts'
 import { fill } from './fill.ts'
 import { FLAG, type SegmentPlan } from './header.ts'
+import { offersAsFirst } from './linux-ways.ts'
 import { seqAdd } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 import { armRetransmit } from './timers.ts'
+import { timestampNow } from './timestamps.ts'
 import { fillUserTimeout } from './user-timeout.ts'
 import { receiveWindowScale } from './window.ts'
 
@@ -25,10 +27,20 @@ export function nextSyn(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
   stampSyn(tcb, plan, first ? 0 : snd.flight.at(0).transmissions)
   plan.mss = tcb.rcv.mss // [MUST-14] [SHLD-5], the default too [MAY-3]; no other segment has one [MUST-65]
   if (tcb.config.userTimeoutOption) fillUserTimeout(tcb, plan, 4)
-  plan.sackPermitted = tcb.sackEnabled
+  const isOffer = offersAsFirst(tcb)
+  plan.sackPermitted = isOffer ? tcb.config.sack : tcb.sackEnabled
+  if (isOffer && tcb.config.timestamps && tcb.md5Key === null && !plan.hasTimestamps) {
+    plan.hasTimestamps = true
+    plan.tsVal = timestampNow(tcb, now)
+    plan.tsEcr = 0
+  }
   // What the first SYN tells holds, whatever becomes of the settings (RFC 7323 §2.3).
   if (first && tcb.state === 'SYN-SENT') tcb.rcv.scale = receiveWindowScale(tcb.config)
-  plan.windowScale = tcb.scaleEnabled ? tcb.rcv.scale : -1
+  plan.windowScale = tcb.scaleEnabled
+    ? tcb.rcv.scale
+    : isOffer && tcb.config.windowScale
+      ? receiveWindowScale(tcb.config)
+      : -1
   if (first) {
     snd.nxt = seqAdd(snd.iss, 1)
     snd.flight.push(snd.iss, snd.nxt, now, tcb.delivery)

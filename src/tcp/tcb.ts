@@ -69,6 +69,8 @@ export interface SendState {
   wantsRoom: boolean
   /** What the buffer may hold now (send-buffer.ts). */
   bufferBytes: number
+  /** Where the last super-segment that was written begins (linux-send.ts). */
+  tailStart: Seq
   /** The last write has promised another: the tail waits for it. */
   hasMore: boolean
   /** The tail has waited long enough, or was pushed: neither Nagle nor a cork holds it any more. */

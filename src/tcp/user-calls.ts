@@ -4,6 +4,7 @@
 import { abortTcb, closeTcb } from './closing.ts'
 import { EVENT } from './events.ts'
 import { beginLinger } from './linger.ts'
+import { noteLinuxWrite } from './linux-send.ts'
 import { lowerSendBuffer, writeRoom } from './send-buffer.ts'
 import { seqGt } from './seq.ts'
 import { canSend, setState } from './state.ts'
@@ -19,6 +20,7 @@ export function queueText(tcb: Tcb, bytes: Uint8Array, more: boolean): number {
   const length = Math.min(bytes.length, writeRoom(tcb))
   snd.hasMore = more
   snd.isMoreOver = false
+  if (length > 0) noteLinuxWrite(tcb, length)
   if (length > 0) snd.buffer.put(snd.buffer.extent, bytes, 0, length)
   if (length < bytes.length) snd.wantsRoom = true
   return length
