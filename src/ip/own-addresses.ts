@@ -41,8 +41,9 @@ export class OwnAddresses {
   }
 
   /** Adds an address, or changes the entry of one that is there. @throws {RangeError} for what cannot be a host's address */
-  set(entry: InterfaceAddress): void {
-    checkAddress(entry)
+  set(given: InterfaceAddress): void {
+    checkAddress(given)
+    const entry = { ...given, address: given.address.clone() } // connections share it: the caller's may change
     const at = this.#list.findIndex((own) => own.address.equals(entry.address))
     this.#change(at < 0 ? [...this.#list, entry] : this.#list.with(at, entry))
   }

@@ -8,6 +8,7 @@ import type { IpAddress } from '../ip/address.ts'
 import { EVENT } from './events.ts'
 import type { CookieJar } from './fast-open-cookies.ts'
 import type { SegmentHeader, SegmentPlan } from './header.ts'
+import { untilRecordEnd } from './records.ts'
 import { lowerSendBuffer, tellRoom } from './send-buffer.ts'
 import { seqAdd } from './seq.ts'
 import type { Tcb } from './tcb.ts'
@@ -43,7 +44,8 @@ export function fillFastOpen(tcb: Tcb, plan: SegmentPlan): number {
     return 0
   }
   const segment = Math.min(fastOpen.mss, tcb.pathSegmentBytes - 20, tcb.config.mss)
-  const length = Math.min(snd.buffer.extent, Math.max(0, segment - SYN_OPTION_BYTES))
+  const first = untilRecordEnd(tcb, seqAdd(snd.iss, 1), snd.buffer.extent)
+  const length = Math.min(first, Math.max(0, segment - SYN_OPTION_BYTES))
   plan.textOffset = 0
   plan.textLength = length
   fastOpen.isTextOut = length > 0

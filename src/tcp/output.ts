@@ -210,7 +210,7 @@ function nextTailProbe(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
 function nextPathProbe(tcb: Tcb, now: Micros, plan: SegmentPlan): boolean {
   const unsent = unsentBytes(tcb)
   if (unsent > 0) validateWindow(tcb, now) // before a probe is in flight: then nobody sees that there was a pause
-  const length = pathProbeText(tcb, unsent, pipe(tcb), now)
+  const length = pathProbeText(tcb, untilRecordEnd(tcb, tcb.snd.nxt, unsent), pipe(tcb), now)
   tcb.path.isWaiting = length < 0
   if (length <= 0 || !isPaceReached(tcb, now)) return false
   sendNew(tcb, length, false, now, plan)

@@ -135,3 +135,14 @@ test('a datagram to a group reaches those who have joined it, and none after the
     late.close()
   }
 })
+
+test('an own address is a copy of what was given: connections share it, and a caller may use his again', () => {
+  const { a, b, carry } = hosts(['10.0.0.1/24'], ['10.0.0.2/24'])
+  const given = ip('10.0.0.3').clone()
+  b.ip.addAddress({ address: given, prefixLength: 24 })
+  const listener = b.listen({ port: 80 })
+  a.connect({ remote: ip('10.0.0.3'), remotePort: 80 }, 0)
+  carry()
+  given.assign(ip('10.0.0.9'))
+  expect(`${listener.accept()?.tcb.local}`).toBe('10.0.0.3')
+})

@@ -35,7 +35,7 @@ const command = new Command('swarm')
   .option('--seeds <n>', 'how many (default: 1000, or as many as --minutes allow)', wholeNumber)
   .option('--from <n>', 'the first seed', wholeNumber, 0)
   .option('--minutes <m>', 'stop after so long; with --shrink: how long to look for a smaller case', positive)
-  .option('--jobs <n>', 'processes', wholeNumber, 2)
+  .option('--jobs <n>', 'processes', atLeastOne, 2)
   .option('--seed <n>', 'one again: what failed, and its last packets', wholeNumber)
   .option('--case <file>', 'a case as --shrink prints it')
   .option('--shrink', 'prints a smaller case that fails in the same way, as JSON', false)
@@ -46,6 +46,12 @@ const options = command.opts<Options>()
 function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('a whole number is meant.')
   return Number(text)
+}
+
+function atLeastOne(text: string): number {
+  const count = wholeNumber(text)
+  if (count === 0) throw new InvalidArgumentError('one at least.')
+  return count
 }
 
 function positive(text: string): number {

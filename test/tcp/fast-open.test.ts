@@ -43,6 +43,15 @@ scenario('with a cookie the text goes with the SYN, one round trip earlier (RFC 
   expect(c.stack.tcp.counters).toMatchObject({ TcpExtTCPFastOpenActive: 1, TcpRetransSegs: 0 })
 })
 
+scenario('a SYN carries the text of one record, and not of the next (MSG_EOR)', () => {
+  const c = acquainted()
+  const { remote, remotePort, localPort } = c
+  c.connection = c.stack.connect({ remote, remotePort, localPort }, c.now)
+  const [syn] = c.writeRecords(2, 100).drain()
+  expect(syn?.end).toBe(100)
+  c.in('S. 0 ack 101 <mss 1460>').out('P. 101:201 ack 1')
+})
+
 scenario('a SYN carries no more text than one segment with its options (RFC 7413 §4.2.1)', () => {
   const c = openWith(acquainted(), 5000)
   const [syn] = c.drain()

@@ -286,3 +286,14 @@ scenario(
     expect([c.tcb.path.probeBytes > 0, c.tcb.cc.cwnd]).toEqual([true, 10 * mssOf(c)])
   },
 )
+
+scenario('a probe does not join two records (MSG_EOR): what ends one ends a segment', () => {
+  const c = afterBlackHole()
+  const first = c.tcb.snd.nxt
+  c.writeRecords(101, 700)
+  for (let sent = c.drain(); sent.length > 0; sent = c.drain()) {
+    for (const { seq, end } of sent) expect(Math.floor((end - 1462) / 700)).toBe(Math.floor((seq - 1461) / 700))
+    c.advance(100).in(`. ack ${Math.max(...sent.map((line) => line.end))}`)
+  }
+  expect((c.tcb.snd.una - first) | 0).toBe(70_700)
+})

@@ -289,6 +289,17 @@ export class Script {
     return this
   }
 
+  /** Writes `count` records (MSG_EOR) of `length` octets each, before any of it is sent. */
+  writeRecords(count: number, length: number): this {
+    this.quiet()
+    for (let i = 0; i < count; i++) {
+      this.connection.write(text(ourByte, this.#written, this.#written + length))
+      this.connection.endRecord()
+      this.#written += length
+    }
+    return this.#flush()
+  }
+
   /** Writes as much as is taken of the next `length` octets of our stream; returns how much that was. */
   offer(length: number, more = false, isUrgent = false): number {
     this.quiet()
