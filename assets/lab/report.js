@@ -6,6 +6,8 @@
   const colour = (i) => `var(--c${i % 8})`
   const mix = (a, b) => `color-mix(in srgb, var(--${a}) 60%, var(--${b}))`
   const CAUSE_COLOURS = {
+    wait: mix('c7', 'paper'),
+    'answers-ahead': mix('c1', 'paper'),
     resolve: 'var(--c2)',
     handshake: 'var(--c3)',
     request: 'var(--c4)',
@@ -408,7 +410,8 @@
     const used = [...new Set(list.flatMap((t) => t.slices.map((x) => x.cause)))]
     const bars = list.map((t, i) => {
       const y = MARGIN.top + i * row
-      const slices = t.slices.map((slice) => {
+      const whole = { from: t.startedAt, to: t.endedAt, text: 'its packets were not kept', clause: '', cause: '' }
+      const slices = (t.slices.length === 0 ? [whole] : t.slices).map((slice) => {
         const x = s.x(slice.from)
         const title = `${slice.text}${slice.clause === '' ? '' : ` (${slice.clause})`}: ${r1((slice.to - slice.from) / 1000)} ms`
         return `<rect x="${r1(x)}" y="${y + 3}" width="${r1(Math.max(0.6, s.x(slice.to) - x))}" height="${row - 8}" fill="${causeColour(slice.cause)}"><title>${esc(title)}</title></rect>`

@@ -52,6 +52,14 @@ function onNode(): void {
   for (const port of [5004, 5005]) nodeHttp().listen(port, '127.0.0.1')
 }
 
+function httpServer(host: Host): HttpServer {
+  return new HttpServer({
+    scheduler: host.scheduler,
+    wallClock: Date.now,
+    handler: () => ({ status: 200, headers: { 'content-type': 'text/plain' }, body: ANSWER }),
+  })
+}
+
 async function onStack(host: Host): Promise<void> {
   host.createServer(take).listen(5001)
   host.createServer(give).listen(5002)
@@ -59,16 +67,12 @@ async function onStack(host: Host): Promise<void> {
   for (const port of [5003, 5103, 5203, 5303]) {
     host.createServer({ noDelay: true }, echo).listen({ port, backlog: 4096 })
   }
-  const ours = new HttpServer({
-    scheduler: host.scheduler,
-    wallClock: Date.now,
-    handler: () => ({ status: 200, headers: { 'content-type': 'text/plain' }, body: ANSWER }),
-  })
+  const ours = httpServer(host)
   host.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => ours.handleConnection(socket)).listen(5004)
   await host.serve(nodeHttp(), { port: 5005 })
 }
 
-/** The same on direct connections. HTTP stays as it is: it needs streams. */
+/** The same on direct connections; our HTTP on streams without node:stream. */
 function onDirect(host: Host): void {
   const sink: DirectHandler = { onData: (_socket, bytes) => (taken += bytes.length) }
   const fill = (socket: DirectSocket): void => {
@@ -80,6 +84,8 @@ function onDirect(host: Host): void {
   const back: DirectHandler = { onData: (socket, bytes) => socket.write(bytes) }
   const tcp = { nagle: false }
   host.listenDirect({ port: 5001 }, sink)
+  const ours = httpServer(host)
+  host.listenStreams({ port: 5004, backlog: 4096, tcp }, (stream) => ours.handleConnection(stream))
   host.listenDirect({ port: 5002 }, source)
   for (const port of [5003, 5103, 5203, 5303]) host.listenDirect({ port, backlog: 4096, tcp }, back)
 }

@@ -2,6 +2,7 @@
 // Owns: processes, their end, their precedence over others on the machine. Does not own: what is measured (works.ts).
 
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { createInterface, type Interface } from 'node:readline'
 
@@ -107,12 +108,18 @@ export function load(
   return run([...how.load, process.execPath, program, ...args.map(String)], (text) => JSON.parse(text), patienceMs)
 }
 
-/** Requests a second by wrk. */
+/** Processor time that a process has had, all its threads, in microseconds (/proc/PID/stat counts in hundredths of a second). */
+export function cpuUs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1].split(' ')
+  return (Number(fields[11]) + Number(fields[12])) * 10_000
+}
+
+/** Requests a second by wrk, and how many there were. */
 export function wrk(url: string, seconds: number, how: Precedence): Promise<Figures> {
   return run([...how.load, 'wrk', '-t1', '-c64', `-d${seconds}s`, url], (text) => {
     const rate = /Requests\/sec:\s+([0-9.]+)/.exec(text)
     if (rate === null || /Socket errors|Non-2xx/.test(text)) throw new Error(`wrk: ${text}`)
-    return { perSecond: Number(rate[1]) }
+    return { perSecond: Number(rate[1]), requests: Number(/([0-9]+) requests in/.exec(text)?.[1]) }
   })
 }
 

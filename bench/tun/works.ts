@@ -1,7 +1,7 @@
 // What is measured over a TUN device, against which servers, and what each figure is compared with.
 // Owns: the table. Does not own: how it is run (testbed.ts), the order (main.ts).
 
-import { type Figures, load, type Precedence, type Running, wrk } from './testbed.ts'
+import { cpuUs, type Figures, load, type Precedence, type Running, wrk } from './testbed.ts'
 
 /** How a load is run. */
 export interface Means {
@@ -51,17 +51,19 @@ function http(id: string, title: string, port: number): Work {
   return {
     id,
     title,
-    servers: ['node', 'stack'],
+    servers: port === 5004 ? ['node', 'stack', 'direct'] : ['node', 'stack'],
     isForPeers: port === 5004,
     reference: 'node',
     unit: 'requests/s',
     isLowBetter: false,
-    run: async ({ server: { address } }, { seconds, how }) => {
+    run: async ({ server: { address }, child }, { seconds, how }) => {
       await wrk(`http://${address}:${port}/`, 1, how) // not measured
-      return wrk(`http://${address}:${port}/`, Math.ceil(seconds), how)
+      const before = cpuUs(child.pid ?? 0)
+      const figures = await wrk(`http://${address}:${port}/`, Math.ceil(seconds), how)
+      return { ...figures, cpuUs: (cpuUs(child.pid ?? 0) - before) / figures.requests }
     },
     figure: ({ perSecond }) => perSecond,
-    cpu: () => '',
+    cpu: perTurn,
   }
 }
 

@@ -60,6 +60,8 @@ export class ByteRing {
    * grew old in a pool, and is given away, waits for a full garbage collection.
    */
   #given = 0
+  /** Memory of which a piece is lent: it goes back to the pool when the loan is over. */
+  #lent: Uint8Array = EMPTY
 
   /** Offset one past the last byte ever put and not yet dropped. */
   get extent(): number {
@@ -103,7 +105,8 @@ export class ByteRing {
   take(length: number): Uint8Array {
     const bytes = this.#bytes
     const head = this.#head
-    const isWhole = length === this.#extent && length >= LEAST_GIVEN_AWAY && 2 * length >= bytes.length
+    const isFull = length === this.#extent && length >= LEAST_GIVEN_AWAY && 2 * length >= bytes.length
+    const isWhole = isFull && bytes !== this.#lent
     const log2 = isWhole ? 31 - Math.clz32(bytes.length) : 0
     const isNew = log2 === this.#given
     this.#given = log2
@@ -117,6 +120,32 @@ export class ByteRing {
     this.copy(0, out, 0, length)
     this.advance(length)
     return out
+  }
+
+  /**
+   * Takes `length` bytes from the head, at most `inOnePiece`, and hands them to `take` without a copy: they stay as they are until it
+   * returns, whatever it reads or clears meanwhile. @throws what `take` does; the bytes are taken all the same
+   */
+  lend(length: number, take: (bytes: Uint8Array) => void): void {
+    const bytes = this.#bytes
+    const head = this.#head
+    assert(length > 0 && head + length <= bytes.length, 'byte ring: what is lent lies in one piece')
+    const isWithin = this.#lent === bytes // `take` of another loan reads on
+    this.#lent = bytes
+    this.advance(length)
+    try {
+      take(bytes.subarray(head, head + length))
+    } finally {
+      if (!isWithin) {
+        this.#lent = EMPTY
+        if (this.#bytes !== bytes) giveBack(bytes)
+      }
+    }
+  }
+
+  /** How many bytes from the head on lie in one piece. */
+  get inOnePiece(): number {
+    return Math.min(this.#extent, this.#bytes.length - this.#head)
   }
 
   /** The memory that holds it: see `placeOf`. Valid until the next change. */
@@ -148,7 +177,7 @@ export class ByteRing {
 
   /** Forgets everything and gives the memory back. */
   clear(): void {
-    if (this.#bytes.length > 0) giveBack(this.#bytes)
+    if (this.#bytes.length > 0 && this.#bytes !== this.#lent) giveBack(this.#bytes)
     this.#bytes = EMPTY
     this.#head = 0
     this.#extent = 0
@@ -166,7 +195,7 @@ export class ByteRing {
       copyBytes(old, this.#head, bytes, 0, first)
       if (first < this.#extent) copyBytes(old, 0, bytes, first, this.#extent - first)
     }
-    if (old.length > 0) giveBack(old)
+    if (old.length > 0 && old !== this.#lent) giveBack(old)
     this.#bytes = bytes
     this.#head = 0
   }

@@ -141,7 +141,8 @@ export class DhcpServer {
       return
     }
     const held = this.leases.of(client)
-    const isHeld = held?.address.equals(address) === true && !held.isOffer && held.expiresAt > now
+    // What was offered a moment ago has been looked for already: by now it may be the client itself that answers.
+    const isHeld = held?.address.equals(address) === true && held.expiresAt > now && !this.#checks.has(address.w3)
     this.leases.offer(client, address, now)
     // §2.2: an address that is given anew is looked for first.
     if (this.#options.isChecked !== true || isHeld) this.#offer(message, address)
@@ -155,6 +156,7 @@ export class DhcpServer {
   handleCheck(address: IpAddress, isFree: boolean, now: Micros): void {
     const check = this.#checks.get(address.w3)
     if (check === undefined || !this.#checks.delete(address.w3)) return
+    if (this.leases.of(clientOf(check.message))?.isOffer === false) return // asked for meanwhile, and in use
     if (isFree) {
       this.#offer(check.message, check.address)
       return

@@ -294,7 +294,7 @@ export class HttpClientConnection {
   #hand(job: Job): void {
     const response = job.response as ClientResponse
     this.#phase = 'closed'
-    this.#timer.disarm()
+    this.#timer.stop()
     this.#output.flush()
     this.#jobs.settle(job)
     this.#jobs.current = null
@@ -378,7 +378,7 @@ export class HttpClientConnection {
 
   #leave(phase: 'closing' | 'closed', error: Error | null, cause: unknown): void {
     this.#phase = phase
-    this.#timer.disarm()
+    this.#timer.stop()
     if (error !== null) {
       this.#output.fail(error)
       this.#jobs.failCurrent(error)

@@ -25,16 +25,23 @@ export function bodyFraming(
   side: 'local' | 'remote',
   lenient: Leniency = STRICT,
 ): BodyFraming {
-  const fail: Fail = (status, reason, text) => {
-    throw new ProtocolError(side, side === 'local' ? 500 : status, reason, text)
-  }
   if (message.type !== 'request') {
     // RFC 9112 §6.3 (1): an answer to HEAD, 1xx, 204 and 304 end at the empty line, whatever the fields say.
     if (requestMethod === 'HEAD' || isBodyless(message.status)) return 'none'
     // RFC 9112 §6.3 (2): 2xx to CONNECT begins a tunnel.
     if (requestMethod === 'CONNECT' && message.status < 300) return 'none'
   }
-  const lengths = message.headers.getAll('content-length')
+  const { headers } = message
+  // What most messages have: no framing field, or one length.
+  if (!headers.has('transfer-encoding') && !(message.type === 'request' && message.method === 'CONNECT')) {
+    const length = headers.get('content-length')
+    if (length === null) return message.type === 'request' ? 'none' : 'until-close'
+    if (/^[0-9]{1,15}$/.test(length)) return { length: Number(length) }
+  }
+  const fail: Fail = (status, reason, text) => {
+    throw new ProtocolError(side, side === 'local' ? 500 : status, reason, text)
+  }
+  const lengths = headers.getAll('content-length')
   // RFC 9110 §9.3.6: a CONNECT request has no content; a length that another end might believe is refused.
   if (message.type === 'request' && message.method === 'CONNECT') {
     const empty = lengths.every((one) => one === '0') && !message.headers.has('transfer-encoding')
@@ -92,6 +99,7 @@ function transferFraming(message: RequestHead | ResponseHead | InformationalResp
  *   persists
  */
 export function messagePersists(headers: HeaderList, version: HttpVersion, peerVersion: HttpVersion): boolean {
+  if (!headers.has('connection')) return version === '1.1' && peerVersion === '1.1'
   const options = headers.tokens('connection')
   if (options.includes('close')) return false
   return (version === '1.1' && peerVersion === '1.1') || options.includes('keep-alive')

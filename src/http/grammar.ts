@@ -2,6 +2,7 @@
 // Owns: pure predicates and parsers over strings and bytes. Does not own: whole messages (reader.ts), what a bad part
 // is answered with.
 // Read first: RFC 9110 §5.6 (common rules), §5.6.7 (dates); RFC 9112 §3.2 (request target); RFC 3986 §3.2 (authority).
+import { shortBytes } from './bytes.ts'
 
 const TOKEN = 1
 const FIELD = 2
@@ -66,9 +67,14 @@ export function decodeLatin1(bytes: Uint8Array, start: number, end: number): str
   return text
 }
 
-/** A string of characters up to U+00FF as bytes, one for each. */
+const encoder = new TextEncoder()
+
+/** A string of characters up to U+00FF as bytes, one for each. Short ones may lie side by side in one buffer. */
 export function encodeLatin1(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length)
+  const bytes = shortBytes(text.length)
+  // UTF-8 is as long as the text when all of it is ASCII, and then the same.
+  const { read, written } = encoder.encodeInto(text, bytes)
+  if (read === text.length && written === text.length) return bytes
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i)
   return bytes
 }
@@ -101,6 +107,16 @@ export function splitList(value: string): string[] {
  * empty.
  */
 export function isHost(value: string): boolean {
+  if (value === lastHost) return true
+  if (!isNewHost(value)) return false
+  lastHost = value
+  return true
+}
+
+/** A host that was found valid: requests repeat. */
+let lastHost = ''
+
+function isNewHost(value: string): boolean {
   const parts = HOST.exec(value)
   if (parts === null || Number(parts[2] ?? 0) > 65_535) return false
   return parts[1] === undefined || isIpv6(parts[1])
@@ -138,6 +154,20 @@ export interface RequestTarget {
  * DEVIATION: any visible ASCII but `#` is taken in path and query, because browsers send `|`, `[` and `"` as they are.
  */
 export function parseRequestTarget(method: string, target: string): RequestTarget | null {
+  // Asked several times for one request, and requests repeat.
+  if (target !== lastTarget.target || method !== lastTarget.method) {
+    lastTarget = { method, target, parsed: parseTarget(method, target) }
+  }
+  return lastTarget.parsed
+}
+
+let lastTarget: { method: string; target: string; parsed: RequestTarget | null } = {
+  method: '',
+  target: '',
+  parsed: null,
+}
+
+function parseTarget(method: string, target: string): RequestTarget | null {
   if (!/^[\x21\x22\x24-\x7e]+$/.test(target)) return null
   if (method === 'CONNECT') {
     const valid = isHost(target) && /[^:]:[0-9]{1,5}$/.test(target)

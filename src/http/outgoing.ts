@@ -18,6 +18,7 @@ export interface ResponseContext {
  * `keep-alive`; removes framing fields where they must not be.
  */
 export function prepareResponse(response: ResponseHead, context: ResponseContext): ResponseHead {
+  // A list is copied by its first change.
   const headers = response.headers.clone()
   const { request } = context
   const method = request?.method ?? null

@@ -3,7 +3,7 @@
 // Why: a head and a body written apart meet Nagle's algorithm on this side and delayed ACKs on the other (RFC 9293
 // §3.7.4, §3.8.6.3): the body then waits for the peer's timer. One write cannot.
 import type { Micros, ScheduledTask, Scheduler } from '../base/time.ts'
-import { concatBytes } from './body.ts'
+import { shortBytes } from './bytes.ts'
 import type { ByteStream } from './stream.ts'
 
 /** What is gathered before it is written without waiting for the end of the turn. */
@@ -20,6 +20,10 @@ export class Output {
   readonly #stallUs: Micros
   readonly #onStall: () => void
   readonly #onDrain = (): void => this.#drained()
+  readonly #onTurn = (): void => {
+    this.#deferred = false
+    this.flush()
+  }
   #parts: Uint8Array[] = []
   #bytes = 0
   #deferred = false
@@ -48,17 +52,14 @@ export class Output {
     if (this.#bytes >= GATHER_BYTES) this.flush()
     else if (!this.#deferred) {
       this.#deferred = true
-      this.#scheduler.defer(() => {
-        this.#deferred = false
-        this.flush()
-      })
+      this.#scheduler.defer(this.#onTurn)
     }
   }
 
   /** Hands everything queued to the stream at once. */
   flush(): void {
     if (this.#bytes === 0 || this.#failure !== null || this.#stream.destroyed) return
-    const bytes = concatBytes(this.#parts, this.#bytes)
+    const bytes = this.#gathered()
     this.#parts = []
     this.#bytes = 0
     this.writtenBytes += bytes.length
@@ -67,6 +68,18 @@ export class Output {
     if (this.#stallUs !== Number.POSITIVE_INFINITY) {
       this.#stallTask = this.#scheduler.schedule(this.#scheduler.now() + this.#stallUs, this.#onStall)
     }
+  }
+
+  #gathered(): Uint8Array {
+    const parts = this.#parts
+    if (parts.length === 1) return parts[0]
+    const whole = shortBytes(this.#bytes)
+    let at = 0
+    for (const part of parts) {
+      whole.set(part, at)
+      at += part.length
+    }
+    return whole
   }
 
   /**

@@ -18,9 +18,12 @@ import {
 import { FieldSection } from './fields.ts'
 import type { BodyFraming } from './framing.ts'
 import { decodeLatin1, isFieldBytes, isTokenByte, isTokenBytes, isVisibleBytes } from './grammar.ts'
+import type { HeaderList } from './headers.ts'
+import { LastRead } from './last-read.ts'
 import { type Leniency, STRICT } from './leniency.ts'
 import type { HttpLimits } from './limits.ts'
 
+const NOTHING = new Uint8Array(0)
 const SP = 32
 const CR = 13
 const LF = 10
@@ -38,8 +41,12 @@ export class MessageReader {
   readonly #input = new ByteQueue()
   #ended = false
   #emptyLines = 0
+  readonly #lastLine = new LastRead<StartLine>()
+  readonly #lastFields = new LastRead<HeaderList>()
   #startLine: StartLine | null = null
   #fields: FieldSection | null = null
+  /** Where the section began. */
+  #fieldsFrom: { readonly bytes: Uint8Array; readonly start: number } = { bytes: NOTHING, start: 0 }
   #framing: BodyFraming = 'none'
   #remaining = 0
   #chunked: ChunkedDecoder | null = null
@@ -94,22 +101,47 @@ export class MessageReader {
    */
   nextHead(): RequestHead | ResponseHead | InformationalResponse | null {
     if (this.#startLine === null) {
-      const cr = this.#findStartLine()
-      if (cr === -1) return null
-      const { bytes, start } = this.#input
-      this.#startLine =
-        this.#kind === 'request' ? parseRequestLine(bytes, start, cr) : parseStatusLine(bytes, start, cr)
-      this.#input.skipLine()
+      this.#startLine = this.#nextStartLine()
+      if (this.#startLine === null) return null
     }
-    this.#fields ??= new FieldSection(this.#limits.headerBytes, this.#limits.headerCount, this.#lenient)
-    if (!this.#fields.read(this.#input)) return null
-    const headers = this.#fields.headers
+    const headers = this.#nextFields()
+    if (headers === null) return null
     const line = this.#startLine
     this.#startLine = null
-    this.#fields = null
     this.#emptyLines = 0
-    if ('method' in line) return { type: 'request', ...line, headers }
-    return { type: line.status < 200 ? 'informational' : 'response', ...line, headers }
+    const { version } = line
+    if ('method' in line) return { type: 'request', method: line.method, target: line.target, version, headers }
+    const type = line.status < 200 ? 'informational' : 'response'
+    return { type, status: line.status, reason: line.reason, version, headers }
+  }
+
+  #nextStartLine(): StartLine | null {
+    const input = this.#input
+    const known = this.#lastLine.recall(input)
+    if (known !== null) return known
+    const cr = this.#findStartLine()
+    if (cr === -1) return null
+    const { bytes, start } = input
+    const line = this.#kind === 'request' ? parseRequestLine(bytes, start, cr) : parseStatusLine(bytes, start, cr)
+    input.skipLine()
+    this.#lastLine.keep(bytes, start, input.start, line)
+    return line
+  }
+
+  #nextFields(): HeaderList | null {
+    const input = this.#input
+    if (this.#fields === null) {
+      const known = this.#lastFields.recall(input)
+      if (known !== null) return known.clone()
+      this.#fields = new FieldSection(this.#limits.headerBytes, this.#limits.headerCount, this.#lenient)
+      this.#fieldsFrom = { bytes: input.bytes, start: input.start }
+    }
+    if (!this.#fields.read(input)) return null
+    const { headers } = this.#fields
+    const { bytes, start } = this.#fieldsFrom
+    this.#fields = null
+    if (bytes === input.bytes) this.#lastFields.keep(bytes, start, input.start, headers.clone())
+    return headers
   }
 
   /** Sets how the body of the head just read ends; `nextBody` reads it. */

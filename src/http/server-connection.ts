@@ -93,6 +93,8 @@ export class ServerConnection implements PipelineHost {
     } finally {
       this.#pumping = false
     }
+    // Everything that came is answered: no handler will add to it in this turn.
+    if (this.#exchange === null) this.#output.flush()
   }
 
   /** Handles one event; false when there is nothing to do until something happens. */
@@ -275,7 +277,7 @@ export class ServerConnection implements PipelineHost {
     this.#output.write(bytes)
     this.#endExchange(exchange, false)
     this.#phase = 'closed'
-    this.#timer.disarm()
+    this.#timer.stop()
     this.#output.detach()
     this.#input.detach()
     this.#context.removed(this)
@@ -317,7 +319,7 @@ export class ServerConnection implements PipelineHost {
     const exchange = this.#exchange
     const reason = error ?? new HttpError('ECONNABORTED', 'the handler failed')
     exchange?.response.fail(reason)
-    exchange?.abort.abort(reason)
+    exchange?.abort(reason)
     this.#http.disableKeepAlive()
     if (this.#http.ourState === 'idle' || this.#http.ourState === 'send-response') {
       const { head, text } = errorResponse(status, error, this.version)
@@ -355,7 +357,7 @@ export class ServerConnection implements PipelineHost {
     if (this.#phase === 'closed') return
     const exchange = this.#exchange
     this.#phase = 'closed'
-    this.#timer.disarm()
+    this.#timer.stop()
     const error = new HttpError('ECONNRESET', 'the connection was lost', { cause: this.#input.error })
     this.#output.fail(error)
     if (exchange !== null) {

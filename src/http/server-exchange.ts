@@ -10,6 +10,7 @@ import type { RequestTarget } from './grammar.ts'
 import { HeaderList } from './headers.ts'
 import {
   type ConnectionInfo,
+  type RequestParts,
   type ResponseSink,
   ServerRequest,
   ServerResponse,
@@ -18,6 +19,14 @@ import {
 import type { ExchangeRecord, ServerContext } from './server-options.ts'
 import { reasonPhrase } from './status.ts'
 
+/** What a connection does for an exchange. */
+export interface ExchangeHost extends ResponseSink {
+  /** The program begins to read a body. */
+  bodyWanted(exchange: Exchange): void
+  /** The program has taken something of a body, or wants no more of it. */
+  bodyTaken(): void
+}
+
 /** An answer that waits for its turn holds this many bytes before its handler has to wait. */
 const HELD_BYTES = 65_536
 
@@ -25,13 +34,11 @@ const HELD_BYTES = 65_536
  * An exchange in progress; its numbers belong to the connection. One that was begun ahead of its turn holds its answer
  * back until `activate`.
  */
-export class Exchange implements ResponseSink {
+export class Exchange implements ResponseSink, BodyHooks, RequestParts {
   readonly head: RequestHead
   readonly request: ServerRequest
   readonly response: ServerResponse
   readonly body: IncomingBody
-  /** Aborts the request's signal. */
-  readonly abort = new AbortController()
   startUs: Micros = 0
   /** When the body must be complete; moved on by the time that the handler let it wait. */
   deadlineUs: Micros = Infinity
@@ -45,7 +52,10 @@ export class Exchange implements ResponseSink {
   status = 0
   /** What the handler threw before its turn; null when nothing. */
   heldFailure: { readonly error: unknown } | null = null
-  readonly #sink: ResponseSink
+  readonly #host: ExchangeHost
+  /** Made when somebody asks for the signal, which costs as much as the rest of an exchange. */
+  #abort: AbortController | null = null
+  #abortReason: Error | null = null
   #held: ServerEvent[] | null
   #heldBytes = 0
   #waiters: (() => void)[] = []
@@ -55,25 +65,51 @@ export class Exchange implements ResponseSink {
     head: RequestHead,
     target: RequestTarget,
     info: ConnectionInfo,
-    sink: ResponseSink,
-    hooks: BodyHooks,
+    host: ExchangeHost,
     options: { readonly ahead: boolean; readonly codings: readonly ContentCoding[] },
   ) {
     this.head = head
-    this.body = new IncomingBody(hooks)
-    this.request = new ServerRequest(head, target, this.body, info, this.abort.signal)
-    this.#sink = sink
+    this.body = new IncomingBody(this)
+    this.request = new ServerRequest(head, target, this, info)
+    this.#host = host
     this.#held = options.ahead ? [] : null
     this.response = new ServerResponse(this, head, options.codings)
   }
 
+  /** The request's signal. */
+  get signal(): AbortSignal {
+    if (this.#abort === null) {
+      this.#abort = new AbortController()
+      if (this.#abortReason !== null) this.#abort.abort(this.#abortReason)
+    }
+    return this.#abort.signal
+  }
+
+  /** Aborts the request's signal. */
+  abort(reason: Error): void {
+    this.#abortReason ??= reason
+    this.#abort?.abort(reason)
+  }
+
+  onStart(): void {
+    this.#host.bodyWanted(this)
+  }
+
+  onTake(): void {
+    this.#host.bodyTaken()
+  }
+
+  onCancel(): void {
+    this.#host.bodyTaken()
+  }
+
   get version(): HttpVersion {
-    return this.#sink.version
+    return this.#host.version
   }
 
   sendEvent(event: ServerEvent): void {
     if (this.#held === null) {
-      this.#sink.sendEvent(event)
+      this.#host.sendEvent(event)
       return
     }
     this.#held.push(event)
@@ -81,17 +117,17 @@ export class Exchange implements ResponseSink {
   }
 
   flush(): void {
-    if (this.#held === null) this.#sink.flush()
+    if (this.#held === null) this.#host.flush()
   }
 
   ready(): Promise<void> {
-    if (this.#held === null) return this.#sink.ready()
+    if (this.#held === null) return this.#host.ready()
     if (this.#heldBytes < HELD_BYTES) return Promise.resolve()
     return new Promise((resolve) => this.#waiters.push(resolve))
   }
 
   takeOver(headers: HeaderList): TakenStream {
-    return this.#sink.takeOver(headers)
+    return this.#host.takeOver(headers)
   }
 
   /**
@@ -101,7 +137,7 @@ export class Exchange implements ResponseSink {
   activate(): void {
     const held = this.#held ?? []
     this.#held = null
-    for (const event of held) this.#sink.sendEvent(event)
+    for (const event of held) this.#host.sendEvent(event)
     for (const resolve of this.#waiters.splice(0)) resolve()
   }
 
@@ -109,7 +145,7 @@ export class Exchange implements ResponseSink {
   drop(error: Error): void {
     this.body.fail(error)
     this.response.fail(error)
-    this.abort.abort(error)
+    this.abort(error)
     this.#held = null
     for (const resolve of this.#waiters.splice(0)) resolve()
   }
@@ -156,11 +192,11 @@ export function withOwnFields(
   const { serverName } = context.options
   if (serverName !== undefined) headers.setDefault('Server', serverName)
   if (date !== null) headers.setDefault('Date', date)
-  if (request?.headers.tokens('connection').includes('keep-alive')) {
+  if (request?.headers.has('connection') && request.headers.tokens('connection').includes('keep-alive')) {
     const { requestsPerConnection } = context.limits
     const max = requestsPerConnection === Infinity ? '' : `, max=${requestsPerConnection - sequence}`
     const { idleUs } = context.timeouts
     if (idleUs !== Infinity) headers.setDefault('Keep-Alive', `timeout=${Math.floor(idleUs / SECOND)}${max}`)
   }
-  return { ...event, headers }
+  return { type: 'response', status: event.status, reason: event.reason, version: event.version, headers }
 }

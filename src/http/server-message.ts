@@ -45,6 +45,12 @@ export type Handler = (
   response: ServerResponse,
 ) => void | PlainResponse | Promise<void> | Promise<PlainResponse | undefined>
 
+/** What of a request is made by its connection, when somebody asks for it. */
+export interface RequestParts {
+  readonly body: IncomingBody
+  readonly signal: AbortSignal
+}
+
 /** A request as the server received it. */
 export class ServerRequest {
   readonly method: string
@@ -62,23 +68,11 @@ export class ServerRequest {
   readonly parsedTarget: RequestTarget
   /** Who asks. */
   readonly connection: ConnectionInfo
-  /**
-   * The body; reading it answers `Expect: 100-continue`, and unread parts hold the sender back. It can be iterated
-   * once.
-   */
-  readonly body: AsyncIterable<Uint8Array>
-  /** Aborted when the connection is lost before the answer is complete. */
-  readonly signal: AbortSignal
   /** Fields after a chunked body; null until the body has been read to its end. */
   trailers: HeaderList | null = null
+  readonly #parts: RequestParts
 
-  constructor(
-    head: RequestHead,
-    target: RequestTarget,
-    body: IncomingBody,
-    connection: ConnectionInfo,
-    signal: AbortSignal,
-  ) {
+  constructor(head: RequestHead, target: RequestTarget, parts: RequestParts, connection: ConnectionInfo) {
     this.method = head.method
     this.target = head.target
     this.path = target.path
@@ -88,8 +82,20 @@ export class ServerRequest {
     this.headers = head.headers
     this.parsedTarget = target
     this.connection = connection
-    this.body = body
-    this.signal = signal
+    this.#parts = parts
+  }
+
+  /**
+   * The body; reading it answers `Expect: 100-continue`, and unread parts hold the sender back. It can be iterated
+   * once.
+   */
+  get body(): AsyncIterable<Uint8Array> {
+    return this.#parts.body
+  }
+
+  /** Aborted when the connection is lost before the answer is complete. */
+  get signal(): AbortSignal {
+    return this.#parts.signal
   }
 
   /** The query taken apart as a form. */
@@ -254,15 +260,19 @@ export class ServerResponse {
    * @throws what `writeHead`, `write` and `end` throw, and what the iterable throws
    */
   async send(status: number, headers?: HeadersInit, body: BodySource = ''): Promise<void> {
+    if (typeof body === 'string' || body instanceof Uint8Array) return this.sendWhole(status, headers, body)
     this.writeHead(status, headers)
-    if (typeof body === 'string' || body instanceof Uint8Array) {
-      if (typeof body === 'string' && body !== '') this.headers.setDefault('Content-Type', 'text/plain; charset=utf-8')
-      const bytes = toBytes(body)
-      return this.end(this.#coding(bytes.length)?.whole(bytes) ?? bytes)
-    }
     const coded = this.#coding(null)?.stream(body) ?? body
     if (!this.#bodyless()) for await (const chunk of coded) await this.write(chunk)
     return this.end()
+  }
+
+  /** As `send`, of a body that is there as a whole; what is wrong with it is thrown at once. */
+  sendWhole(status: number, headers: HeadersInit | undefined, body: string | Uint8Array): Promise<void> {
+    this.writeHead(status, headers)
+    if (typeof body === 'string' && body !== '') this.headers.setDefault('Content-Type', 'text/plain; charset=utf-8')
+    const bytes = toBytes(body)
+    return this.end(this.#coding(bytes.length)?.whole(bytes) ?? bytes)
   }
 
   /**

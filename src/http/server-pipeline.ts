@@ -4,20 +4,19 @@
 // Read first: RFC 9112 §9.3.2 (pipelining: requests with safe methods may be processed in parallel).
 import { assert } from '../base/assert.ts'
 import type { HttpConnection } from './connection.ts'
+import type { ContentCoding } from './content-coding.ts'
 import type { ProtocolError } from './errors.ts'
 import type { RequestHead } from './events.ts'
 import { parseRequestTarget } from './grammar.ts'
-import { Exchange } from './server-exchange.ts'
-import type { ConnectionInfo, ResponseSink } from './server-message.ts'
+import { Exchange, type ExchangeHost } from './server-exchange.ts'
+import type { ConnectionInfo, PlainResponse } from './server-message.ts'
 import type { ServerContext } from './server-options.ts'
 import { type Asked, ownAnswer, refusal } from './server-own.ts'
 
+const NO_CODINGS: readonly ContentCoding[] = []
+
 /** What a connection does for the exchanges of its pipeline. */
-export interface PipelineHost extends ResponseSink {
-  /** The program begins to read a body. */
-  bodyWanted(exchange: Exchange): void
-  /** The program has taken something of a body, or wants no more of it. */
-  bodyTaken(): void
+export interface PipelineHost extends ExchangeHost {
   /** The request whose turn it is cannot be served. */
   refused(exchange: Exchange, error: ProtocolError): void
   /** Its handler has thrown. */
@@ -52,7 +51,7 @@ export class Pipeline {
     const asked = this.#asked(exchange, this.#http.remainingBodyBytes)
     const error = refusal(asked, this.#context)
     if (error !== null) this.#host.refused(exchange, error)
-    else void this.#run(exchange, asked)
+    else this.#run(exchange, asked)
   }
 
   /** Begins requests that have come behind the current one, as many as may run with it. */
@@ -71,7 +70,7 @@ export class Pipeline {
       const asked = this.#asked(exchange, 0)
       const error = refusal(asked, this.#context)
       if (error !== null) exchange.heldFailure = { error }
-      else void this.#run(exchange, asked)
+      else this.#run(exchange, asked)
     }
   }
 
@@ -84,13 +83,8 @@ export class Pipeline {
     const target = parseRequestTarget(head.method, head.target)
     assert(target !== null, 'the connection hands out requests with valid targets only')
     const { options, timeouts } = this.#context
-    const hooks = {
-      onStart: () => this.#host.bodyWanted(exchange),
-      onTake: () => this.#host.bodyTaken(),
-      onCancel: () => this.#host.bodyTaken(),
-    }
-    const settings = { ahead, codings: options.codings ?? [] }
-    const exchange: Exchange = new Exchange(head, target, this.#info, this.#host, hooks, settings)
+    const settings = { ahead, codings: options.codings ?? NO_CODINGS }
+    const exchange = new Exchange(head, target, this.#info, this.#host, settings)
     exchange.startUs = options.scheduler.now()
     exchange.deadlineUs = exchange.startUs + timeouts.requestUs
     return exchange
@@ -100,15 +94,41 @@ export class Pipeline {
     return { head, target: request.parsedTarget, connection: this.#info, bodyBytes }
   }
 
-  async #run(exchange: Exchange, asked: Asked): Promise<void> {
-    const { request, response } = exchange
+  /** What is answered at once leaves at once, without a promise in between. */
+  #run(exchange: Exchange, asked: Asked): void {
     try {
-      const result = ownAnswer(asked, this.#context) ?? (await this.#context.options.handler(request, response))
-      if (result === undefined || response.ended) return
-      await response.send(result.status ?? 200, result.headers, result.body)
+      const { options } = this.#context
+      const result = ownAnswer(asked, this.#context) ?? options.handler(exchange.request, exchange.response)
+      if (isThenable(result)) void this.#later(exchange, result)
+      else if (result !== undefined) this.#answer(exchange, result)
     } catch (error) {
-      if (this.#ahead.includes(exchange) && !response.complete) exchange.heldFailure = { error }
-      else this.#host.failed(exchange, error)
+      this.#failed(exchange, error)
     }
   }
+
+  async #later(exchange: Exchange, promise: PromiseLike<Answer>): Promise<void> {
+    try {
+      const result = await promise
+      if (result !== undefined) this.#answer(exchange, result)
+    } catch (error) {
+      this.#failed(exchange, error)
+    }
+  }
+
+  #answer(exchange: Exchange, { status = 200, headers, body = '' }: PlainResponse): void {
+    const { response } = exchange
+    if (response.ended) return
+    if (typeof body === 'string' || body instanceof Uint8Array) void response.sendWhole(status, headers, body)
+    else response.send(status, headers, body).catch((error: unknown) => this.#failed(exchange, error))
+  }
+
+  #failed(exchange: Exchange, error: unknown): void {
+    if (this.#ahead.includes(exchange) && !exchange.response.complete) exchange.heldFailure = { error }
+    else this.#host.failed(exchange, error)
+  }
 }
+
+type Answer = void | PlainResponse | undefined
+
+const isThenable = (value: Answer | PromiseLike<Answer>): value is PromiseLike<Answer> =>
+  typeof value === 'object' && 'then' in value && typeof value.then === 'function'

@@ -77,6 +77,9 @@ export const JOINT_TABLE: readonly (readonly [ClientState, ServerState, Role, 'm
   ['done', 'error', 'client', 'must-close'],
 ]
 
+/** States without which no row of the joint table applies. */
+const OVER: ReadonlySet<ClientState | ServerState> = new Set(['closed', 'error'])
+
 /** The states of both sides. */
 export class MessageState {
   #client: ClientState = 'idle'
@@ -180,6 +183,7 @@ export class MessageState {
       if (this.#client === 'done') this.#client = 'must-close'
       if (this.#server === 'done') this.#server = 'must-close'
     }
+    if (!OVER.has(this.#client) && !OVER.has(this.#server)) return
     for (const [client, server, side, next] of JOINT_TABLE) {
       if (this.#client !== client || this.#server !== server) continue
       if (side === 'client') this.#client = next

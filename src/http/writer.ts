@@ -8,7 +8,7 @@ import { localError } from './errors.ts'
 import type { InformationalResponse, RequestHead, ResponseHead } from './events.ts'
 import type { BodyFraming } from './framing.ts'
 import { encodeLatin1, isFieldValue, isToken } from './grammar.ts'
-import { checkField, type HeaderList } from './headers.ts'
+import type { HeaderList } from './headers.ts'
 
 const NOTHING = new Uint8Array(0)
 
@@ -22,9 +22,7 @@ export function writeRequestHead(request: RequestHead): Uint8Array {
   if (!/^[\x21-\x7e]+$/.test(request.target)) {
     throw new TypeError(`request target ${JSON.stringify(request.target)} is not visible ASCII; percent-encode it`)
   }
-  return encodeLatin1(
-    `${request.method} ${request.target} HTTP/${request.version}\r\n${fieldLines(request.headers)}\r\n`,
-  )
+  return encodeLatin1(`${request.method} ${request.target} HTTP/${request.version}\r\n${request.headers.toLines()}\r\n`)
 }
 
 /**
@@ -34,22 +32,14 @@ export function writeRequestHead(request: RequestHead): Uint8Array {
  */
 export function writeResponseHead(response: ResponseHead | InformationalResponse): Uint8Array {
   const { status, reason } = response
-  const [least, most] = response.type === 'informational' ? [100, 199] : [200, 999]
+  const least = response.type === 'informational' ? 100 : 200
+  const most = response.type === 'informational' ? 199 : 999
   if (!(Number.isInteger(status) && status >= least && status <= most)) {
     throw new RangeError(`status ${status} of a ${response.type} response is not between ${least} and ${most}`)
   }
   if (!isFieldValue(reason))
     throw new TypeError(`reason phrase ${JSON.stringify(reason)} holds a control or non-Latin-1 character`)
-  return encodeLatin1(`HTTP/${response.version} ${status} ${reason}\r\n${fieldLines(response.headers)}\r\n`)
-}
-
-function fieldLines(headers: HeaderList): string {
-  let text = ''
-  for (const [name, value] of headers) {
-    checkField(name, value)
-    text += `${name}: ${value}\r\n`
-  }
-  return text
+  return encodeLatin1(`HTTP/${response.version} ${status} ${reason}\r\n${response.headers.toLines()}\r\n`)
 }
 
 /** Turns a body into bytes on the wire, by its framing. */

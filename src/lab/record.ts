@@ -113,6 +113,10 @@ export interface TransactionRecord {
   readonly status: number
   readonly bytes: number
   readonly startedAt: Micros
+  /** Until when it waited for a connection to become free, or to be begun. */
+  readonly waitedUntil: Micros
+  /** Requests before it on its connection that were not yet answered: above 0 it was pipelined. */
+  readonly ahead: number
   /** When there was a connection: equal to `startedAt` on a kept one. */
   readonly connectedAt: Micros
   readonly sentAt: Micros

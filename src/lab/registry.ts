@@ -13,9 +13,14 @@ import { handshake } from './experiments/handshake.ts'
 import { nagle } from './experiments/nagle.ts'
 import { nagleDelayedAck } from './experiments/nagle-delayed-ack.ts'
 import { nagleMatrix } from './experiments/nagle-matrix.ts'
+import { pageWays } from './experiments/page-ways.ts'
+import { parallelConnections } from './experiments/parallel-connections.ts'
+import { parallelFeel } from './experiments/parallel-feel.ts'
+import { parallelLimits } from './experiments/parallel-limits.ts'
 import { portExhaustion } from './experiments/port-exhaustion.ts'
 import { renoLaw } from './experiments/reno-law.ts'
 import { segments } from './experiments/segments.ts'
+import { serialLoading } from './experiments/serial-loading.ts'
 import { slowStart } from './experiments/slow-start.ts'
 import { timeWait } from './experiments/time-wait.ts'
 import type { Experiment } from './types.ts'
@@ -31,6 +36,11 @@ export const EXPERIMENTS: readonly Experiment[] = [
   nagleDelayedAck, // E12
   timeWait, // E13
   portExhaustion, // E14
+  serialLoading, // E16
+  parallelConnections, // E17
+  parallelLimits, // E18
+  parallelFeel, // E19
+  pageWays, // E25
   halfClose, // E29
   gracefulClose, // E30
   nagleMatrix,

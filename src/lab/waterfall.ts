@@ -7,10 +7,12 @@ import type { ConnectionRecord, EndRecord, HoldSpan, PacketRecord, Slice, Transa
 
 /** What a slice can be spent on, with the sentence that says so and the clause it rests on. In the order of their colours. */
 export const CAUSES = {
+  wait: { text: 'no connection is free', clause: 'RFC 9112 §9.4' },
   resolve: { text: 'asking for the address, and getting there', clause: 'RFC 1035' },
   handshake: { text: 'opening the connection: a round trip', clause: 'RFC 9293 §3.5' },
   request: { text: 'the request travels', clause: '' },
   server: { text: 'the server thinks', clause: '' },
+  'answers-ahead': { text: 'answers to earlier requests come first', clause: 'RFC 9112 §9.3.2' },
   travel: { text: 'text and acknowledgements travel', clause: '' },
   'slow-start': { text: 'the congestion window is full while it opens', clause: 'RFC 5681 §3.1' },
   'congestion-avoidance': { text: 'the congestion window is full', clause: 'RFC 5681 §3.1' },
@@ -52,9 +54,14 @@ function requestOf(
 ): PacketRecord | null {
   const found = packets.find(
     (p) =>
-      p.from === host && p.http.startsWith(`${name} HTTP`) && p.sentAt >= sentAt && p.sentAt <= endedAt && !p.isAgain,
+      p.from === host && askedBy(p.http) === `${name} HTTP` && p.sentAt >= sentAt && p.sentAt <= endedAt && !p.isAgain,
   )
   return found ?? null
+}
+
+/** Method and path of a request line, as a transaction is called; a proxy's absolute target without its host. */
+function askedBy(line: string): string {
+  return line.replace(/^(\S+ )http:\/\/[^/ ]*/, '$1').replace(/ HTTP.*$/, ' HTTP')
 }
 
 interface Span {
@@ -73,9 +80,15 @@ interface Steps {
 }
 
 function stepsOf(transaction: TransactionRecord, request: PacketRecord, own: readonly PacketRecord[]): Steps {
-  const { host, startedAt, endedAt, isReused } = transaction
+  const { host, startedAt, firstByteAt, endedAt, isReused, ahead } = transaction
+  // Behind others in a pipeline the answer begins in the packet that brought its first byte.
   const answer = own.find(
-    (p) => p.from !== host && p.textBytes > 0 && p.sentAt >= request.sentAt && p.sentAt <= endedAt,
+    (p) =>
+      p.from !== host &&
+      p.textBytes > 0 &&
+      p.sentAt >= request.sentAt &&
+      p.sentAt <= endedAt &&
+      (ahead === 0 || p.receivedAt >= firstByteAt),
   )
   const answeredAt = answer?.sentAt ?? endedAt
   const parts = own.filter(
@@ -111,12 +124,20 @@ function slicesOf(
   own: readonly PacketRecord[],
   ends: readonly EndRecord[],
 ): Slice[] {
-  const { host, startedAt, endedAt, connectedAt } = transaction
+  const { host, startedAt, endedAt, connectedAt, waitedUntil } = transaction
   const steps = stepsOf(transaction, request, own)
   const losses = lossSpans(own)
   const client = ends.find((end) => end.host === host)
   const server = ends.find((end) => end.host !== host)
-  const cuts = new Set<Micros>([startedAt, endedAt, connectedAt, steps.synAt, steps.requestedAt, steps.answeredAt])
+  const cuts = new Set<Micros>([
+    startedAt,
+    endedAt,
+    waitedUntil,
+    connectedAt,
+    steps.synAt,
+    steps.requestedAt,
+    steps.answeredAt,
+  ])
   for (const span of [...losses, ...spansOf(client), ...spansOf(server)]) cuts.add(span.from).add(span.to)
   const times = [...cuts].filter((at) => at >= startedAt && at <= endedAt).sort((a, b) => a - b)
   const slices: Slice[] = []
@@ -136,18 +157,19 @@ function spansOf(end: EndRecord | undefined): readonly HoldSpan[] {
 
 function causeAt(
   at: Micros,
-  { connectedAt, isReused }: TransactionRecord,
+  { connectedAt, waitedUntil, isReused, ahead }: TransactionRecord,
   { synAt, requestedAt, answeredAt }: Steps,
   losses: readonly Span[],
   client: EndRecord | undefined,
   server: EndRecord | undefined,
 ): CauseName {
+  if (at < waitedUntil) return 'wait'
   if (during(losses, at) !== null) return 'retransmission'
   if (!isReused && at < connectedAt) return at < synAt ? 'resolve' : 'handshake'
   const isAsking = at < requestedAt
   if (!isAsking && at < answeredAt) {
     // What the server wrote may still wait in its TCP.
-    return holdCause(at, server, client) ?? 'server'
+    return ahead > 0 ? 'answers-ahead' : (holdCause(at, server, client) ?? 'server')
   }
   const held = isAsking ? holdCause(at, client, server) : holdCause(at, server, client)
   return held ?? (isAsking ? 'request' : 'travel')

@@ -91,6 +91,8 @@ export function browse(world: World, host: string, options: BrowseOptions = {}):
         status: response.status,
         bytes: body.length,
         startedAt,
+        waitedUntil: Math.max(startedAt, use === null ? startedAt : use.reused ? sentAt : use.dial.startAt),
+        ahead: use?.ahead ?? 0,
         connectedAt: Math.max(startedAt, use === null || use.reused ? startedAt : use.dial.connectEndAt),
         sentAt,
         firstByteAt,

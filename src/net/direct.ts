@@ -98,7 +98,10 @@ export class DirectSocket implements EventSink {
       handler.onOpen?.(this)
     }
     if ((this.#flags & PAUSED) === 0 && connection.readableBytes > 0) {
-      connection.readWith((bytes) => handler.onData(this, bytes))
+      connection.readWith((bytes) => {
+        handler.onData(this, bytes)
+        return connection.user === this && (this.#flags & PAUSED) === 0
+      })
       this.#core.wake()
     }
     if (connection.ended && (this.#flags & ENDED) === 0 && connection.user === this) {

@@ -26,6 +26,7 @@ import {
   type DirectSocket,
   listenDirect,
 } from './direct.ts'
+import { type DirectStream, streamHandler } from './direct-stream.ts'
 import { type DnsOptions, HostResolver } from './dns.ts'
 import { HostDnsServer, type HostDnsServerOptions } from './dns-server.ts'
 import { happyDial } from './happy-dial.ts'
@@ -229,6 +230,14 @@ export class Host extends EventEmitter {
    */
   listenDirect(options: DirectListenOptions, handler: DirectHandler): DirectServer {
     return listenDirect(this.#core, options, handler)
+  }
+
+  /**
+   * Opens a port whose connections are byte streams without node:stream, as HTTP takes them: `(stream) => server.handleConnection(stream)`.
+   * @throws as listenDirect
+   */
+  listenStreams(options: DirectListenOptions, onStream: (stream: DirectStream) => void): DirectServer {
+    return listenDirect(this.#core, options, streamHandler(onStream))
   }
 
   /** Opens a connection with callbacks instead of a stream, to an address. @throws as listenDirect: what fails later goes to `onClose` */

@@ -11,6 +11,7 @@ export { HostDhcpClient, type HostDhcpOptions } from './dhcp.ts'
 export { HostDhcpServer, type HostDhcpServerOptions, type StoredLease } from './dhcp-server.ts'
 
 export { type DirectHandler, type DirectListenOptions, DirectServer, DirectSocket } from './direct.ts'
+export type { DirectStream } from './direct-stream.ts'
 export { type DnsOptions, HostResolver } from './dns.ts'
 export { HostDnsServer, type HostDnsServerOptions } from './dns-server.ts'
 

@@ -138,6 +138,7 @@ export class Stack {
     while (this.tcp.pollTransmit(packet, now)) {
       if (!this.ip.isStale) return true
       this.drops.count('ip-stale-source')
+      packet.dropTail() // or the next one would go out with this one's text
     }
     return false
   }

@@ -172,13 +172,15 @@ export class Connection implements DeadlineEntry {
   }
 
   /**
-   * Hands what has arrived in order to `take`, piece by piece and without a copy; each piece is borrowed until `take` returns, which may
-   * write, close or abort. Returns how many bytes that were.
+   * Hands what has arrived in order to `take`, piece by piece and without a copy; each piece is read, and borrowed until `take` returns,
+   * which may write, close or abort; when it returns false the rest stays. Returns how many bytes that were. @throws what `take` does
    */
-  readWith(take: (bytes: Uint8Array) => void): number {
-    const taken = lendText(this.tcb, take)
-    if (this.tcb.rcv.acksOwed > 0) this.#layer.touch(this)
-    return taken
+  readWith(take: (bytes: Uint8Array) => unknown): number {
+    try {
+      return lendText(this.tcb, take)
+    } finally {
+      if (this.tcb.rcv.acksOwed > 0) this.#layer.touch(this)
+    }
   }
 
   /** Bytes that can be read now. */

@@ -212,21 +212,21 @@ export function takeText(tcb: Tcb, most: number): Uint8Array | null {
 }
 
 /**
- * Hands what is in order to `take` without a copy, in one piece or two, each borrowed until `take` returns. Returns how many bytes;
- * `take` may close or abort the connection.
+ * Hands what is in order to `take` without a copy, in one piece or two, each borrowed until `take` returns. Each counts as read before
+ * `take` has it, which may read on, close or abort, and stops by returning false. Returns how many bytes were handed over.
  */
-export function lendText(tcb: Tcb, take: (bytes: Uint8Array) => void): number {
-  const { rcv } = tcb
+export function lendText(tcb: Tcb, take: (bytes: Uint8Array) => unknown): number {
+  const { buffer } = tcb.rcv
   let taken = 0
-  for (let length = lendable(tcb); length > 0; length = lendable(tcb)) {
-    const { memory } = rcv.buffer
-    const start = rcv.buffer.placeOf(0, 1)
-    const piece = Math.min(length, memory.length - start)
-    take(memory.subarray(start, start + piece))
-    if (rcv.unread < piece) break // nobody reads any more
-    rcv.buffer.advance(piece)
+  let isWanted = true
+  const lend = (bytes: Uint8Array): void => {
+    isWanted = take(bytes) !== false
+  }
+  for (let length = lendable(tcb); length > 0 && isWanted; length = lendable(tcb)) {
+    const piece = Math.min(length, buffer.inOnePiece)
     noteTaken(tcb, piece)
     taken += piece
+    buffer.lend(piece, lend)
   }
   return taken
 }

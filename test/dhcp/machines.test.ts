@@ -307,6 +307,18 @@ describe('a server', () => {
     }
   })
 
+  test('does not take the client itself, which answers already, for somebody else (RFC 2131 §2.2)', () => {
+    const server = new DhcpServer({ ...options, isChecked: true })
+    server.handleMessage(ask(DHCP_TYPE.discover), 0)
+    server.handleMessage(ask(DHCP_TYPE.discover), 1)
+    server.handleCheck(ip('10.0.0.100'), true, 2)
+    server.handleMessage(ask(DHCP_TYPE.discover), 3)
+    expect(answers(server)).toHaveLength(2)
+    server.handleMessage(ask(DHCP_TYPE.request, {}, [named, wanted('10.0.0.100')]), 4)
+    server.handleCheck(ip('10.0.0.100'), false, 5)
+    expect(server.leases.leases).toHaveLength(1)
+  })
+
   test('lets nobody decline or release what is not theirs (RFC 2131 §4.3.3, §4.3.4)', () => {
     const server = new DhcpServer(options)
     server.handleMessage(ask(DHCP_TYPE.request, {}, [named, wanted('10.0.0.100')]), 0)

@@ -106,6 +106,14 @@ export function sh(line: string, prefix: readonly string[] = []): string {
   return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 20_000 })
 }
 
+/**
+ * Ends connections of the kernel that nobody has a socket for any more: a test before this one took their device away, and their timeouts
+ * would count among those of this test.
+ */
+export function endOrphans(): void {
+  sh('ss -K -tn state fin-wait-1 state closing state last-ack')
+}
+
 /** The kernel's counters of this namespace, or of another, by nstat's names. */
 export function kernelCounters(prefix: readonly string[] = []): Record<string, number> {
   const { kernel } = JSON.parse(sh('nstat -azsj', prefix)) as { kernel: Record<string, number> }

@@ -164,7 +164,8 @@ describe('errors about our packets', () => {
     expect(verdict).toBe('ok')
     const sequence = 0x89abcdef | 0
     const ends = { src: ip('10.0.0.2'), dst: ip('10.0.0.1'), sourcePort: 0x1234, destinationPort: 80, sequence }
-    expect(errors).toEqual([{ kind, type, code, mtu, packetBytes: 40, protocol: 6, ...ends }])
+    const reporter = ip('192.0.2.99')
+    expect(errors).toEqual([{ kind, type, code, mtu, packetBytes: 40, protocol: 6, reporter, ...ends }])
     expect(layer.counters.errorsReceived).toBe(1)
   })
 

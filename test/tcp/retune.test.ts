@@ -14,7 +14,7 @@ function whileBusy(
   when: (tcb: Tcb) => boolean,
   act: (pair: Pair, tcb: Tcb) => void,
 ): Pair {
-  const pair = new Pair({ seed: 3, sends: [200_000, 5000], delayUs: 10_000, ...options })
+  const pair = new Pair({ seed: 3, sends: [100_000, 5000], delayUs: 10_000, ...options })
   const [host] = pair.hosts
   const { tcp } = host.stack
   const check = tcp.onStep
@@ -33,7 +33,7 @@ function whileBusy(
   return pair
 }
 
-const midway = (tcb: Tcb): boolean => tcb.delivery.delivered > 80_000
+const midway = (tcb: Tcb): boolean => tcb.delivery.delivered > 40_000
 const NAMES = congestionControlNames().filter((name) => !name.endsWith('-test'))
 // NewReno's window is Reno's.
 const SWAPPED = NAMES.filter((name) => name !== 'newreno')

@@ -59,7 +59,7 @@ function runHandler(
     const head = { type: 'request', method, target, version, headers: hop.headers } as const
     const body = hop.body === null ? emptyBody() : (asked.body as IncomingBody)
     const signal = hop.signal ?? new AbortController().signal
-    const request = new ServerRequest(head, parsedTarget, body, connection, signal)
+    const request = new ServerRequest(head, parsedTarget, { body, signal }, connection)
     const response = new ServerResponse(sink, head, [])
     sink.onCancel = () => response.fail(new HttpError('ECONNABORTED', 'nobody wants the rest of the answer'))
     const run = async (): Promise<void> => {
