@@ -17,7 +17,22 @@ export function controlFolder(env: NodeJS.ProcessEnv = process.env): string {
   if (runtime?.startsWith('/')) return join(runtime, 'tunstack')
   const uid = process.getuid?.() ?? 0
   const own = `/run/user/${uid}`
-  return isFolder(own) ? join(own, 'tunstack') : `/tmp/tunstack-${uid}`
+  return isFolder(own) && isOwn(own) ? join(own, 'tunstack') : ownFolder(`/tmp/tunstack-${uid}`)
+}
+
+/** A folder of this name; with a number behind it where that is somebody else’s, as the real root’s is for root in `unshare -Ur`. */
+export function ownFolder(name: string): string {
+  const paths = [name, ...Array.from({ length: 8 }, (_, i) => `${name}-${i + 1}`)]
+  return paths.find(isOwn) ?? name
+}
+
+/** Whether a folder is ours, or could be: there is none. */
+function isOwn(path: string): boolean {
+  try {
+    return lstatSync(path).uid === process.getuid?.()
+  } catch (error) {
+    return codeOf(error) === 'ENOENT'
+  }
 }
 
 function isFolder(path: string): boolean {
@@ -36,7 +51,7 @@ export function openControlFolder(folder: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const found = lstatSync(folder)
   const isOurs = found.isDirectory() && found.uid === (process.getuid?.() ?? found.uid)
-  if (!isOurs) throw new CliError(`${folder} is not a folder of this user's: no control socket`)
+  if (!isOurs) throw new CliError(`${folder} is not a folder of this user's`)
   if ((found.mode & 0o077) !== 0) chmodSync(folder, 0o700)
 }
 

@@ -114,7 +114,17 @@ async function ask(raw: RawOptions, settings: HostSettings, life: Lifecycle): Pr
     else print(`lost ${lease.address}: ${why}`)
   })
   const late =
-    timeout === undefined ? null : setTimeout(() => life.fail(new CliError('no lease in time')), timeout * 1000)
+    timeout === undefined
+      ? null
+      : setTimeout(
+          () =>
+            life.fail(
+              new CliError('no lease in time', {
+                mend: 'is the TAP device on a bridge with a DHCP server? --trace shows what is sent and received',
+              }),
+            ),
+          timeout * 1000,
+        )
   await Promise.race([first, life.stopped()])
   if (late !== null) clearTimeout(late)
   if (raw.once !== true) await life.stopped()

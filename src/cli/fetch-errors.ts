@@ -72,7 +72,10 @@ function secureFailure(error: unknown, code: string | null): CliError {
     const mend = 'trust its issuer with --cacert FILE, or look at no certificate with -k'
     return curlError(CURL.certificate, `SSL certificate problem: ${messageOf(error)}`, mend)
   }
-  return curlError(CURL.secure, `SSL connect error: ${messageOf(error)}`)
+  // OpenSSL's: '80..7F0000:error:0A00010B:SSL routines:ssl3_get_record:wrong version number:../deps/...:350:\n'
+  const [, reason] = /:error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):/.exec(messageOf(error)) ?? ['', messageOf(error).trim()]
+  const mend = reason === 'wrong version number' ? 'what listens there does not speak TLS: try http://' : null
+  return curlError(CURL.secure, `SSL connect error: ${reason}`, mend)
 }
 
 /** A connection that could not be opened: 28 when nobody answered in time, 7 otherwise. */

@@ -8,8 +8,8 @@ import type { ByteStream } from '../http/index.ts'
 import { HeaderList } from '../http/index.ts'
 import { parseDuration } from '../link/impair-options.ts'
 import { httpConnector, realTime, secureOver } from '../net/index.ts'
-import { codeOf, EXIT, usageError } from './errors.ts'
-import { curlError, transferFailure } from './fetch-errors.ts'
+import { CliError, codeOf, EXIT, usageError } from './errors.ts'
+import { transferFailure } from './fetch-errors.ts'
 import { formatSize } from './fetch-output.ts'
 import { parseFetchUrl } from './fetch-url.ts'
 import { type Lifecycle, runCommand } from './lifecycle.ts'
@@ -120,7 +120,9 @@ async function load(text: string, plan: LoadPlan, raw: RawOptions, life: Lifecyc
   } catch (error) {
     if (life.stop.aborted) return EXIT.failure
     throw codeOf(error) === 'ECONNREFUSED'
-      ? curlError(EXIT.failure, `Failed to connect to ${target.host} port ${target.port}: Connection refused`)
+      ? new CliError(`Failed to connect to ${target.host} port ${target.port}: Connection refused`, {
+          mend: 'is a server listening there, on that address or on all?',
+        })
       : transferFailure(error)
   }
   const result = await runLoad(plan, connect, scheduler, life.stop)

@@ -36,6 +36,14 @@ export function hopLine(hop: number, answers: readonly (ProbeAnswer | null)[], i
   return line
 }
 
+/** A hop as a line of JSON; null for a probe that nobody has answered. */
+export function hopObject(hop: number, answers: readonly (ProbeAnswer | null)[]): string {
+  const probes = answers.map((a) =>
+    a === null ? null : { address: a.from, rttUs: a.rttUs, mark: a.mark, isEnd: a.isEnd },
+  )
+  return JSON.stringify({ type: 'hop', hop, answers: probes })
+}
+
 const MARKS_V4: Readonly<Record<number, string>> = {
   0: '!N',
   1: '!H',

@@ -37,6 +37,7 @@ export class TraceRun {
   readonly #address: IpAddress
   readonly #settings: TraceSettings
   readonly #onLine: (line: string) => void
+  readonly #onHop: ((hop: number, answers: readonly (ProbeAnswer | null)[]) => void) | null
   readonly #answers: (ProbeAnswer | null)[] = []
   readonly #isDone: boolean[] = []
   readonly #waiting = new Map<number, (answer: ProbeAnswer | null) => void>()
@@ -46,7 +47,13 @@ export class TraceRun {
   #lastHop: number
 
   /** @throws {TypeError} when `address` is none */
-  constructor(host: Host, address: string, settings: TraceSettings, onLine: (line: string) => void) {
+  constructor(
+    host: Host,
+    address: string,
+    settings: TraceSettings,
+    onLine: (line: string) => void,
+    onHop?: (hop: number, answers: readonly (ProbeAnswer | null)[]) => void,
+  ) {
     const parsed = parseAddress(address)
     if (parsed === null) throw new TypeError(`'${address}' is no IP address`)
     this.#host = host
@@ -54,6 +61,7 @@ export class TraceRun {
     this.#address = parsed
     this.#settings = settings
     this.#onLine = onLine
+    this.#onHop = onHop ?? null
     this.#lastHop = settings.maxHops
   }
 
@@ -101,7 +109,9 @@ export class TraceRun {
       const from = this.#printed * queries
       const isWhole = Array.from({ length: queries }, (_, i) => this.#isDone[from + i] === true).every(Boolean)
       if (!isWhole || hop > this.#lastHop) return
-      this.#onLine(hopLine(hop, this.#answers.slice(from, from + queries), isNumeric))
+      const answers = this.#answers.slice(from, from + queries)
+      this.#onLine(hopLine(hop, answers, isNumeric))
+      this.#onHop?.(hop, answers)
       this.#printed++
     }
   }

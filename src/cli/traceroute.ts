@@ -11,6 +11,7 @@ import { openHost } from './open-host.ts'
 import { addHostOptions, type HostSettings, hostSettings, type RawOptions } from './options.ts'
 import { print } from './print.ts'
 import { parseSeconds, parseWhole, valueOption } from './read-options.ts'
+import { hopObject } from './traceroute-format.ts'
 import { probeHeaderBytes, TraceRun, type TraceSettings } from './traceroute-run.ts'
 
 /** The command `traceroute`. */
@@ -67,7 +68,15 @@ export function tracerouteCommand(): Command {
 async function trace(address: string, settings: TraceSettings, host: HostSettings, life: Lifecycle): Promise<number> {
   life.info = () => undefined
   const opened = await openHost(host, life)
-  const run = new TraceRun(opened.host, address, settings, print)
+  const run = host.json
+    ? new TraceRun(
+        opened.host,
+        address,
+        settings,
+        () => undefined,
+        (hop, answers) => print(hopObject(hop, answers)),
+      )
+    : new TraceRun(opened.host, address, settings, print)
   await Promise.race([run.run(life.stop), life.stopped()])
   return EXIT.ok
 }

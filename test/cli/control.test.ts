@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { controlCalls, type NeighbourRecord, type SocketRecord } from '../../src/cli/control-answers.ts'
 import { ask } from '../../src/cli/control-client.ts'
-import { controlFolder, isInstanceName, liveInstances } from '../../src/cli/control-path.ts'
+import { controlFolder, isInstanceName, liveInstances, ownFolder } from '../../src/cli/control-path.ts'
 import { answer, type ControlSocket, openControlSocket } from '../../src/cli/control-server.ts'
 import { addressLine, linkLines, neighbourLine, routeLine } from '../../src/cli/ip.ts'
 import { counterLines } from '../../src/cli/nstat.ts'
@@ -210,4 +210,18 @@ describe('the socket', () => {
     expect(answer('bread', {})).toMatchObject({ error: expect.stringMatching(/JSON/) })
     expect(answer('{"call":"toString"}', {})).toMatchObject({ error: expect.stringMatching(/unknown call/) })
   })
+})
+
+test('a folder that is somebody else’s gets a number behind it, for all of the same user', () => {
+  const name = join(mkdtempSync(join(tmpdir(), 'tunstack-own-')), 'tunstack-0')
+  expect(ownFolder(name)).toBe(name)
+  const { getuid } = process
+  writeFileSync(name, '')
+  try {
+    process.getuid = () => 4_000_000
+    expect(ownFolder(name)).toBe(`${name}-1`)
+  } finally {
+    process.getuid = getuid
+    rmSync(join(name, '..'), { recursive: true })
+  }
 })

@@ -2,6 +2,7 @@
 
 import { expect, test } from 'vitest'
 import { errorLine } from '../../src/cli/ping-stats.ts'
+import { hopObject } from '../../src/cli/traceroute-format.ts'
 import { TraceRun, type TraceSettings } from '../../src/cli/traceroute-run.ts'
 import { createHost, type PingError } from '../../src/net/index.ts'
 import { Network } from '../../src/sim/index.ts'
@@ -101,4 +102,13 @@ test('ping is told by whom, and what (RFC 792, RFC 4443 §3)', async () => {
   )
   expect(await network.time.runFor(near.ping('fd00:0:0:2::9', { payloadBytes: 1400 }))).toBe(6000)
   expect(await network.time.runFor(near.ping('10.0.2.9', { payloadBytes: 65_507 }))).toBe(6000)
+})
+
+test('a hop is an object of JSON, with null for a probe without an answer', () => {
+  const answer = { from: '10.0.0.1', rttUs: 2000, mark: '!N', isEnd: true }
+  expect(JSON.parse(hopObject(3, [answer, null]))).toEqual({
+    type: 'hop',
+    hop: 3,
+    answers: [{ address: '10.0.0.1', rttUs: 2000, mark: '!N', isEnd: true }, null],
+  })
 })
