@@ -5,11 +5,14 @@ import { didYouMean } from '../base/suggest.ts'
 import { bufferbloat } from './experiments/bufferbloat.ts'
 import { cubicCurve } from './experiments/cubic-curve.ts'
 import { delayedAck } from './experiments/delayed-ack.ts'
+import { dumbProxy } from './experiments/dumb-proxy.ts'
 import { fairness } from './experiments/fairness.ts'
 import { fourValues } from './experiments/four-values.ts'
 import { gracefulClose } from './experiments/graceful-close.ts'
 import { halfClose } from './experiments/half-close.ts'
 import { handshake } from './experiments/handshake.ts'
+import { hopByHop } from './experiments/hop-by-hop.ts'
+import { keepAlive, persistent } from './experiments/keep-alive.ts'
 import { nagle } from './experiments/nagle.ts'
 import { nagleDelayedAck } from './experiments/nagle-delayed-ack.ts'
 import { nagleMatrix } from './experiments/nagle-matrix.ts'
@@ -17,7 +20,9 @@ import { pageWays } from './experiments/page-ways.ts'
 import { parallelConnections } from './experiments/parallel-connections.ts'
 import { parallelFeel } from './experiments/parallel-feel.ts'
 import { parallelLimits } from './experiments/parallel-limits.ts'
+import { pipelining } from './experiments/pipelining.ts'
 import { portExhaustion } from './experiments/port-exhaustion.ts'
+import { proxyConnection } from './experiments/proxy-connection.ts'
 import { renoLaw } from './experiments/reno-law.ts'
 import { segments } from './experiments/segments.ts'
 import { serialLoading } from './experiments/serial-loading.ts'
@@ -36,10 +41,16 @@ export const EXPERIMENTS: readonly Experiment[] = [
   nagleDelayedAck, // E12
   timeWait, // E13
   portExhaustion, // E14
+  hopByHop, // E15
   serialLoading, // E16
   parallelConnections, // E17
   parallelLimits, // E18
   parallelFeel, // E19
+  keepAlive, // E20
+  persistent, // E21
+  dumbProxy, // E22
+  proxyConnection, // E23
+  pipelining, // E24
   pageWays, // E25
   halfClose, // E29
   gracefulClose, // E30
