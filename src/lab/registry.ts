@@ -3,6 +3,7 @@
 
 import { didYouMean } from '../base/suggest.ts'
 import { bufferbloat } from './experiments/bufferbloat.ts'
+import { cacheDistance } from './experiments/cache-distance.ts'
 import { cubicCurve } from './experiments/cubic-curve.ts'
 import { delayedAck } from './experiments/delayed-ack.ts'
 import { dumbProxy } from './experiments/dumb-proxy.ts'
@@ -12,6 +13,7 @@ import { gracefulClose } from './experiments/graceful-close.ts'
 import { halfClose } from './experiments/half-close.ts'
 import { handshake } from './experiments/handshake.ts'
 import { hopByHop } from './experiments/hop-by-hop.ts'
+import { idleCloseRace } from './experiments/idle-close-race.ts'
 import { keepAlive, persistent } from './experiments/keep-alive.ts'
 import { nagle } from './experiments/nagle.ts'
 import { nagleDelayedAck } from './experiments/nagle-delayed-ack.ts'
@@ -28,6 +30,7 @@ import { segments } from './experiments/segments.ts'
 import { serialLoading } from './experiments/serial-loading.ts'
 import { slowStart } from './experiments/slow-start.ts'
 import { timeWait } from './experiments/time-wait.ts'
+import { truncation } from './experiments/truncation.ts'
 import type { Experiment } from './types.ts'
 
 /** All experiments: by the rows of the chapter first, then the classics. One line each, so that additions do not collide. */
@@ -52,8 +55,11 @@ export const EXPERIMENTS: readonly Experiment[] = [
   proxyConnection, // E23
   pipelining, // E24
   pageWays, // E25
+  idleCloseRace, // E26
+  truncation, // E27
   halfClose, // E29
   gracefulClose, // E30
+  cacheDistance, // E31
   nagleMatrix,
   renoLaw,
   cubicCurve,

@@ -143,7 +143,7 @@ async function usersOfProxy(context: RunContext, users: number, rttUs: number): 
     await serveProxy(world, 'proxy')
     await Promise.all(
       names.map(async (name) => {
-        const browser = browse(world, name, { maxPerOrigin: 6, proxy: { url: `http://proxy:${PROXY_PORT}` } })
+        const browser = browse(world, name, { maxPerOrigin: 2, proxy: { url: `http://proxy:${PROXY_PORT}` } })
         await Promise.all([1, 2, 3, 4, 5, 6].map((i) => browser.get(`http://server/${name}-${i}`)))
         browser.client.close()
       }),
@@ -219,12 +219,12 @@ export const persistent = defineExperiment({
         claimAtMost(
           {
             text: 'A proxy for N users keeps to 2N connections to a server.',
-            because: `RFC 2616 §8.1.4; each user has up to 6 to the proxy`,
+            because: `RFC 2616 §8.1.4; each user has 2 to the proxy`,
             unit,
             beside: [figure('users', users)],
           },
           peak,
-          2 * users * 6,
+          2 * users,
         ),
       ],
     }
