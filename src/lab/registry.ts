@@ -3,13 +3,18 @@
 
 import { didYouMean } from '../base/suggest.ts'
 import { bufferbloat } from './experiments/bufferbloat.ts'
+import { cacheDistance } from './experiments/cache-distance.ts'
 import { cubicCurve } from './experiments/cubic-curve.ts'
 import { delayedAck } from './experiments/delayed-ack.ts'
+import { dumbProxy } from './experiments/dumb-proxy.ts'
 import { fairness } from './experiments/fairness.ts'
 import { fourValues } from './experiments/four-values.ts'
 import { gracefulClose } from './experiments/graceful-close.ts'
 import { halfClose } from './experiments/half-close.ts'
 import { handshake } from './experiments/handshake.ts'
+import { hopByHop } from './experiments/hop-by-hop.ts'
+import { idleCloseRace } from './experiments/idle-close-race.ts'
+import { keepAlive, persistent } from './experiments/keep-alive.ts'
 import { nagle } from './experiments/nagle.ts'
 import { nagleDelayedAck } from './experiments/nagle-delayed-ack.ts'
 import { nagleMatrix } from './experiments/nagle-matrix.ts'
@@ -17,13 +22,16 @@ import { pageWays } from './experiments/page-ways.ts'
 import { parallelConnections } from './experiments/parallel-connections.ts'
 import { parallelFeel } from './experiments/parallel-feel.ts'
 import { parallelLimits } from './experiments/parallel-limits.ts'
+import { pipelining } from './experiments/pipelining.ts'
 import { portExhaustion } from './experiments/port-exhaustion.ts'
+import { proxyConnection } from './experiments/proxy-connection.ts'
 import { renoLaw } from './experiments/reno-law.ts'
 import { segments } from './experiments/segments.ts'
 import { serialLoading } from './experiments/serial-loading.ts'
 import { slowStart } from './experiments/slow-start.ts'
 import { timeWait } from './experiments/time-wait.ts'
 import { transfer } from './experiments/transfer.ts'
+import { truncation } from './experiments/truncation.ts'
 import type { Experiment } from './types.ts'
 
 /** All experiments: by the rows of the chapter first, then the classics. One line each, so that additions do not collide. */
@@ -37,13 +45,22 @@ export const EXPERIMENTS: readonly Experiment[] = [
   nagleDelayedAck, // E12
   timeWait, // E13
   portExhaustion, // E14
+  hopByHop, // E15
   serialLoading, // E16
   parallelConnections, // E17
   parallelLimits, // E18
   parallelFeel, // E19
+  keepAlive, // E20
+  persistent, // E21
+  dumbProxy, // E22
+  proxyConnection, // E23
+  pipelining, // E24
   pageWays, // E25
+  idleCloseRace, // E26
+  truncation, // E27
   halfClose, // E29
   gracefulClose, // E30
+  cacheDistance, // E31
   nagleMatrix,
   renoLaw,
   cubicCurve,

@@ -83,7 +83,7 @@ function tableLines({ title, columns, rows }: Table, paint: Paint): string[] {
 function waterfallLines({ label, transactions }: WorldRecord, paint: Paint): string[] {
   if (transactions.length === 0) return []
   const lines = ['', paint.bold(`Where the time of each exchange went: ${label}`)]
-  for (const { name, startedAt, endedAt, slices, isReused } of transactions.slice(-12)) {
+  for (const { name, startedAt, endedAt, slices, isReused } of transactions.slice(0, 16)) {
     const sums = new Map<string, number>()
     for (const { cause, from, to } of slices) sums.set(cause, (sums.get(cause) ?? 0) + to - from)
     const parts = [...sums].map(([cause, us]) => `${cause} ${formatValue(Math.round(us / 100) / 10)}`)

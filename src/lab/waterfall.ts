@@ -49,14 +49,16 @@ export function explainTransactions(
 }
 
 function requestOf(
-  { name, host, sentAt, endedAt }: TransactionRecord,
+  { name, host, sentAt, endedAt, ahead }: TransactionRecord,
   packets: readonly PacketRecord[],
 ): PacketRecord | null {
   const found = packets.find(
     (p) =>
       p.from === host && askedBy(p.http) === `${name} HTTP` && p.sentAt >= sentAt && p.sentAt <= endedAt && !p.isAgain,
   )
-  return found ?? null
+  if (found !== undefined || ahead === 0) return found ?? null
+  // A pipelined request may lie behind another one in its packet, which is known by its first line only.
+  return packets.find((p) => p.from === host && p.textBytes > 0 && p.sentAt >= sentAt && p.sentAt <= endedAt) ?? null
 }
 
 /** Method and path of a request line, as a transaction is called; a proxy's absolute target without its host. */

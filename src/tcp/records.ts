@@ -17,11 +17,24 @@ export function untilRecordEnd({ snd }: Tcb, start: Seq, length: number): number
   const { recordEnds } = snd
   if (recordEnds.length === 0) return length
   while (recordEnds.length > 0 && seqLe(recordEnds[0], snd.una)) recordEnds.shift()
-  const next = recordEnds.find((end) => seqGt(end, start))
-  return next === undefined ? length : Math.min(length, seqDiff(next, start))
+  const at = firstAfter(recordEnds, start)
+  return at === recordEnds.length ? length : Math.min(length, seqDiff(recordEnds[at], start))
 }
 
 /** Whether a record ends just before `seq`. */
 export function isRecordEnd({ snd }: Tcb, seq: Seq): boolean {
-  return snd.recordEnds.length > 0 && snd.recordEnds.includes(seq)
+  const { recordEnds } = snd
+  return recordEnds.length > 0 && recordEnds[firstAfter(recordEnds, seqAdd(seq, -1))] === seq
+}
+
+/** Index of the first place after `start`; they are in order, and there may be as many as octets in the send buffer. */
+function firstAfter(ends: readonly Seq[], start: Seq): number {
+  let low = 0
+  let high = ends.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (seqGt(ends[middle], start)) high = middle
+    else low = middle + 1
+  }
+  return low
 }

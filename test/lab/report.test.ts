@@ -13,7 +13,17 @@ import type { Outcome } from '../../src/lab/types.ts'
 
 const ASSETS = { script: 'draw()', style: 'p { color: red }' }
 /** What takes no longer than a moment; the others are run by `npm run lab`. */
-const QUICK = ['four-values', 'nagle-delayed-ack', 'half-close'] as const
+const QUICK = [
+  'four-values',
+  'nagle-delayed-ack',
+  'half-close',
+  'serial-loading',
+  'hop-by-hop',
+  'dumb-proxy',
+  'proxy-connection',
+  'truncation',
+  'cache-distance',
+] as const
 
 describe('an experiment', () => {
   test.each(QUICK)('%s holds, and gives the same bytes a second time', async (name) => {
