@@ -58,7 +58,7 @@ export class Connector {
     // --resolve counts for addresses, too.
     const isMoved = parseAddress(origin.host) !== null && fixed !== null && fixed.length > 0
     const connect = httpConnector(host, {
-      resolver: this.#finder(fixed),
+      resolver: nameFinder(fixed, this.#resolver),
       noDelay,
       tls: { rejectUnauthorized: !insecure, ...(ca === null ? {} : { ca }) },
       ...(family === null ? {} : { family }),
@@ -78,14 +78,15 @@ export class Connector {
       })
     }
   }
+}
 
-  #finder(fixed: readonly string[] | null): AddressFinder {
-    return {
-      find: async (name, family): Promise<LookupResult> => {
-        if (fixed === null) return (await this.#resolver?.find(name, family)) ?? { addresses: [], code: 'ENOTFOUND' }
-        const addresses = fixed.map(parseAddress).filter((one): one is IpAddress => one?.family === family)
-        return { addresses, code: addresses.length === 0 ? 'ENOTFOUND' : null }
-      },
-    }
+/** The addresses of a name: `fixed` where it is not null, else what the resolver, if there is one, finds. */
+export function nameFinder(fixed: readonly string[] | null, resolver: HostResolver | null): AddressFinder {
+  return {
+    find: async (name, family): Promise<LookupResult> => {
+      if (fixed === null) return (await resolver?.find(name, family)) ?? { addresses: [], code: 'ENOTFOUND' }
+      const addresses = fixed.map(parseAddress).filter((one): one is IpAddress => one?.family === family)
+      return { addresses, code: addresses.length === 0 ? 'ENOTFOUND' : null }
+    },
   }
 }

@@ -60,7 +60,8 @@ export function networkOptions(): Option[] {
   ]
 }
 
-function parseDnsServer(text: string): string {
+/** Reads a DNS server's address, with a port or without. @throws {TypeError} when it is none */
+export function parseDnsServer(text: string): string {
   if (parseServer(text) !== null) return text
   throw new TypeError('give an address, as 10.77.0.1 or [fd77::1]:5353')
 }
@@ -127,7 +128,8 @@ function proxyOf(raw: RawOptions): ProxyOptions | null {
   }
 }
 
-function readCertificates(path: string): string {
+/** The text of a file of certificates. @throws {CliError} with curl's exit code when it cannot be read */
+export function readCertificates(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {

@@ -4,16 +4,16 @@
 
 import { randomBytes } from 'node:crypto'
 import { Command, Option } from 'commander'
-import { BlindRelay, type ByteStream, type Connect, HttpCache, HttpProxy, type Origin } from '../http/index.ts'
+import { BlindRelay, type Connect, HttpCache, HttpProxy, type Origin } from '../http/index.ts'
 import type { TunSocket } from '../net/index.ts'
 import { AccessLog, accessJson, accessLine } from './access-log.ts'
 import { DiskStore } from './cache-disk.ts'
 import { CliError, codeOf, messageOf, usageError } from './errors.ts'
-import { parseResolve, type ResolveEntry, staticAddresses } from './fetch-url.ts'
 import { type Lifecycle, runCommand } from './lifecycle.ts'
 import { type OpenedHost, openHost } from './open-host.ts'
 import { addHostOptions, type HostSettings, hostSettings, type RawOptions } from './options.ts'
 import { print, printError } from './print.ts'
+import { proxyConnector, type ReachSettings, reachOptions, reachSettings } from './proxy-connect.ts'
 import { listOption, parseWhole, valueOption } from './read-options.ts'
 import { urlOf } from './serve.ts'
 
@@ -39,7 +39,7 @@ interface ProxySettings {
   readonly forwarded: 'none' | 'forwarded' | 'x-forwarded'
   readonly upgrade: boolean
   readonly name: string
-  readonly resolve: readonly ResolveEntry[]
+  readonly reach: ReachSettings
 }
 
 /** Reads `3128`, `10.77.0.2:3128` or `[fd77::2]:3128`. @throws {TypeError} when it is none of them */
@@ -51,12 +51,21 @@ export function parseListen(text: string): Listen {
 
 /** Reads `http://host:port`, or `host:port` alone. @throws {TypeError} when it is neither, or has more to it */
 export function parseOrigin(text: string): Origin {
-  const mend = 'write http://host:port, as http://10.77.0.1:8080'
+  const origin = parseServer(text)
+  if (origin.protocol !== 'http:') throw new TypeError('write http://host:port, as http://10.77.0.1:8080')
+  return origin
+}
+
+/** Reads the server behind a reverse proxy: as `parseOrigin`, or `https://host:port`. @throws {TypeError} as that */
+export function parseServer(text: string): Origin {
+  const mend = 'write http://host:port or https://host:port, as http://10.77.0.1:8080'
   const url = tryUrl(text)
-  if (url === null || url.protocol !== 'http:') throw new TypeError(mend)
+  if (url === null || !/^https?:$/.test(url.protocol)) throw new TypeError(mend)
   if (url.pathname !== '/' || url.search !== '' || url.username !== '')
     throw new TypeError(`no path and no user; ${mend}`)
-  return { protocol: 'http:', host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port || 80) }
+  const protocol = url.protocol as Origin['protocol']
+  const port = Number(url.port || (protocol === 'http:' ? 80 : 443))
+  return { protocol, host: url.hostname.replace(/^\[|\]$/g, ''), port }
 }
 
 function tryUrl(text: string): URL | null {
@@ -78,7 +87,7 @@ export function proxyCommand(): Command {
     .description('Passes HTTP/1.1 on, from a TCP/IP stack of its own behind a TUN device.')
     .addOption(listOption('--listen <[address:]port>', 'where to listen; may be repeated (default: 3128)', parseListen))
     .option('--forward', 'to wherever the request says: what clients are told as their proxy (default)')
-    .addOption(valueOption('--reverse <origin>', 'always to this server, as http://10.77.0.1:8080', parseOrigin))
+    .addOption(valueOption('--reverse <origin>', 'always to this server, as http://10.77.0.1:8080', parseServer))
     .addOption(valueOption('--parent <proxy>', 'send everything to another proxy, as 10.77.0.1:3128', parseOrigin))
     .option('--cache', 'answer from what is stored, and store what may be stored (RFC 9111)')
     .addOption(
@@ -95,8 +104,8 @@ export function proxyCommand(): Command {
     )
     .option('--upgrade', 'pass Upgrade on, as for WebSocket')
     .addOption(new Option('--name <token>', 'what it calls itself in Via (default: tunstack- and a number by chance)'))
-    .addOption(listOption('--resolve <host:port:address>', 'where a name leads; /etc/hosts is read too', parseResolve))
     .option('--blind', 'WARNING: the relay of 1996, to see it hang; see below')
+  for (const option of reachOptions()) command.addOption(option)
   addHostOptions(command)
   command.addHelpText('after', EXAMPLES)
   return command.action(async (raw: RawOptions) => {
@@ -115,7 +124,7 @@ Examples:
   sudo tunstack proxy --reverse http://10.77.0.1:8080 --listen 80
   sudo tunstack proxy --blind --trace                    then: curl -0 -x http://10.77.0.2:3128 -H 'Connection: Keep-Alive' ...
 
-The access log goes to stdout, everything else to stderr. Names are looked up in /etc/hosts and --resolve. To reach servers beyond this
+The access log goes to stdout, everything else to stderr. Names are looked up in --resolve, in /etc/hosts, and by --dns. To reach servers beyond this
 machine the kernel must forward for the stack's address (net.ipv4.ip_forward, and masquerading where it is not routed).
 SIGINT (Ctrl-C) and SIGTERM end the proxy with status 0.`
 
@@ -145,7 +154,7 @@ function proxySettings(raw: RawOptions): ProxySettings {
     forwarded: raw.forwarded as ProxySettings['forwarded'],
     upgrade: raw.upgrade === true,
     name: (raw.name as string | undefined) ?? `tunstack-${randomBytes(3).toString('hex')}`,
-    resolve: (raw.resolve as readonly ResolveEntry[] | undefined) ?? [],
+    reach: reachSettings(raw),
   }
 }
 
@@ -158,7 +167,7 @@ async function proxy(settings: ProxySettings, life: Lifecycle): Promise<number> 
     if (json) print(accessJson(record, opened.epochUs))
     else if (!quiet) print(accessLine(record, opened.epochUs))
   })
-  const connect = connector(opened, settings)
+  const connect = proxyConnector(opened, settings.reach, settings.host.tcp.nagle !== true)
   const cache = settings.cache ? makeCache(settings, opened, store) : null
   const smart = settings.blind ? null : makeProxy(settings, opened, connect, cache, log)
   const blind = settings.blind ? makeBlind(settings, opened, connect, life) : null
@@ -182,34 +191,6 @@ async function proxy(settings: ProxySettings, life: Lifecycle): Promise<number> 
   log.flush()
   if (smart !== null) summarize(smart, cache, settings, life)
   return 0
-}
-
-function connector({ host }: OpenedHost, settings: ProxySettings): Connect {
-  return async (origin, { signal }): Promise<ByteStream> => {
-    if (origin.protocol === 'https:') throw new CliError('there is no TLS towards servers; use CONNECT')
-    const addresses = staticAddresses(origin.host, origin.port, settings.resolve)
-    if (addresses === null) {
-      const mend = `add --resolve ${origin.host}:${origin.port}:ADDRESS, or the name to /etc/hosts`
-      throw Object.assign(new Error(`could not resolve ${origin.host}: ${mend}`), { code: 'ENOTFOUND' })
-    }
-    let failure: unknown = null
-    for (const address of addresses) {
-      try {
-        const noDelay = settings.host.tcp.nagle !== true
-        return await host.connect({
-          host: address,
-          port: origin.port,
-          allowHalfOpen: true,
-          noDelay,
-          ...(signal && { signal }),
-        })
-      } catch (error) {
-        failure = error
-        if (signal?.aborted) break
-      }
-    }
-    throw failure
-  }
 }
 
 function makeCache({ name }: ProxySettings, { scheduler }: OpenedHost, store: DiskStore | null): HttpCache {

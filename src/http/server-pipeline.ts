@@ -128,6 +128,7 @@ export class Pipeline {
   }
 }
 
+// biome-ignore lint/suspicious/noConfusingVoidType: what a handler may return
 type Answer = void | PlainResponse | undefined
 
 const isThenable = (value: Answer | PromiseLike<Answer>): value is PromiseLike<Answer> =>
