@@ -7,6 +7,7 @@ import {
   allHold,
   EXPERIMENTS,
   experimentNamed,
+  liveLines,
   type Outcome,
   type Paint,
   PLAIN,
@@ -16,9 +17,11 @@ import {
 } from '../lab/index.ts'
 import type { RunOptions } from '../lab/run.ts'
 import type { Experiment } from '../lab/types.ts'
-import { EXIT, usageError } from './errors.ts'
+import { CliError, EXIT, usageError } from './errors.ts'
 import { outcomeJson, writeCaptures, writeIndex, writeLog, writeReport } from './lab-files.ts'
+import { runLive } from './lab-live.ts'
 import { readTopology } from './lab-yaml.ts'
+import { findNamespaceWay, isInsideNamespace, runInNamespace, watchLifeline } from './namespace.ts'
 import { print, printError } from './print.ts'
 
 interface Flags {
@@ -54,6 +57,7 @@ export function labCommand(): Command {
     .option('--report <file>', 'write a page with plots, to be opened in a browser (for all: a folder)')
     .option('--pcap <folder>', 'write the packets of each host for Wireshark')
     .option('--log <file>', 'write all packets and events, for tunstack replay')
+    .option('--live', 'with Linux’s TCP at the other end, over a TUN device in a namespace of its own')
     .option('--json', 'the result as JSON on standard output')
     .option('--list', 'name the parameters of the experiment')
     .option(
@@ -65,10 +69,12 @@ export function labCommand(): Command {
     .option('--topology <file>', 'another network for it, in YAML')
     .allowUnknownOption()
     .addHelpText('after', HELP)
-    .action(async (name: string | undefined, words: string[], flags: Flags & { list?: boolean }) => {
+    .action(async (name: string | undefined, words: string[], flags: Flags & { list?: boolean; live?: boolean }) => {
       if (name === undefined) return print(listing())
       if (flags.list) return print(parameterLines(named(name)).join('\n'))
-      process.exitCode = await lab(name, readWords(words), flags)
+      process.exitCode = flags.live
+        ? await live(named(name), readWords(words), flags)
+        : await lab(name, readWords(words), flags)
     })
 }
 
@@ -91,6 +97,27 @@ function readWords(words: readonly string[]): Record<string, string> {
     given[match[1]] = value
   }
   return given
+}
+
+/** Runs an experiment against Linux. */
+async function live(experiment: Experiment, given: Record<string, string>, flags: Flags): Promise<number> {
+  if (experiment.live === undefined) {
+    const names = EXPERIMENTS.flatMap((one) => (one.live === undefined ? [] : [one.id]))
+    throw usageError(`${experiment.id} does not run live`, `these do: ${names.join(', ')}`)
+  }
+  if (!isInsideNamespace()) {
+    const way = findNamespaceWay()
+    if (!way.ok) throw new CliError(way.reason, { exitCode: EXIT.noTun })
+    return runInNamespace(way.flags)
+  }
+  watchLifeline(() => process.exit(129))
+  const findings = await runLive(experiment, given)
+  print(
+    flags.json
+      ? JSON.stringify({ id: experiment.id, live: true, ...findings })
+      : liveLines(experiment, findings, paint()).join('\n'),
+  )
+  return findings.claims.every(({ holds }) => holds) ? EXIT.ok : EXIT.failure
 }
 
 async function lab(name: string, given: Record<string, string>, flags: Flags): Promise<number> {

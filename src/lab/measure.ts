@@ -17,7 +17,7 @@ export function bareAcksFrom({ packets }: WorldRecord, host: string): PacketReco
 }
 
 /** How many packets left in each round: a pause of `pauseUs` ends one. */
-export function rounds(packets: readonly PacketRecord[], pauseUs: Micros): number[] {
+export function rounds(packets: readonly Pick<PacketRecord, 'sentAt'>[], pauseUs: Micros): number[] {
   const sizes: number[] = []
   let last = Number.NEGATIVE_INFINITY
   for (const { sentAt } of packets) {

@@ -3,7 +3,7 @@
 
 import { drawTopology } from './draw.ts'
 import type { PacketRecord, WorldRecord } from './record.ts'
-import type { Claim, Figure, Outcome, Table } from './types.ts'
+import type { Claim, Figure, Findings, Outcome, Table } from './types.ts'
 import { CAUSES } from './waterfall.ts'
 
 /** How words are painted; by default they are not. */
@@ -39,6 +39,25 @@ export function reportLines(outcome: Outcome, paint: Paint = PLAIN): string[] {
     '',
     paint.dim(`Read: ${read.join('; ')}`),
     `${paint.dim('Again:')} ${command}`,
+    verdict(id, claims, paint),
+  ]
+}
+
+/** The findings of a live run, which has no worlds to draw, line by line. */
+export function liveLines(
+  { id, fact, title, question, read }: Pick<Outcome, 'id' | 'fact' | 'title' | 'question' | 'read'>,
+  { claims, tables = [], why = [] }: Findings,
+  paint: Paint = PLAIN,
+): string[] {
+  return [
+    paint.bold(`${title}${fact === '' ? '' : ` (${fact})`}, live against Linux`),
+    question,
+    '',
+    ...claims.flatMap((claim) => claimLines(claim, paint)),
+    ...tables.flatMap((table) => ['', ...tableLines(table, paint)]),
+    ...(why.length === 0 ? [] : ['', paint.bold('Why'), ...why.map((text) => `  ${text}`)]),
+    '',
+    paint.dim(`Read: ${read.join('; ')}`),
     verdict(id, claims, paint),
   ]
 }

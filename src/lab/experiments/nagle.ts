@@ -1,10 +1,12 @@
 // E11: Nagle's algorithm. Many small writes become few packets, at the price of waiting; TCP_NODELAY turns it off.
 
-import { claimExact, claimWithin, figure } from '../claims.ts'
+import { claimAtMost, claimExact, claimNear, claimWithin, figure } from '../claims.ts'
 import type { RunContext } from '../context.ts'
 import { defineExperiment } from '../define.ts'
+import type { LiveContext } from '../live.ts'
 import { dataFrom, inMs } from '../measure.ts'
 import { pairOf } from '../topology.ts'
+import type { Findings } from '../types.ts'
 import type { World } from '../world.ts'
 
 interface Sent {
@@ -67,6 +69,73 @@ function expectedByNagle(count: number, everyUs: number, rttUs: number): { packe
   return { packets, tookUs: arrives }
 }
 
+/** The same from our client to a server on Linux's sockets. */
+async function typeToLinux(
+  context: LiveContext,
+  noDelay: boolean,
+  { writes, every, rtt }: { readonly writes: number; readonly every: number; readonly rtt: number },
+): Promise<{ readonly packets: number; readonly tookUs: number }> {
+  const tcp = { nagleVariant: 'rfc' as const }
+  return context.world({ tcp, delayUs: rtt / 2 }, async ({ host, linux, now, sleep, listenOnLinux, records }) => {
+    let done = (): void => undefined
+    const all = new Promise<void>((resolve) => {
+      done = resolve
+    })
+    let come = 0
+    await listenOnLinux(7, (socket) => {
+      socket.on('data', (chunk: Uint8Array) => {
+        come += chunk.length
+        if (come === writes) done()
+      })
+    })
+    const socket = await host.connect({ host: linux, port: 7, noDelay })
+    const from = now()
+    for (let i = 0; i < writes; i++) {
+      socket.write(new Uint8Array([97 + (i % 26)]))
+      if (i + 1 < writes) await sleep(every)
+    }
+    await all
+    const tookUs = now() - from
+    const sent = records().filter((p) => p.direction === 'out' && p.textLength > 0 && !p.isRetransmission)
+    return { packets: sent.length, tookUs }
+  })
+}
+
+async function live(
+  context: LiveContext,
+  values: { readonly writes: number; readonly every: number; readonly rtt: number },
+): Promise<Findings> {
+  const { writes, every, rtt } = values
+  const on = await typeToLinux(context, false, values)
+  const off = await typeToLinux(context, true, values)
+  const expected = expectedByNagle(writes, every, rtt)
+  const unit = 'packets'
+  return {
+    claims: [
+      claimAtMost(
+        {
+          text: 'With Nagle no more packets go than round trips pass.',
+          because:
+            'RFC 9293 §3.7.4; an acknowledgement that Linux delays makes fewer, timers that come late stretch it all',
+          unit,
+          beside: [figure('in virtual time', expected.packets, unit), figure('took', inMs(on.tookUs), 'ms')],
+        },
+        on.packets,
+        Math.floor(on.tookUs / rtt) + 1,
+      ),
+      claimNear(
+        { text: 'With TCP_NODELAY each write is a packet.', because: 'RFC 9293 §3.7.4 [MUST-17]', unit },
+        off.packets,
+        writes,
+        0.1,
+      ),
+    ],
+    why: [
+      'Linux acknowledges the first segments of a connection at once; later it may wait up to 40 ms for company (quickack).',
+    ],
+  }
+}
+
 /** E11: many small writes with Nagle's algorithm and without. */
 export const nagle = defineExperiment({
   id: 'nagle',
@@ -86,6 +155,7 @@ export const nagle = defineExperiment({
   },
   topology: ({ rtt }) => pairOf({ delay: rtt / 2 }),
   figures: ['time-sequence', 'ladder'],
+  live,
 
   async run(context, { writes, every, rtt }) {
     const on = await type(context, 'Nagle', false, writes, every)
