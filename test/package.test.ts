@@ -59,7 +59,7 @@ test('the tarball holds all that exports, bin and source maps point to, and its 
   ]
   const folders = new Set(needed.map((path) => path.replace(/^\.\//, '').replace(/\/.*/, '')))
   expect(new Set(manifest.files)).toEqual(
-    new Set([...folders, 'assets', 'docs/settings.md', 'docs/events.md', 'docs/lab.md', 'docs/packetdrill.md']),
+    new Set([...folders, 'assets', 'docs/settings.md', 'docs/events.md', 'docs/lab.md', 'docs/sweep.md', 'docs/replay.md', 'docs/packetdrill.md']),
   )
 })
 
