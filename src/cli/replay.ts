@@ -3,13 +3,20 @@
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { compareLines, compareSegments } from '../lab/capture-compare.ts'
+import { conversationsOf, replayConversation } from '../lab/capture-replay.ts'
 import { futureLines, packetText } from '../lab/futures.ts'
 import { type LoggedRun, logRun, numberedPackets, parseFork, parseHeader, type RunHeader } from '../lab/run-log.ts'
+import { parseDuration } from '../link/impair-options.ts'
+import { isCapture, readCapture } from '../trace/pcap-read.ts'
 import { CliError, EXIT, messageOf, usageError } from './errors.ts'
 import { print, printError } from './print.ts'
 import { stateLines, stepThrough } from './replay-steps.ts'
 
 interface Flags {
+  readonly as?: string
+  readonly connection: string
+  readonly tolerance: string
   readonly world: string
   readonly at?: string
   readonly events?: boolean
@@ -22,15 +29,16 @@ const HELP = `
   tunstack replay run.jsonl                          its packets; --events: what TCP said, too
   tunstack replay run.jsonl --at 12                  all that each TCP knows as packet 12 leaves; on a terminal: step
   tunstack replay run.jsonl --fork "lose packet 12"  the other future, and where the two part
+  tunstack replay web.pcap --as server               our stack in the server's place: how its answers differ
 
-Exit status: 0, or 1 when the log was made by another version and does not repeat, 2 bad command line.`
+Exit status: 0, 1 when a log does not repeat (it was made by another version) or a capture's answers differ, 2 bad command line.`
 
 /** The subcommand. */
 export function replayCommand(): Command {
   return new Command('replay')
     .summary('a logged run again: look into it at any packet, or fork it')
     .description('Prints a log of `tunstack lab --log`, shows the whole state at a packet, or runs on with a fault.')
-    .argument('<log>', 'made by tunstack lab NAME --log FILE')
+    .argument('<file>', 'a log, made by tunstack lab NAME --log FILE; or a capture')
     .option('--world <number>', 'which of its networks', '1')
     .option('--at <packet>', 'the state as this packet leaves; on a terminal steps forward and back')
     .option('--events', "print TCP's events, too")
@@ -40,6 +48,9 @@ export function replayCommand(): Command {
       (text, list: string[]) => [...list, text],
       [],
     )
+    .option('--as <side>', 'of a capture (pcap, pcapng): play its client or server, and compare')
+    .option('--connection <number>', 'which connection of a capture', '1')
+    .option('--tolerance <time>', 'times of a capture that differ by less are the same', '5ms')
     .option('--log <file>', 'with --fork: log the other future')
     .addHelpText('after', HELP)
     .action(async (file: string, flags: Flags) => {
@@ -49,7 +60,12 @@ export function replayCommand(): Command {
 
 async function replay(file: string, flags: Flags): Promise<number> {
   const world = wholeNumber('--world', flags.world)
-  const recorded = readFileSync(file, 'utf8')
+  const bytes = readFileSync(file)
+  if (isCapture(bytes)) return replayCapture(bytes, flags)
+  if (flags.as !== undefined) throw usageError(`${file} is no capture`, '--as is for pcap and pcapng')
+  const recorded = bytes
+    .toString()
+
     .split('\n')
     .filter((line) => line !== '')
   try {
@@ -68,6 +84,30 @@ async function replay(file: string, flags: Flags): Promise<number> {
   } catch (error) {
     if (error instanceof CliError) throw error
     if (error instanceof TypeError || error instanceof RangeError) throw usageError(messageOf(error))
+    throw error
+  }
+}
+
+/** Our stack in the place of one side of a capture. */
+function replayCapture(bytes: Uint8Array, flags: Flags): number {
+  const { as } = flags
+  if (as !== 'client' && as !== 'server') throw usageError('this is a capture', 'say --as client or --as server')
+  const index = wholeNumber('--connection', flags.connection)
+  try {
+    const conversations = conversationsOf(readCapture(bytes))
+    const conversation = conversations[index - 1]
+    if (conversation === undefined) {
+      throw usageError(`--connection ${index}: the capture has ${conversations.length} with their SYN`)
+    }
+    const { client, server, segments } = conversation
+    print(`${client} > ${server}, connection ${index} of ${conversations.length}, as ${as}`)
+    const recorded = segments.filter(({ isFromClient }) => isFromClient === (as === 'client'))
+    const ours = replayConversation(conversation, { as })
+    const compared = compareSegments(recorded, ours, parseDuration(flags.tolerance))
+    for (const line of compareLines(compared)) print(line)
+    return compared.every(({ differences }) => differences.length === 0) ? EXIT.ok : EXIT.failure
+  } catch (error) {
+    if (error instanceof TypeError) throw usageError(error.message)
     throw error
   }
 }

@@ -114,6 +114,7 @@ export class DoneFile {
     writeSync(this.#fd, `${JSON.stringify(line)}\n`)
   }
 
+  /** No more is appended. */
   close(): void {
     closeSync(this.#fd)
   }

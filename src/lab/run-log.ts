@@ -108,7 +108,7 @@ export async function logRun(header: RunHeader): Promise<LoggedRun> {
   return { outcome, lines }
 }
 
-/** Every TCB of every host of a world, as it stands when packet `first`, ... `last` leaves. By packet; each line begins with host and ports. */
+/** Every TCB of every host of a world as packets `first` to `last` leave, by packet; each line begins with host and ports. */
 export async function statesAt(
   header: RunHeader,
   world: number,

@@ -148,7 +148,7 @@ export function checkPlan(plan: SweepPlan): void {
   if (runs > MOST_RUNS) throw new RangeError(`${runs} runs are too many: at most ${MOST_RUNS}`)
 }
 
-/** The numbers of an outcome: its measures by their names; and, where it has none or they are `wanted`, `claim1`, ...: what claims measured. */
+/** An outcome's numbers: its measures by their names; what claims measured as `claim1`, ... where it has none, or with `wanted`. */
 export function measuresOf(outcome: Outcome, wanted = false): Record<string, number> {
   const measures: Record<string, number> = {}
   for (const { name, value } of outcome.measures) if (typeof value === 'number') measures[name] = value

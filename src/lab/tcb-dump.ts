@@ -11,18 +11,25 @@ import { type Seq, seqDiff } from '../tcp/seq.ts'
 import type { Tcb } from '../tcp/tcb.ts'
 
 /** Fields that are sequence numbers of ours, and of the peer's. */
-const OURS = new Set(
-  'snd.una snd.nxt snd.wl2 snd.up snd.smallEnd snd.pushedEnd snd.pushEnds snd.recordEnds recovery.point recovery.highestSacked'
-    .concat(
-      ' path.probeStart path.probeEnd recovery.judged recovery.suspected tlp.end rack.end rack.fack rack.dsackRound undo.resendStart frto.point ecn.point usage.end',
-    )
-    .split(' '),
-)
-const PEERS = new Set(
-  'snd.wl1 rcv.nxt rcv.edge rcv.finSeq rcv.up rcv.outOfOrder rcv.recentRanges rcv.duplicates ts.lastAckSent ts.nextFloorSeq'
-    .concat(' tuning.spaceSeq tuning.edge ack.duplicatesOf')
-    .split(' '),
-)
+const OURS = new Set([
+  ...['una', 'nxt', 'wl2', 'up', 'smallEnd', 'pushedEnd', 'pushEnds', 'recordEnds'].map((name) => `snd.${name}`),
+  ...['point', 'highestSacked', 'judged', 'suspected'].map((name) => `recovery.${name}`),
+  ...[
+    'rack.end',
+    'rack.fack',
+    'rack.dsackRound',
+    'tlp.end',
+    'undo.resendStart',
+    'frto.point',
+    'ecn.point',
+    'usage.end',
+  ],
+  ...['path.probeStart', 'path.probeEnd'],
+])
+const PEERS = new Set([
+  ...['nxt', 'edge', 'finSeq', 'up', 'outOfOrder', 'recentRanges', 'duplicates'].map((name) => `rcv.${name}`),
+  ...['snd.wl1', 'ts.lastAckSent', 'ts.nextFloorSeq', 'tuning.spaceSeq', 'tuning.edge', 'ack.duplicatesOf'],
+])
 /** Shared by all connections of a host, or of no interest to people. */
 const LEFT_OUT = new Set(['counters', 'challenges', 'onState'])
 /** Deeper than this no record goes. */
