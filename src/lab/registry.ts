@@ -3,6 +3,7 @@
 
 import { didYouMean } from '../base/suggest.ts'
 import { bufferbloat } from './experiments/bufferbloat.ts'
+import { classroom } from './experiments/classroom.ts'
 import { cubicCurve } from './experiments/cubic-curve.ts'
 import { delayedAck } from './experiments/delayed-ack.ts'
 import { fairness } from './experiments/fairness.ts'
@@ -33,6 +34,7 @@ export const EXPERIMENTS: readonly Experiment[] = [
   portExhaustion, // E14
   halfClose, // E29
   gracefulClose, // E30
+  classroom, // E32
   nagleMatrix,
   renoLaw,
   cubicCurve,
