@@ -1,5 +1,5 @@
-// The network of a class: a switch, and on it a router, a DHCP server, a DNS server, a web server, and PCs that know nothing yet. In virtual
-// time for the experiment; in real time a port of the switch may be a TAP, by which Linux joins.
+// The network of a class: a switch, and on it a router, a DHCP server, a DNS server, a web server, and PCs that know nothing yet.
+// In virtual time for the experiment; in real time a port of the switch may be a TAP, by which Linux joins.
 // Owns: who is there and what they serve, the frames as the switch saw them. Does not own: what the PC does (experiments/classroom.ts),
 // the switch (src/ethernet), words for frames (frame-line.ts).
 

@@ -5,8 +5,8 @@ import { constants } from 'node:crypto'
 import tls from 'node:tls'
 
 /**
- * A TLS server for `host.serve`: `onSecure` gets each connection whose handshake is done, a Duplex; those whose handshake fails are dropped.
- * Sessions are kept here, not in tickets, so that handshakes with equal settings have equal lengths.
+ * A TLS server for `host.serve`: `onSecure` gets each connection whose handshake is done, a Duplex; those whose handshake
+ * fails are dropped. Sessions are kept here, not in tickets, so that handshakes with equal settings have equal lengths.
  */
 export function secureServer(options: tls.TlsOptions, onSecure: (socket: tls.TLSSocket) => void): tls.Server {
   const server = tls.createServer({ secureOptions: constants.SSL_OP_NO_TICKET, ...options }, (socket) => {

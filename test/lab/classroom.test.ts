@@ -1,17 +1,21 @@
 // The class in virtual time: its claims, that it repeats, and that claims fail when something goes wrong.
 
-import { expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { parseFault } from '../../src/lab/faults.ts'
 import { experimentNamed } from '../../src/lab/registry.ts'
 import { type RunOptions, runExperiment } from '../../src/lab/run.ts'
 import { reportLines } from '../../src/lab/text-report.ts'
+import type { Outcome } from '../../src/lab/types.ts'
 
 const attend = (options: RunOptions = {}) => runExperiment(experimentNamed('E32'), { capture: false, ...options })
-const failed = ({ claims }: Awaited<ReturnType<typeof attend>>) =>
-  claims.filter(({ holds }) => !holds).map(({ text }) => text)
+const failed = ({ claims }: Outcome) => claims.filter(({ holds }) => !holds).map(({ text }) => text)
+
+let once: Outcome
+beforeAll(async () => {
+  once = await attend({ capture: true })
+})
 
 test('the class holds, and repeats but for what TLS says', async () => {
-  const once = await attend({ capture: true })
   expect(failed(once)).toEqual([])
   const again = await attend({ capture: true })
   expect(reportLines(again)).toEqual(reportLines(once))
@@ -27,12 +31,12 @@ test('the class holds, and repeats but for what TLS says', async () => {
   expect(bytes[new DataView(bytes.buffer).getUint32(4, true) + 8]).toBe(1)
 })
 
-test.each([2, 3])('it holds with other dice: seed %i', async (seed) => {
-  expect(failed(await attend({ seed, given: { delay: '3ms' } }))).toEqual([])
+test('it holds with other dice and longer cables', async () => {
+  expect(failed(await attend({ seed: 2, given: { delay: '3ms' } }))).toEqual([])
 })
 
-test('its tables show the frames of seven protocols in their order', async () => {
-  const { tables } = await attend()
+test('its tables show the frames of seven protocols in their order', () => {
+  const { tables } = once
   const said = (title: string) =>
     tables.find((table) => table.title === title)?.rows.map((row) => `${row[1]} > ${row[2]} ${row[3]} ${row[4]}`)
   expect(said('ping the web server')).toEqual([
