@@ -2,7 +2,7 @@
 // Owns: steps, the reading of cables from a plan, the ladder of frames. Does not own: the room (classroom.ts), the steps themselves
 // (experiments/classroom.ts).
 
-import { type Micros, SECOND } from '../base/time.ts'
+import { MINUTE, type Micros, SECOND } from '../base/time.ts'
 import type { Lease } from '../dhcp/index.ts'
 import { eui64Address } from '../ethernet/index.ts'
 import { HttpClient } from '../http/client.ts'
@@ -22,6 +22,8 @@ import { backOf, type LinkWay, readWay, type Topology } from './topology.ts'
 
 const NODES = ['client', ...Object.keys(CLASS_ADDRESSES)]
 const SWITCH = 'switch'
+/** A class without an address asks for ever. */
+const MOST_US = 10 * MINUTE
 
 /** The plan of the room: a cable from each host to the switch. */
 export function classPlan(delay: number): Topology {
@@ -41,6 +43,8 @@ export interface Step {
   readonly startedAt: Micros
   readonly endedAt: Micros
   readonly frames: readonly FrameRecord[]
+  /** Why it failed; ''. */
+  readonly error: string
 }
 
 /** What a page came to. */
@@ -105,10 +109,13 @@ export class ClassRun {
     return oneWay(a) + oneWay(b)
   }
 
-  /** Runs the class in virtual time, and ends it. */
+  /** Runs the class in virtual time, and ends it. @throws {Error} when it takes more than ten minutes */
   async run<T>(task: () => Promise<T>): Promise<T> {
+    const late = new Promise<never>((_, reject) => {
+      this.time.schedule(MOST_US, () => reject(new Error('the class took more than ten minutes of virtual time')))
+    })
     try {
-      return await this.time.runFor(task())
+      return await this.time.runFor(Promise.race([task(), late]))
     } finally {
       this.#endedAt = this.time.now()
       await this.time.runFor(this.room.close())
@@ -121,14 +128,16 @@ export class ClassRun {
   }
 
   /** A part of the class; what comes within a second after it belongs to it too, but not to its time. */
-  async step<T>(name: string, task: () => Promise<T>): Promise<T> {
+  async step(name: string, task: () => Promise<unknown>): Promise<void> {
     const startedAt = this.time.now()
     const first = this.room.frames.length
-    const result = await task()
+    let error = ''
+    await task().catch((reason: unknown) => {
+      error = reason instanceof Error ? reason.message : String(reason)
+    })
     const endedAt = this.time.now()
     await this.sleep(SECOND)
-    this.steps.push({ name, startedAt, endedAt, frames: this.room.frames.slice(first) })
-    return result
+    this.steps.push({ name, startedAt, endedAt, frames: this.room.frames.slice(first), error })
   }
 
   /** Asks for an address by DHCP; resolves when the host has it. */

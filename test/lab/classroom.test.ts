@@ -55,6 +55,10 @@ test('a lost SYN-ACK costs more than the round trips that were claimed, and the 
   expect(wrong.some((text) => text.startsWith('The page comes'))).toBe(false)
 })
 
+test('without an address the class ends all the same', async () => {
+  await expect(attend({ faults: [parseFault('drop all packets from dhcp')] })).rejects.toThrow('ten minutes')
+})
+
 test('another network than its own is refused', async () => {
   const links = [{ from: 'client', to: 'web' }]
   await expect(attend({ topology: { hosts: { client: {}, web: {} }, links } })).rejects.toThrow("from 'switch' to each")

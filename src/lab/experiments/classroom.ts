@@ -46,7 +46,11 @@ async function attend(run: ClassRun, silenceUs: Micros): Promise<Seen> {
   await run.sleep(CLASS_SETTLE_US)
   const station = room.join('client', [], { slaac: true })
   const { host } = station
-  const lease = await run.step(BOOT, () => run.lease(station))
+  let lease = null as Lease | null
+  await run.step(BOOT, async () => {
+    lease = await run.lease(station)
+  })
+  if (lease === null) throw new Error('the client has no address')
   const resolver: HostResolver = host.resolver({ servers: lease.dnsServers.map(String) })
   await run.sleep(5 * SECOND) // until the address has been announced twice
   const pages: Page[] = []
@@ -63,8 +67,8 @@ async function attend(run: ClassRun, silenceUs: Micros): Promise<Seen> {
   return { lease, addresses: host.addresses, pages, notForUs: dropped(), stations: room.bridge.stations }
 }
 
-const roundsOf = (run: ClassRun, { startedAt, endedAt }: Step): number =>
-  rounded((endedAt - startedAt) / run.roundTripUs('client', 'web'), 2)
+const roundsOf = (run: ClassRun, { startedAt, endedAt, error }: Step): number =>
+  error === '' ? rounded((endedAt - startedAt) / run.roundTripUs('client', 'web'), 2) : Number.NaN
 
 /** When the first frame passed that fits. */
 function firstAt(frames: readonly FrameRecord[], protocol: string, text: RegExp, from = ''): number {
@@ -260,7 +264,7 @@ export const classroom = defineExperiment({
             inMs(step.endedAt - step.startedAt),
             step.frames.length,
             step.frames.reduce((sum, { bytes }) => sum + bytes, 0),
-            ROUNDS[i][2],
+            step.error === '' ? ROUNDS[i][2] : `failed: ${step.error}`,
           ]),
         },
         ...run.steps.map(frameTable),
