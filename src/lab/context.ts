@@ -3,6 +3,7 @@
 
 import type { Micros } from '../base/time.ts'
 import type { Fault } from './faults.ts'
+import type { WorldRecord } from './record.ts'
 import type { Topology } from './topology.ts'
 import { World, type WorldObserver, type WorldOptions } from './world.ts'
 
@@ -34,18 +35,28 @@ export interface ContextOptions {
   readonly fork?: { readonly world: number; readonly faults: readonly Fault[] }
 }
 
+/** What has a record to show: a World, or a network of another kind. */
+export interface Recorded {
+  record(): WorldRecord
+}
+
 /** The surroundings of a run. */
 export class RunContext {
   readonly seed: number
   readonly topology: Topology
-  /** Worlds to show, in the order in which they were made. */
-  readonly shown: World[] = []
+  /** What to show, in the order in which it was made. */
+  readonly shown: Recorded[] = []
+  /** Of the command line: for networks that are no World. */
+  readonly faults: readonly Fault[]
+  readonly capture: boolean
   readonly #options: ContextOptions
 
   constructor(options: ContextOptions) {
     this.#options = options
     this.seed = options.seed
     this.topology = options.topology
+    this.faults = options.faults
+    this.capture = options.capture
   }
 
   /** A new world on the experiment's topology, or another. */

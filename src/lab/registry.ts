@@ -4,6 +4,7 @@
 import { didYouMean } from '../base/suggest.ts'
 import { bufferbloat } from './experiments/bufferbloat.ts'
 import { cacheDistance } from './experiments/cache-distance.ts'
+import { classroom } from './experiments/classroom.ts'
 import { cubicCurve } from './experiments/cubic-curve.ts'
 import { delayedAck } from './experiments/delayed-ack.ts'
 import { dumbProxy } from './experiments/dumb-proxy.ts'
@@ -61,6 +62,7 @@ export const EXPERIMENTS: readonly Experiment[] = [
   halfClose, // E29
   gracefulClose, // E30
   cacheDistance, // E31
+  classroom, // E32
   nagleMatrix,
   renoLaw,
   cubicCurve,
