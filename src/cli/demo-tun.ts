@@ -53,7 +53,7 @@ export async function fetchOverTun(options: DemoOptions): Promise<DemoResult> {
   recorder.watch(host.stack)
   const control = await openControlSocket(tun.name, controlCalls(host, tun, 'demo')).catch(() => null)
   try {
-    await serveDemo(host)
+    serveDemo(host)
     const warning = lossWarning(impairment.lossRate ?? 0)
     if (warning !== null) printError(warning)
     const hasCurl = spawnSync('curl', ['--version']).status === 0

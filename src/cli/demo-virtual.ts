@@ -46,7 +46,7 @@ export async function fetchVirtually(options: DemoOptions, reason: string): Prom
 type AnyHost = ReturnType<typeof createHost>
 
 async function fetchAll(server: AnyHost, client: AnyHost): Promise<FetchedResource[]> {
-  await serveDemo(server)
+  serveDemo(server)
   const agent = client.agent({ keepAlive: true, maxSockets: 1 })
   const resources: FetchedResource[] = []
   for (const [path, { body }] of demoSite())

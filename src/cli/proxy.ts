@@ -124,7 +124,8 @@ Examples:
   sudo tunstack proxy --reverse http://10.77.0.1:8080 --listen 80
   sudo tunstack proxy --blind --trace                    then: curl -0 -x http://10.77.0.2:3128 -H 'Connection: Keep-Alive' ...
 
-The access log goes to stdout, everything else to stderr. Names are looked up in --resolve, in /etc/hosts, and by --dns. To reach servers beyond this
+The access log goes to stdout, everything else to stderr. Names are looked up in --resolve, in /etc/hosts, and by --dns.
+To reach servers beyond this
 machine the kernel must forward for the stack's address (net.ipv4.ip_forward, and masquerading where it is not routed).
 SIGINT (Ctrl-C) and SIGTERM end the proxy with status 0.`
 

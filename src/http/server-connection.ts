@@ -93,8 +93,7 @@ export class ServerConnection implements PipelineHost {
     } finally {
       this.#pumping = false
     }
-    // Everything that came is answered: no handler will add to it in this turn.
-    if (this.#exchange === null) this.#output.flush()
+    if (this.#exchange === null) this.#output.flush() // all is answered: nothing is added in this turn
   }
 
   /** Handles one event; false when there is nothing to do until something happens. */
@@ -159,9 +158,8 @@ export class ServerConnection implements PipelineHost {
     this.#context.counters.protocolErrors++
     this.#context.options.onError?.(error, exchange?.request ?? null)
     exchange?.body.fail(error)
-    if (exchange === null || !exchange.response.ended) {
-      if (exchange === null || !exchange.response.headSent) this.#refuse(error)
-    } else this.#close()
+    if (exchange?.response.ended === true) this.#close()
+    else if (exchange?.response.headSent !== true) this.#refuse(error)
   }
 
   bodyTaken(): void {

@@ -1,5 +1,6 @@
 // Direct connections as byte streams: the events that HTTP and its like listen for, without node:stream in between.
-// Owns: one connection's listeners, what the send buffer did not take, what came while it was paused. Does not own: connections (direct.ts).
+// Owns: one connection's listeners, what the send buffer did not take, what came while it was paused.
+// Does not own: connections (direct.ts).
 // Read first: src/http/stream.ts (the interface that this is), src/net/direct.ts.
 
 import type { DirectHandler, DirectSocket } from './direct.ts'
@@ -26,8 +27,7 @@ function copyOf(bytes: Uint8Array): Uint8Array {
 }
 
 type Event = 'data' | 'end' | 'close' | 'drain' | 'error'
-// biome-ignore lint/suspicious/noExplicitAny: what a listener takes depends on its event
-type Listener = (...args: any[]) => void
+type Listener = (...args: never[]) => void
 
 /**
  * A direct connection with the events `data`, `end`, `close`, `drain` and `error` of a node:stream, and nothing else of it. It begins
@@ -183,7 +183,7 @@ export class DirectStream {
 
   #emit(event: Event, ...args: unknown[]): void {
     if (event === 'end') this.#hasEnded = false
-    for (const listener of this.#listeners[event]) listener(...args)
+    for (const listener of this.#listeners[event]) (listener as (...args: unknown[]) => void)(...args)
   }
 }
 

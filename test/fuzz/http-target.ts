@@ -2,10 +2,13 @@
 // once, and keeps no more than its limits.
 // Owns: messages made of words, the comparison. Does not own: the machine (src/http/connection.ts).
 
+import { readDirectives } from '../../src/http/cache/directives.ts'
 import { HttpConnection } from '../../src/http/connection.ts'
 import { ProtocolError } from '../../src/http/errors.ts'
-import { endEvent, type HttpEvent } from '../../src/http/events.ts'
+import { endEvent, type HttpEvent, type RequestHead, type ResponseHead } from '../../src/http/events.ts'
 import { HeaderList } from '../../src/http/headers.ts'
+import type { Leniency } from '../../src/http/leniency.ts'
+import { addVia, maxForwards, timesInVia, withoutHopFields } from '../../src/http/proxy-fields.ts'
 import { Dice } from './dice.ts'
 import { type Target, violated } from './target.ts'
 
@@ -92,9 +95,15 @@ function messageOf(input: Uint8Array): Buffer {
   return Buffer.concat(parts)
 }
 
+/** The repairs that the bits ask for; none of them for 0. */
+function leniencyOf(bits: number): Leniency {
+  const has = (bit: number): boolean => ((bits >> bit) & 1) === 1
+  return { bareLf: has(0), obsFold: has(1), spaceBeforeColon: has(2), repeatedLength: has(3), proxyConnection: has(4) }
+}
+
 /** What happens when these pieces arrive, as text; bodies joined. */
-function story(role: 'client' | 'server', method: string, pieces: readonly Uint8Array[]): string {
-  const connection = new HttpConnection({ role, limits: LIMITS })
+function story(role: 'client' | 'server', method: string, lenient: Leniency, pieces: readonly Uint8Array[]): string {
+  const connection = new HttpConnection({ role, limits: LIMITS, lenient })
   if (role === 'client') begin(connection, method)
   let told = ''
   let body = 0
@@ -105,6 +114,7 @@ function story(role: 'client' | 'server', method: string, pieces: readonly Uint8
       body = (body * 31 + event.data.reduce((sum, byte) => (sum * 33 + byte) | 0, 7 * event.data.length)) | 0
     }
     if (event.type !== 'data') told += describe(event)
+    if (event.type === 'request' || event.type === 'response') checkForwarded(event)
   }
   const pump = (): void => {
     for (;;) {
@@ -131,6 +141,20 @@ function story(role: 'client' | 'server', method: string, pieces: readonly Uint8
     if (connection.nextEvent() !== 'paused') violated('a broken connection goes on')
   }
   return `${told}${connection.theirState}`
+}
+
+/** What a proxy and a cache make of a head: nothing is thrown, nothing of one hop goes on, and the head itself stays as it was. */
+function checkForwarded(head: RequestHead | ResponseHead): void {
+  const before = JSON.stringify(head.headers)
+  const forwarded = withoutHopFields(head.headers)
+  for (const name of ['connection', 'keep-alive', 'transfer-encoding', 'upgrade']) {
+    if (forwarded.has(name)) violated(`${name} is passed on`)
+  }
+  addVia(forwarded, head.version, 'fuzz')
+  if (timesInVia(forwarded, 'fuzz') < 1) violated('Via does not tell of us')
+  if (head.type === 'request') maxForwards(head.method, head.headers)
+  readDirectives(head.headers)
+  if (JSON.stringify(head.headers) !== before) violated('the head that was received has changed')
 }
 
 function begin(connection: HttpConnection, method: string): void {
@@ -187,11 +211,12 @@ export const httpTarget: Target = {
   run(input) {
     const role = (input[0] ?? 0) & 1 ? 'client' : 'server'
     const method = ['GET', 'HEAD', 'CONNECT', 'POST'][((input[0] ?? 0) >> 1) & 3]
+    const lenient = leniencyOf((input[0] ?? 0) >> 3)
     const message = messageOf(input)
-    const whole = story(role, method, [message.subarray()])
+    const whole = story(role, method, lenient, [message.subarray()])
     dice.seed(input[1] ?? 0)
     for (const most of [1, 20]) {
-      const pieces = story(role, method, cut(message, most))
+      const pieces = story(role, method, lenient, cut(message, most))
       if (pieces !== whole) violated(`in pieces of ${most} it is another story:\n${whole}\n---\n${pieces}`)
     }
     return 3

@@ -1,5 +1,6 @@
 // Our proxy over a TUN device between Linux's programs: curl in front, nginx behind, squid and haproxy beside it.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { createSocket } from 'node:dgram'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -149,6 +150,30 @@ describe('our proxy beside others', () => {
     await parent.until(/Ctrl-C ends it/)
     const got = await curl('-i', '-x', 'http://10.79.0.2:3128', 'http://127.0.0.1:8080/a.txt')
     expect(got.body).toMatch(/Via: 1\.1 \S+ \(squid.*Via: 1\.1 tunstack-.*hello\n$/s)
+  })
+})
+
+describe('our proxy in reverse before an https server', () => {
+  test('its name by --dns, its certificate by --cacert, looked at', async () => {
+    // A DNS server that knows one name, o: the question comes back with an address.
+    const dns = createSocket('udp4', (query, peer) => {
+      // Behind the head of 12 bytes: the name (01 'o' 00), then the type, A being 1.
+      const isFour = query.readUInt16BE(15) === 1
+      const answer = Buffer.from('c00c00010001000000050004', 'hex')
+      const head = Buffer.from(query.subarray(0, 19))
+      head.writeUInt16BE(0x8180, 2)
+      head.writeUInt16BE(isFour ? 1 : 0, 6)
+      head.writeUInt16BE(0, 10)
+      dns.send(isFour ? Buffer.concat([head, answer, Buffer.from([10, 84, 0, 1])]) : head, peer.port, peer.address)
+    })
+    await new Promise<void>((resolve) => dns.bind(5300, resolve))
+    const own = ['--tun', 'prox4', '--address', '10.84.0.2/24', '--dns', '10.84.0.1:5300']
+    await ours('--reverse', 'https://o:8443', '--cacert', join(scratch.path, 'cert.pem'), ...own)
+    expect(await curl('http://10.84.0.2:3128/a.txt')).toMatchObject({ status: '200', body: 'hello\n' })
+    const strict = ['--tun', 'prox5', '--address', '10.85.0.2/24', '--resolve', 'o:8443:10.85.0.1']
+    await ours('--reverse', 'https://o:8443', ...strict)
+    expect(await curl('http://10.85.0.2:3128/a.txt')).toMatchObject({ status: '502' })
+    dns.close()
   })
 })
 
