@@ -4,6 +4,7 @@
 
 import type { Micros } from '../base/time.ts'
 import type { Connection } from '../stack/index.ts'
+import { isLinuxSend, linuxCapacity } from '../tcp/linux-send.ts'
 import { endpointOf, gather, isFields, isList, numberAt, replace, socketAt, textOf, vectorOf } from './arguments.ts'
 import { stampingOf, takeError } from './calls-errors.ts'
 import { open, waitForConnection } from './calls-open.ts'
@@ -103,6 +104,7 @@ class Sending implements Waiting {
     if ((this.#flags & MSG.OOB) !== 0) return connection.writeUrgent(rest)
     const more = (this.#flags & MSG.MORE) !== 0
     // As tcp_sendmsg: each super-segment goes when it is full, and then there is room to look for again.
+    const isAll = isLinuxSend(connection.tcb) && rest.length <= linuxCapacity(connection.tcb)
     let done = 0
     for (;;) {
       const room = connection.writableBytes
@@ -111,7 +113,7 @@ class Sending implements Waiting {
       const taken = connection.write(rest.subarray(done, done + room), true)
       if (taken === 0) return done
       done += taken
-      this.#host.transmit()
+      if (!isAll) this.#host.transmit()
     }
   }
 
