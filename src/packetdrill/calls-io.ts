@@ -11,6 +11,7 @@ import { fileCall } from './file-io.ts'
 import { fail, type Handler, type Host, type Reply, type Step, type Waiting } from './host.ts'
 import { type Endpoint, type Socket, TCP_STATE } from './sockets.ts'
 import type { Value } from './target.ts'
+import { writeText } from './write-text.ts'
 
 /** Linux's flags of send and recv. */
 export const MSG = {
@@ -102,17 +103,7 @@ class Sending implements Waiting {
   #put(connection: Connection, rest: Uint8Array): number {
     if ((this.#flags & MSG.OOB) !== 0) return connection.writeUrgent(rest)
     const more = (this.#flags & MSG.MORE) !== 0
-    // As tcp_sendmsg: each super-segment goes when it is full, and then there is room to look for again.
-    let done = 0
-    for (;;) {
-      const room = connection.writableBytes
-      if (room === 0 || done + room >= rest.length)
-        return done + connection.write(rest.subarray(done), room > 0 && more)
-      const taken = connection.write(rest.subarray(done, done + room), true)
-      if (taken === 0) return done
-      done += taken
-      this.#host.transmit()
-    }
+    return writeText(this.#host, connection, rest, more)
   }
 
   /** sk_stream_error: what went before counts; else the socket's own error, which is told once. */

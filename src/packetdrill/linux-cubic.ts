@@ -24,6 +24,7 @@ import {
 export const LINUX_CUBIC = 'linux-cubic'
 
 const BETA = 717
+const BETA_ECN = 870
 const BETA_SCALE = 1024
 const C = 0.4
 /** Segments of Reno's window: cwnd * this / 8 acknowledged ones make one more. */
@@ -123,12 +124,12 @@ function grow(state: CongestionState, acked: number): void {
 }
 
 /** bictcp_recalc_ssthresh. */
-function reduce(state: CongestionState, least: number): void {
+function reduce(state: CongestionState, least: number, beta: number = BETA): void {
   const data = dataOf(state)
   const cwnd = windowOf(state)
   data.epochAt = -1
   data.lastMax = cwnd < data.lastMax ? Math.floor((cwnd * (BETA_SCALE + BETA)) / (2 * BETA_SCALE)) : cwnd
-  const ssthresh = Math.floor((cwnd * BETA) / BETA_SCALE)
+  const ssthresh = Math.floor((cwnd * beta) / BETA_SCALE)
   state.ssthresh = Math.max(2, ssthresh) * state.mss
   state.cwnd = Math.max(least, ssthresh) * state.mss
 }
@@ -189,9 +190,9 @@ export const linuxCubic: CongestionControl = {
     reduce(state, 2)
     state.acked = 0
   },
-  onEcn(state) {
+  onEcn(state, _flight, _now, isAbe = false) {
     forgetWindow(dataOf(state).undo)
-    reduce(state, 1)
+    reduce(state, 1, isAbe && state.cwnd >= state.ssthresh ? BETA_ECN : BETA) // RFC 8511 §3.1, where a script turns it on
     state.acked = 0
   },
   onRecovered(state) {

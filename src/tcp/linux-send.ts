@@ -93,3 +93,12 @@ export function isLinuxFree(tcb: Tcb, isWaiting: boolean): boolean {
   const queued = linuxQueued(tcb)
   return tcb.snd.bufferBytes - queued >= queued / 2
 }
+
+/** How much a write takes if nothing is sent meanwhile. */
+export function linuxCapacity(tcb: Tcb): number {
+  expand(tcb, FIRST_SEGMENTS)
+  const goal = sizeGoal(tcb)
+  const rest = tailRoom(tcb, unsentBytes(tcb), goal)
+  const free = tcb.snd.bufferBytes - linuxQueued(tcb) - rest
+  return rest + Math.max(0, Math.ceil(free / (goal + RECORD_BYTES))) * goal
+}

@@ -154,7 +154,7 @@ const LEAST_HEADER = 20
 
 /** What an old SYN or FIN takes of the number space, a duplicate SACK tells of too (RFC 2883 speaks of text). */
 export function spaceOf(tcb: Tcb, text: number, isSynOrFin: boolean): number {
-  return isSynOrFin && isLinux(tcb) ? text + 1 : text
+  return isSynOrFin && isLinux(tcb) && tcb.state !== 'TIME-WAIT' ? text + 1 : text
 }
 
 /** A connection that both sides have opened answers with what its own SYN offered, whatever the peer's has left out. */
