@@ -130,7 +130,7 @@ export function segmentsSent(world: World): { all: number; again: number } {
   return { all: packets.length, again: packets.filter(({ isAgain }) => isAgain).length }
 }
 
-/** What one connection needs for answers one after another, each asked for when the one before has come: round trips without the handshake. */
+/** What a connection needs for answers one after another, each asked for when the last one has come; without the handshake. */
 export class KeptWindow {
   /** Segments that may be under way (RFC 5681 §3.1: one more for each one acknowledged). */
   #window = INITIAL_WINDOW

@@ -6,7 +6,67 @@ import { defineExperiment } from '../define.ts'
 import { PROXY_PORT, serveProxy } from '../hops.ts'
 import { inMs } from '../measure.ts'
 import { PLAIN_TCP, roundsFor } from '../page-load.ts'
+import type { Claim } from '../types.ts'
 import { bodyOf, browse, serve } from '../web.ts'
+
+/** What the claims are reckoned from. */
+interface Measured {
+  readonly near: number
+  readonly far: number
+  readonly bytes: number
+  readonly direct: number
+  readonly miss: number
+  readonly hit: number
+  readonly stale: number
+  readonly rounds: number
+  readonly statuses: readonly number[]
+}
+
+function claimsOf({ near, far, direct, miss, hit, stale, rounds, statuses }: Measured): Claim[] {
+  return [
+    claimWithin(
+      {
+        text: 'From afar: every round trip is long.',
+        because: `(1 + ${rounds}) round trips of near and far`,
+        unit: 'ms',
+      },
+      inMs(direct),
+      inMs((1 + rounds) * (near + far)),
+      1,
+    ),
+    claimWithin(
+      {
+        text: 'From the cache: every round trip is short.',
+        because: `(1 + ${rounds}) round trips of near`,
+        unit: 'ms',
+      },
+      inMs(hit),
+      inMs((1 + rounds) * near),
+      1,
+    ),
+    claimOrder(
+      {
+        text: 'Fresh beats stale, and stale beats not stored.',
+        because: 'no path, a path without a body, all of it',
+        unit: 'ms',
+      },
+      [
+        ['fresh', inMs(hit)],
+        ['stale', inMs(stale)],
+        ['not stored', inMs(miss)],
+      ],
+    ),
+    claimExact(
+      {
+        text: 'The server sends the body to whoever asks first, and later only that it still holds.',
+        because: 'RFC 9111 §4.3.1: direct 200, miss 200, hit nothing, stale 304',
+        beside: [figure('stale saves', inMs(miss - stale), 'ms')],
+      },
+      statuses.join(' '),
+      '200 200 304',
+    ),
+  ]
+}
 
 /** E31: near, far and cached. */
 export const cacheDistance = defineExperiment({
@@ -60,49 +120,7 @@ export const cacheDistance = defineExperiment({
     })
     const rounds = roundsFor(bytes)
     return {
-      claims: [
-        claimWithin(
-          {
-            text: 'From afar: every round trip is long.',
-            because: `(1 + ${rounds}) round trips of near and far`,
-            unit: 'ms',
-          },
-          inMs(direct),
-          inMs((1 + rounds) * (near + far)),
-          1,
-        ),
-        claimWithin(
-          {
-            text: 'From the cache: every round trip is short.',
-            because: `(1 + ${rounds}) round trips of near`,
-            unit: 'ms',
-          },
-          inMs(hit),
-          inMs((1 + rounds) * near),
-          1,
-        ),
-        claimOrder(
-          {
-            text: 'Fresh beats stale, and stale beats not stored.',
-            because: 'no path, a path without a body, all of it',
-            unit: 'ms',
-          },
-          [
-            ['fresh', inMs(hit)],
-            ['stale', inMs(stale)],
-            ['not stored', inMs(miss)],
-          ],
-        ),
-        claimExact(
-          {
-            text: 'The server sends the body to whoever asks first, and later only that it still holds.',
-            because: 'RFC 9111 §4.3.1: direct 200, miss 200, hit nothing, stale 304',
-            beside: [figure('stale saves', inMs(miss - stale), 'ms')],
-          },
-          statuses.join(' '),
-          '200 200 304',
-        ),
-      ],
+      claims: claimsOf({ near, far, bytes, direct, miss, hit, stale, rounds, statuses }),
     }
   },
 })

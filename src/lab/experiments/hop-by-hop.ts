@@ -4,6 +4,7 @@ import type { HopRecord } from '../../http/proxy-options.ts'
 import { claimExact, figure } from '../claims.ts'
 import { defineExperiment } from '../define.ts'
 import { nodeAt, PROXY_PORT, rowOf, serveProxy } from '../hops.ts'
+import type { Claim } from '../types.ts'
 import { bodyOf, browse, serve } from '../web.ts'
 
 type Field = readonly [string, string]
@@ -41,6 +42,60 @@ const of = (hops: readonly HopRecord[], what: HopRecord['what']): readonly Field
 
 const listed = (fields: readonly string[]): string => (fields.length === 0 ? 'none' : fields.join(' '))
 
+/** What the claims are reckoned from. */
+interface Measured {
+  readonly first: readonly HopRecord[]
+  readonly inFirst: readonly Field[]
+  readonly asked: readonly Field[]
+  readonly seen: readonly Field[]
+  readonly got: readonly Field[]
+  readonly via: (fields: readonly Field[]) => string
+}
+
+function claimsOf({ first, inFirst, asked, seen, got, via }: Measured): Claim[] {
+  return [
+    claimExact(
+      { text: 'The first proxy gets all that the client has sent.', because: 'it is the next hop', unit: 'fields' },
+      present(inFirst, asked).length,
+      asked.length,
+    ),
+    claimExact(
+      {
+        text: 'It sends on none that Connection names, and none that is of one hop anyway.',
+        because: 'RFC 9110 §7.6.1',
+        unit: 'fields',
+      },
+      listed(present(of(first, 'request-out'), ONE_HOP)),
+      'none',
+    ),
+    claimExact(
+      { text: 'The server sees none of them either.', because: 'RFC 9110 §7.6.1', unit: 'fields' },
+      listed(present(seen, ONE_HOP)),
+      'none',
+    ),
+    claimExact(
+      { text: 'What is meant for all gets there.', because: 'end-to-end fields are passed on', unit: 'fields' },
+      listed(present(seen, END_TO_END)),
+      listed(names(END_TO_END)),
+    ),
+    claimExact(
+      { text: 'Each proxy has put itself into Via, in order.', because: 'RFC 9110 §7.6.3' },
+      via(seen),
+      '1.1 first, 1.1 second',
+    ),
+    claimExact(
+      {
+        text: 'On the way back it is the same: what the server meant for the second proxy stays there.',
+        because: 'RFC 9110 §7.6.1; §11.7.1: a challenge for a proxy is of its hop',
+        unit: 'fields',
+        beside: [figure('from end to end', listed(present(got, ANSWER_END_TO_END)))],
+      },
+      listed(present(got, ANSWER_ONE_HOP.slice(1))),
+      'none',
+    ),
+  ]
+}
+
 /** E15: what each hop got and sent. */
 export const hopByHop = defineExperiment({
   id: 'hop-by-hop',
@@ -76,47 +131,7 @@ export const hopByHop = defineExperiment({
     const mark = (fields: readonly Field[], name: string): string =>
       names(fields).includes(name.toLowerCase()) ? 'yes' : ''
     return {
-      claims: [
-        claimExact(
-          { text: 'The first proxy gets all that the client has sent.', because: 'it is the next hop', unit: 'fields' },
-          present(inFirst, asked).length,
-          asked.length,
-        ),
-        claimExact(
-          {
-            text: 'It sends on none that Connection names, and none that is of one hop anyway.',
-            because: 'RFC 9110 §7.6.1',
-            unit: 'fields',
-          },
-          listed(present(of(first, 'request-out'), ONE_HOP)),
-          'none',
-        ),
-        claimExact(
-          { text: 'The server sees none of them either.', because: 'RFC 9110 §7.6.1', unit: 'fields' },
-          listed(present(seen, ONE_HOP)),
-          'none',
-        ),
-        claimExact(
-          { text: 'What is meant for all gets there.', because: 'end-to-end fields are passed on', unit: 'fields' },
-          listed(present(seen, END_TO_END)),
-          listed(names(END_TO_END)),
-        ),
-        claimExact(
-          { text: 'Each proxy has put itself into Via, in order.', because: 'RFC 9110 §7.6.3' },
-          via(seen),
-          '1.1 first, 1.1 second',
-        ),
-        claimExact(
-          {
-            text: 'On the way back it is the same: what the server meant for the second proxy stays there.',
-            because: 'RFC 9110 §7.6.1; §11.7.1: a challenge for a proxy is of its hop',
-            unit: 'fields',
-            beside: [figure('from end to end', listed(present(got, ANSWER_END_TO_END)))],
-          },
-          listed(present(got, ANSWER_ONE_HOP.slice(1))),
-          'none',
-        ),
-      ],
+      claims: claimsOf({ first, inFirst, asked, seen, got, via }),
       tables: [
         {
           title: 'The request, hop by hop',

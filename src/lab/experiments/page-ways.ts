@@ -8,9 +8,97 @@ import { defineExperiment } from '../define.ts'
 import { inMs, mean, rounded } from '../measure.ts'
 import { lineOf, loadIn, type PageLoad, PLAIN_TCP, tripsOf, WAYS, type Way } from '../page-load.ts'
 import type { Link } from '../topology.ts'
+import type { Claim } from '../types.ts'
 
 /** Runs of a lossy line whose mean is taken. */
 const REPEATS = [0, 1, 2, 3]
+
+/** What the claims are reckoned from. */
+interface Measured {
+  readonly of: (way: Way, line?: number) => number
+  readonly trips: readonly number[]
+  readonly sizes: readonly number[]
+  readonly parallel: number
+  readonly images: number
+  readonly held: (way: Way) => number
+}
+
+function firstClaims({ of, trips, sizes, parallel, images, held }: Measured): Claim[] {
+  return [
+    claimExact(
+      {
+        text: 'On a line that is only long each way takes the round trips that paper says.',
+        because: 'handshakes, slow start and who waits for whom, reckoned answer by answer',
+        unit: `round trips (${WAYS.join(', ')})`,
+      },
+      trips.join(' '),
+      WAYS.map((way) => tripsOf(way, sizes, parallel)).join(' '),
+    ),
+    claimOrder(
+      {
+        text: 'Persistent and parallel connections together beat either alone.',
+        because: 'no handshake and no slow start again, and waits overlap',
+        unit: 'ms',
+      },
+      [
+        ['together', of('persistent + parallel')],
+        ['parallel', of('parallel')],
+      ],
+    ),
+    claimOrder({ text: 'And so with persistent ones alone.', because: 'the same', unit: 'ms' }, [
+      ['together', of('persistent + parallel')],
+      ['persistent', of('persistent')],
+      ['serial', of('serial')],
+    ]),
+    claimExact(
+      {
+        text: 'A slow answer holds up all that stand behind it in a pipeline.',
+        because: 'RFC 9112 §9.3.2: answers come in the order of the requests',
+        unit: 'images that took as long as the slow one, or longer',
+        beside: [figure('over several connections', held('persistent + parallel'))],
+      },
+      held('pipelined'),
+      images,
+    ),
+  ]
+}
+
+function otherClaims({ of, held }: Measured): Claim[] {
+  return [
+    claimExact(
+      {
+        text: 'Multiplexed, it holds up itself alone.',
+        because: 'RFC 9113 §5: streams are independent of each other',
+        unit: 'images that took as long as the slow one, or longer',
+      },
+      held('multiplexed'),
+      1,
+    ),
+    claimTrue(
+      {
+        text: 'On the narrow line the ways differ less than on the fast one.',
+        because: 'the bytes on the wire are the same for all',
+        beside: [
+          figure('slowest / fastest on the fast line', rounded(of('serial') / Math.min(...WAYS.map((w) => of(w))))),
+          figure('on the narrow one', rounded(of('serial', 1) / Math.min(...WAYS.map((w) => of(w, 1))))),
+        ],
+      },
+      of('serial', 1) / Math.min(...WAYS.map((w) => of(w, 1))) < of('serial') / Math.min(...WAYS.map((w) => of(w))),
+    ),
+    claimOrder(
+      {
+        text: 'On the lossy line serial is the slowest, and several kept connections beat one.',
+        because: `mean of ${REPEATS.length} runs; a loss stops one connection of several`,
+        unit: 'ms',
+      },
+      [
+        ['persistent + parallel', of('persistent + parallel', 2)],
+        ['persistent', of('persistent', 2)],
+        ['serial', of('serial', 2)],
+      ],
+    ),
+  ]
+}
 
 /** E25: all ways side by side. */
 export const pageWays = defineExperiment({
@@ -76,76 +164,9 @@ export const pageWays = defineExperiment({
     const trips = WAYS.map((way) => rounded((fast.get(way)?.totalUs ?? 0) / rtt))
     const held = (way: Way): number =>
       slow.get(way)?.objects.filter(({ endedAt, startedAt }) => endedAt - startedAt >= think).length ?? 0
+    const measured: Measured = { of, trips, sizes, parallel, images, held }
     return {
-      claims: [
-        claimExact(
-          {
-            text: 'On a line that is only long each way takes the round trips that paper says.',
-            because: 'handshakes, slow start and who waits for whom, reckoned answer by answer',
-            unit: `round trips (${WAYS.join(', ')})`,
-          },
-          trips.join(' '),
-          WAYS.map((way) => tripsOf(way, sizes, parallel)).join(' '),
-        ),
-        claimOrder(
-          {
-            text: 'Persistent and parallel connections together beat either alone.',
-            because: 'no handshake and no slow start again, and waits overlap',
-            unit: 'ms',
-          },
-          [
-            ['together', of('persistent + parallel')],
-            ['parallel', of('parallel')],
-          ],
-        ),
-        claimOrder({ text: 'And so with persistent ones alone.', because: 'the same', unit: 'ms' }, [
-          ['together', of('persistent + parallel')],
-          ['persistent', of('persistent')],
-          ['serial', of('serial')],
-        ]),
-        claimExact(
-          {
-            text: 'A slow answer holds up all that stand behind it in a pipeline.',
-            because: 'RFC 9112 §9.3.2: answers come in the order of the requests',
-            unit: 'images that took as long as the slow one, or longer',
-            beside: [figure('over several connections', held('persistent + parallel'))],
-          },
-          held('pipelined'),
-          images,
-        ),
-        claimExact(
-          {
-            text: 'Multiplexed, it holds up itself alone.',
-            because: 'RFC 9113 §5: streams are independent of each other',
-            unit: 'images that took as long as the slow one, or longer',
-          },
-          held('multiplexed'),
-          1,
-        ),
-        claimTrue(
-          {
-            text: 'On the narrow line the ways differ less than on the fast one.',
-            because: 'the bytes on the wire are the same for all',
-            beside: [
-              figure('slowest / fastest on the fast line', rounded(of('serial') / Math.min(...WAYS.map((w) => of(w))))),
-              figure('on the narrow one', rounded(of('serial', 1) / Math.min(...WAYS.map((w) => of(w, 1))))),
-            ],
-          },
-          of('serial', 1) / Math.min(...WAYS.map((w) => of(w, 1))) < of('serial') / Math.min(...WAYS.map((w) => of(w))),
-        ),
-        claimOrder(
-          {
-            text: 'On the lossy line serial is the slowest, and several kept connections beat one.',
-            because: `mean of ${REPEATS.length} runs; a loss stops one connection of several`,
-            unit: 'ms',
-          },
-          [
-            ['persistent + parallel', of('persistent + parallel', 2)],
-            ['persistent', of('persistent', 2)],
-            ['serial', of('serial', 2)],
-          ],
-        ),
-      ],
+      claims: [...firstClaims(measured), ...otherClaims(measured)],
       tables: [
         {
           title: 'The whole page, ms',
@@ -168,8 +189,8 @@ export const pageWays = defineExperiment({
         },
       ],
       why: [
-        'The last way is a script with HTTP/2’s frame sizes over one TCP connection, without HPACK, settings and flow control: node:http2 does ' +
-          'not run in virtual time.',
+        'The last way is a script with HTTP/2’s frame sizes over one TCP connection, without HPACK, settings and flow control: ' +
+          'node:http2 does not run in virtual time.',
       ],
     }
   },

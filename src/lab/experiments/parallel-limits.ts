@@ -6,9 +6,11 @@ import { claimAtLeast, claimExact, claimOrder, claimTrue, figure } from '../clai
 import type { RunContext } from '../context.ts'
 import { defineExperiment } from '../define.ts'
 import { inMs, mean, rounded } from '../measure.ts'
-import { lineOf, loadIn, loadPage, type Page, PLAIN_TCP, segmentsSent, type Way } from '../page-load.ts'
+import { lineOf, loadIn, loadPage, type Page, type PageLoad, PLAIN_TCP, segmentsSent, type Way } from '../page-load.ts'
 import type { Link, Topology } from '../topology.ts'
+import type { Claim } from '../types.ts'
 import { bodyOf, browse, serve } from '../web.ts'
+import type { World } from '../world.ts'
 
 /** Bits per second, from a modem on. */
 const RATES = [64e3, 128e3, 256e3, 512e3, 1e6, 4e6, 16e6, 100e6]
@@ -69,6 +71,91 @@ async function crowd(context: RunContext, rtt: Micros, connections: number): Pro
   })
 }
 
+/** What the claims are reckoned from. */
+interface Measured {
+  readonly gains: readonly number[]
+  readonly crossesAt: number
+  readonly one: PageLoad
+  readonly many: PageLoad
+  readonly wireMs: number
+  readonly parallel: number
+  readonly queue: number
+  readonly oneWorld: World
+  readonly manyWorld: World
+  readonly lossGains: readonly [string, number][]
+  readonly crowds: readonly number[]
+}
+
+function firstClaims({ gains, crossesAt, one, many, wireMs }: Measured): Claim[] {
+  return [
+    claimAtLeast(
+      {
+        text: 'On a wide line several connections are clearly faster.',
+        because: 'the time is round trips, and those overlap',
+        unit: 'times as fast',
+      },
+      rounded(gains[gains.length - 1]),
+      1.5,
+    ),
+    claimTrue(
+      {
+        text: 'As the line narrows there is a point below which they are slower than one after another.',
+        because:
+          'the time is that of the bytes on the wire, which nothing overlaps; packets that crowd each other out go twice',
+        beside: [
+          figure('crossing', Math.round(crossesAt / 1000), 'kbit/s'),
+          figure('gain on the narrowest line', rounded(gains[0])),
+          figure('gain on the widest', rounded(gains[gains.length - 1])),
+        ],
+      },
+      crossesAt > RATES[0] && crossesAt < RATES[RATES.length - 1],
+    ),
+    claimAtLeast(
+      {
+        text: 'No way is faster than the wire.',
+        because: 'bytes of the page / rate of the narrowest line',
+        unit: 'ms',
+      },
+      inMs(Math.min(one.totalUs, many.totalUs)),
+      rounded(wireMs, 0),
+    ),
+  ]
+}
+
+function otherClaims({ lossGains, parallel, queue, oneWorld, manyWorld, crowds }: Measured): Claim[] {
+  return [
+    claimOrder(
+      {
+        text: 'On the narrow line the connections push each other’s packets out of the queue.',
+        because: `${parallel} initial windows of 10 packets against a queue of ${queue}`,
+        unit: 'packets sent again',
+      },
+      [
+        ['one after another', segmentsSent(oneWorld).again],
+        ['at once', segmentsSent(manyWorld).again],
+      ],
+    ),
+    claimOrder(
+      {
+        text: 'The more is lost, the less they gain.',
+        because: `mean of ${REPEATS.length} runs: small connections lose SYNs and last packets, which only a timeout mends`,
+        unit: 'times as fast',
+      },
+      [...lossGains].reverse(),
+    ),
+    claimExact(
+      {
+        text: 'The server holds connections for every user: their number times that of the users.',
+        because: `${CLIENTS} users with ${parallel} each`,
+        unit: 'connections at once',
+        beside: [figure('with one each', crowds[0])],
+      },
+      crowds[1],
+      CLIENTS * Math.min(parallel, 6),
+    ),
+  ]
+}
+
 /** E18: the limits of parallel connections. */
 export const parallelLimits = defineExperiment({
   id: 'parallel-limits',
@@ -120,69 +207,21 @@ export const parallelLimits = defineExperiment({
     const crossesAt = crossing(gains)
     const wireMs = ((5000 + images * image) * 8e3) / RATES[0]
     const crowds = [await crowd(context, rtt, 1), await crowd(context, rtt, parallel)]
+    const measured: Measured = {
+      gains,
+      crossesAt,
+      one,
+      many,
+      wireMs,
+      parallel,
+      queue,
+      oneWorld,
+      manyWorld,
+      lossGains,
+      crowds,
+    }
     return {
-      claims: [
-        claimAtLeast(
-          {
-            text: 'On a wide line several connections are clearly faster.',
-            because: 'the time is round trips, and those overlap',
-            unit: 'times as fast',
-          },
-          rounded(gains[gains.length - 1]),
-          1.5,
-        ),
-        claimTrue(
-          {
-            text: 'As the line narrows there is a point below which they are slower than one after another.',
-            because:
-              'the time is that of the bytes on the wire, which nothing overlaps; packets that crowd each other out go twice',
-            beside: [
-              figure('crossing', Math.round(crossesAt / 1000), 'kbit/s'),
-              figure('gain on the narrowest line', rounded(gains[0])),
-              figure('gain on the widest', rounded(gains[gains.length - 1])),
-            ],
-          },
-          crossesAt > RATES[0] && crossesAt < RATES[RATES.length - 1],
-        ),
-        claimAtLeast(
-          {
-            text: 'No way is faster than the wire.',
-            because: 'bytes of the page / rate of the narrowest line',
-            unit: 'ms',
-          },
-          inMs(Math.min(one.totalUs, many.totalUs)),
-          rounded(wireMs, 0),
-        ),
-        claimOrder(
-          {
-            text: 'On the narrow line the connections push each other’s packets out of the queue.',
-            because: `${parallel} initial windows of 10 packets against a queue of ${queue}`,
-            unit: 'packets sent again',
-          },
-          [
-            ['one after another', segmentsSent(oneWorld).again],
-            ['at once', segmentsSent(manyWorld).again],
-          ],
-        ),
-        claimOrder(
-          {
-            text: 'The more is lost, the less they gain.',
-            because: `mean of ${REPEATS.length} runs: small connections lose SYNs and last packets, which only a timeout mends`,
-            unit: 'times as fast',
-          },
-          [...lossGains].reverse(),
-        ),
-        claimExact(
-          {
-            text: 'The server holds connections for every user: their number times that of the users.',
-            because: `${CLIENTS} users with ${parallel} each`,
-            unit: 'connections at once',
-            beside: [figure('with one each', crowds[0])],
-          },
-          crowds[1],
-          CLIENTS * Math.min(parallel, 6),
-        ),
-      ],
+      claims: [...firstClaims(measured), ...otherClaims(measured)],
       tables: [
         {
           title: 'One page on ever wider lines',

@@ -8,6 +8,7 @@ import { defineExperiment } from '../define.ts'
 import { inMs } from '../measure.ts'
 import { PLAIN_TCP } from '../page-load.ts'
 import { pairOf } from '../topology.ts'
+import type { Claim } from '../types.ts'
 import { bodyOf, browse, type Fetched, serve } from '../web.ts'
 
 interface Run {
@@ -89,6 +90,73 @@ function cutAfter(context: RunContext, answers: number, requests: number): Promi
   })
 }
 
+/** What the claims are reckoned from. */
+interface Measured {
+  readonly plain: Run
+  readonly piped: Run
+  readonly cut: Cut
+  readonly unanswered: readonly string[]
+  readonly ends: readonly number[]
+  readonly requests: number
+  readonly rtt: number
+}
+
+function claimsOf({ plain, piped, cut, unanswered, ends, requests, rtt }: Measured): Claim[] {
+  return [
+    claimWithin(
+      {
+        text: 'One after another each request takes a round trip.',
+        because: 'kept connection, small answers',
+        unit: 'ms',
+      },
+      inMs(plain.totalUs),
+      inMs(requests * rtt),
+      1,
+    ),
+    claimWithin(
+      {
+        text: 'Pipelined they take one round trip together.',
+        because: `${requests - 1} round trips are saved`,
+        unit: 'ms',
+      },
+      inMs(piped.totalUs),
+      inMs(rtt),
+      1,
+    ),
+    claimExact(
+      {
+        text: 'A POST waits until all before it are answered, and what comes behind it waits for the POST.',
+        because: 'RFC 9112 §9.3.2: not with non-idempotent methods: GET GET | POST | GET GET',
+        unit: 'round trips until each was answered',
+      },
+      ends.map((us) => Math.round(us / rtt)).join(' '),
+      '1 1 2 3 3',
+    ),
+    claimExact(
+      {
+        text: 'When the connection is cut exactly the unanswered ones are asked again, in their order.',
+        because: 'RFC 9112 §9.3.2',
+        unit: 'paths',
+      },
+      cut.repeats.join(' '),
+      unanswered.join(' '),
+    ),
+    claimTrue(
+      {
+        text: 'All are answered in the end, and what had been answered was asked once.',
+        because: 'GET may be repeated; an answer that came need not be',
+        beside: [
+          figure('failed', cut.failed.length),
+          figure('asked once', [...cut.asked.values()].filter((n) => n === 1).length),
+          figure('asked twice', [...cut.asked.values()].filter((n) => n === 2).length),
+        ],
+      },
+      cut.failed.length === 0 &&
+        [...cut.asked].every(([path, times]) => times === 1 || (times === 2 && unanswered.includes(path))),
+    ),
+  ]
+}
+
 /** E24: pipelining. */
 export const pipelining = defineExperiment({
   id: 'pipelining',
@@ -115,59 +183,7 @@ export const pipelining = defineExperiment({
     })
     const ends = withPost.fetched.map(({ endedAt }) => endedAt - withPost.fetched[0].startedAt)
     return {
-      claims: [
-        claimWithin(
-          {
-            text: 'One after another each request takes a round trip.',
-            because: 'kept connection, small answers',
-            unit: 'ms',
-          },
-          inMs(plain.totalUs),
-          inMs(requests * rtt),
-          1,
-        ),
-        claimWithin(
-          {
-            text: 'Pipelined they take one round trip together.',
-            because: `${requests - 1} round trips are saved`,
-            unit: 'ms',
-          },
-          inMs(piped.totalUs),
-          inMs(rtt),
-          1,
-        ),
-        claimExact(
-          {
-            text: 'A POST waits until all before it are answered, and what comes behind it waits for the POST.',
-            because: 'RFC 9112 §9.3.2: not with non-idempotent methods: GET GET | POST | GET GET',
-            unit: 'round trips until each was answered',
-          },
-          ends.map((us) => Math.round(us / rtt)).join(' '),
-          '1 1 2 3 3',
-        ),
-        claimExact(
-          {
-            text: 'When the connection is cut exactly the unanswered ones are asked again, in their order.',
-            because: 'RFC 9112 §9.3.2',
-            unit: 'paths',
-          },
-          cut.repeats.join(' '),
-          unanswered.join(' '),
-        ),
-        claimTrue(
-          {
-            text: 'All are answered in the end, and what had been answered was asked once.',
-            because: 'GET may be repeated; an answer that came need not be',
-            beside: [
-              figure('failed', cut.failed.length),
-              figure('asked once', [...cut.asked.values()].filter((n) => n === 1).length),
-              figure('asked twice', [...cut.asked.values()].filter((n) => n === 2).length),
-            ],
-          },
-          cut.failed.length === 0 &&
-            [...cut.asked].every(([path, times]) => times === 1 || (times === 2 && unanswered.includes(path))),
-        ),
-      ],
+      claims: claimsOf({ plain, piped, cut, unanswered, ends, requests, rtt }),
       tables: [
         {
           title: 'How often the server was asked when the pipeline was cut',
