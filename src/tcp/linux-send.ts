@@ -42,7 +42,7 @@ function tailBytes(tcb: Tcb): number {
   return Math.max(0, seqDiff(end, seqMax(snd.tailStart, snd.nxt)))
 }
 
-/** sk_wmem_queued. */
+/** What the send buffer is charged with, in octets of truesize, as Linux's sk_wmem_queued reckons it. */
 export function linuxQueued(tcb: Tcb): number {
   const { snd } = tcb
   const goal = sizeGoal(tcb)

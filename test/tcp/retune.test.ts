@@ -14,7 +14,7 @@ function whileBusy(
   when: (tcb: Tcb) => boolean,
   act: (pair: Pair, tcb: Tcb) => void,
 ): Pair {
-  const pair = new Pair({ seed: 3, sends: [100_000, 5000], delayUs: 10_000, ...options })
+  const pair = new Pair({ seed: 3, sends: [70_000, 5000], delayUs: 10_000, ...options })
   const [host] = pair.hosts
   const { tcp } = host.stack
   const check = tcp.onStep
@@ -33,8 +33,8 @@ function whileBusy(
   return pair
 }
 
-const midway = (tcb: Tcb): boolean => tcb.delivery.delivered > 40_000
-const NAMES = congestionControlNames().filter((name) => !name.endsWith('-test'))
+const midway = (tcb: Tcb): boolean => tcb.delivery.delivered > 20_000
+const NAMES = congestionControlNames().filter((name) => !name.endsWith('-test') && name !== 'linux-cubic')
 // NewReno's window is Reno's.
 const SWAPPED = NAMES.filter((name) => name !== 'newreno')
 const PAIRS = SWAPPED.flatMap((from) => SWAPPED.filter((to) => to !== from).map((to) => [from, to] as const))
@@ -134,8 +134,8 @@ test.each(ALL.map(([name]) => name))(
   (name) => {
     const values = extremes(name).filter((value) => ENDS[name] !== value)
     for (const value of values) {
-      const options = { loss: 0.02, sends: [100_000, 20_000] as const, seed: 8 }
-      const early = (tcb: Tcb): boolean => tcb.delivery.delivered > 30_000
+      const options = { loss: 0.02, sends: [50_000, 10_000] as const, seed: 8 }
+      const early = (tcb: Tcb): boolean => tcb.delivery.delivered > 20_000
       whileBusy(options, early, (pair) => {
         const connection = pair.hosts[0].connection
         const change = { [name]: value } as Partial<TcpConfig>
