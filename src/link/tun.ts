@@ -96,6 +96,14 @@ export class TunDevice implements PacketDevice {
   #tailAddress = 0
   #fd: number
   #poll: PollHandle | null = null
+  #pollFailed = false
+  #isTold = false
+  readonly #onTurn = (): void => {
+    this.#isTold = false
+    if (this.#fd < 0) return
+    if (this.#pollFailed) this.#fail(ERRNO.EBADFD, 'poll')
+    else this.#readable?.()
+  }
   #referenced = true
   #readable: (() => void) | null = null
   #onClose: ((error: Error | null) => void) | null = null
@@ -242,16 +250,16 @@ export class TunDevice implements PacketDevice {
     return true
   }
 
-  /** koffi does not report what its callback throws until much later, so it is thrown again where Node sees it. */
+  /**
+   * koffi calls from outside of Node's callback scopes: there any call of Node's own that goes through one (TLS decrypting, zlib) would run
+   * the callbacks of process.nextTick in the middle of ours, and the end of a stream overtake its last octets. The next phase of the same
+   * turn of the event loop is within a scope; what is thrown there is reported, too.
+   */
   #onPoll(status: number): void {
-    try {
-      if (status < 0) this.#fail(ERRNO.EBADFD, 'poll')
-      else this.#readable?.()
-    } catch (error) {
-      process.nextTick(() => {
-        throw error
-      })
-    }
+    if (status < 0) this.#pollFailed = true
+    if (this.#isTold) return
+    this.#isTold = true
+    setImmediate(this.#onTurn)
   }
 
   #fail(errno: number, syscall: string): void {

@@ -22,6 +22,8 @@ import {
 import { openSite, type Site } from './site.ts'
 
 const FILES = folder()
+/** More than one packet of the TUN device, and more than TLS has under way. */
+const LARGE = Buffer.from(bytes(3_000_000, 9))
 const BIG = bytes(300_000, 7)
 const TEXT = 'a line of text\n'.repeat(200)
 const NAMES = ['nginx', 'apache2', 'lighttpd', 'haproxy', 'varnish'] as const
@@ -70,7 +72,11 @@ beforeAll(async () => {
   tlsOptions = certificate()
   const nginx = await startNginx(FILES, 8101)
   node = await startNode(8107, nodeRoutes)
-  secure = https.createServer(tlsOptions, (_, response) => response.end('secret'))
+  secure = https.createServer(tlsOptions, ({ url }, response) => {
+    if (url !== '/large') return response.end('secret')
+    response.writeHead(200, { 'content-length': LARGE.length, connection: 'close' })
+    return response.end(LARGE)
+  })
   await new Promise<void>((resolve) => secure.listen(0, '0.0.0.0', resolve))
   const rest = await Promise.all([
     startApache(FILES, 8102),
@@ -247,6 +253,16 @@ describe('squid and https', () => {
     const { port } = secure.address() as AddressInfo
     for (let i = 0; i < 2; i++) expect(await (await http.fetch(`https://10.77.0.1:${port}/`)).text()).toBe('secret')
     expect(http.counters.connections).toBe(2)
+    http.close()
+  })
+
+  test('all of a large answer by https arrives, although the server closes right behind it (RFC 9112 §9.8)', async () => {
+    const http = client()
+    const { port } = secure.address() as AddressInfo
+    for (let i = 0; i < 8; i++) {
+      const answer = await http.fetch(`https://10.77.0.1:${port}/large`)
+      expect(LARGE.equals(Buffer.from(await answer.bytes())), `answer ${i}`).toBe(true)
+    }
     http.close()
   })
 
