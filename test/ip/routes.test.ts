@@ -54,3 +54,31 @@ test('routes that cannot be are the caller’s fault', () => {
   expect(() => table.add(route('10.0.0.0/8', { gateway: ip('::1') }))).toThrow(TypeError)
   expect(() => table.add(route('fd00::/8', { source: ip('10.0.0.1') }))).toThrow(TypeError)
 })
+
+test('a route goes by what is said of it, one at a time: what is not said may be anything', () => {
+  const gateway = ip('10.0.0.1')
+  const source = ip('10.0.0.2')
+  const all = [
+    route('0.0.0.0/0', { metric: 5 }),
+    route('0.0.0.0/0', { metric: 9, gateway }),
+    route('10.0.0.0/8', { source }),
+    route('10.0.0.0/8', { port: 1, metric: 1 }),
+  ]
+  const match = (cidr: string, rest: object): Parameters<RouteTable['remove']>[0] => ({ ...route(cidr), ...rest })
+  for (const [cidr, rest, gone] of [
+    ['0.0.0.0/0', { gateway }, 1],
+    ['0.0.0.0/0', { metric: 9 }, 1],
+    ['0.0.0.0/0', {}, 0],
+    ['10.0.0.0/8', { source }, 2],
+    ['10.0.0.0/8', { port: 1 }, 3],
+    ['10.0.0.0/8', { port: 0, isConnected: false }, 2],
+    ['10.0.0.0/8', { gateway }, -1],
+    ['10.0.0.0/8', { isConnected: true }, -1],
+    ['10.0.0.0/9', {}, -1],
+  ] as const) {
+    const table = new RouteTable(all)
+    table.remove(match(cidr, rest))
+    const left = all.filter((one) => table.entries.includes(one))
+    expect(left, `${cidr} ${JSON.stringify(rest)}`).toEqual(gone < 0 ? all : all.toSpliced(gone, 1))
+  }
+})
