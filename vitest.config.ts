@@ -20,6 +20,7 @@ export default defineConfig({
         test: {
           name: 'interop',
           include: ['test/interop/**/*.test.ts'],
+          setupFiles: ['test/interop/orphans.ts'],
           testTimeout: 180_000,
           hookTimeout: 60_000,
           fileParallelism: false,

@@ -5,6 +5,7 @@ import type { TransportError } from '../ip/control.ts'
 import { failTcb } from './closing.ts'
 import type { TcpErrorCode } from './errors.ts'
 import { failEmbryo } from './fast-open-server.ts'
+import { TCP_HEADER_BYTES } from './header.ts'
 import { isLargeEnough, keepSegments } from './linux-ways.ts'
 import { onPathMtuLowered } from './loss.ts'
 import { standingOptionBytes } from './md5.ts'
@@ -42,7 +43,7 @@ function arrivesTooBig(tcb: Tcb, error: TransportError, ipHeaderBytes: number): 
   const mtu = error.mtu === 0 && tcb.remote.family === 4 ? plateauBelow(error.packetBytes) : error.mtu
   if (mtu < LEAST_MTU[tcb.remote.family]) return
   if (probeWasTooBig(tcb, error.sequence as Seq, mtu - ipHeaderBytes)) return
-  if (isLargeEnough(tcb, mtu - ipHeaderBytes)) return
+  if (isLargeEnough(tcb, mtu - ipHeaderBytes - TCP_HEADER_BYTES - standingOptionBytes(tcb))) return
   const before = tcb.pathSegmentBytes
   lowerPathMtu(tcb, mtu - ipHeaderBytes)
   if (tcb.pathSegmentBytes < before) notePathMtuTold(tcb)

@@ -144,13 +144,10 @@ export function keepSegments(tcb: Tcb, mss: number): void {
   if (Number.isFinite(cc.ssthresh)) cc.ssthresh = Math.max(2, Math.round(cc.ssthresh / snd.mss)) * mss
 }
 
-/** Over IPv6 a router's word that leaves room for segments as they are is not taken (tcp_v6_mtu_reduced). */
-export function isLargeEnough(tcb: Tcb, segmentBytes: number): boolean {
-  return isLinux(tcb) && tcb.remote.family === 6 && tcb.snd.mss > 0 && segmentBytes - LEAST_HEADER >= tcb.snd.mss
+/** Over IPv6 a router's word that leaves room for `mss` octets of text, as many as segments have, is not taken (tcp_v6_mtu_reduced). */
+export function isLargeEnough(tcb: Tcb, mss: number): boolean {
+  return isLinux(tcb) && tcb.remote.family === 6 && tcb.snd.mss > 0 && mss >= tcb.snd.mss
 }
-
-/** Octets of a segment's header without options. */
-const LEAST_HEADER = 20
 
 /** What an old SYN or FIN takes of the number space, a duplicate SACK tells of too (RFC 2883 speaks of text). */
 export function spaceOf(tcb: Tcb, text: number, isSynOrFin: boolean): number {

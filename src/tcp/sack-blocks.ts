@@ -46,9 +46,9 @@ function report(rcv: ReceiveState, start: Seq, end: Seq): void {
   if (rcv.duplicates.length < 2 * MOST_DUPLICATES) rcv.duplicates.push(start, end)
 }
 
-/** The same for a segment that is not acceptable because it lies left of the window. */
-export function noteOldSegment(tcb: Tcb, segment: SegmentHeader): void {
-  const space = spaceOf(tcb, segment.textLength, (segment.flags & (FLAG.SYN | FLAG.FIN)) !== 0)
+/** The same for a segment that is not acceptable because it lies left of the window. `flag`: SYN or FIN, which may count as text. */
+export function noteOldSegment(tcb: Tcb, segment: SegmentHeader, flag: number = FLAG.FIN): void {
+  const space = spaceOf(tcb, segment.textLength, (segment.flags & flag) !== 0)
   const end = seqAdd(segment.seq, space)
   if (space > 0 && !seqGt(end, tcb.rcv.nxt)) noteDuplicate(tcb, segment.seq, end)
 }

@@ -46,7 +46,7 @@ export function segmentArrives(tcb: Tcb, segment: SegmentHeader, now: Micros): A
   if (isAnswerToSimultaneousOpen(tcb, segment)) {
     owesAck(tcb, 'handshake')
     const verdict = ackOfSyn(tcb, segment, now)
-    noteOldSegment(tcb, segment)
+    noteOldSegment(tcb, segment, FLAG.SYN)
     return verdict === 'go on' ? receiveRest(tcb, segment, now) : verdict
   }
 

@@ -15,13 +15,6 @@ export interface Known {
 
 export const KNOWN: readonly Known[] = [
   {
-    name: 'simultaneous open',
-    summary: 'Linux: S. 0:0(0) ack 1 win open <mss 1460,sackOK,TS,wscale> | ours: S. 0:0(0) ack 1 win open <mss 1460>',
-    linux: 'Repeats all options of its SYN in the SYN,ACK, though the SYN that came has none of them.',
-    ours: 'The SYN,ACK has only what the SYN offered.',
-    why: 'Ours: RFC 7323 §2.2 and §3.2 allow window scale and timestamps in a SYN,ACK only when the SYN had them.',
-  },
-  {
     name: 'PSH within a long write',
     summary: 'Linux: P. 31857:33305(1448) ack 1 win open <TS> | ours: . 31857:33305(1448) ack 1 win open <TS>',
     linux: 'Sets PSH after half of the largest window that it knew when the text was written.',

@@ -11,7 +11,6 @@ import { createHost, type Host, realTime, type TunSocket } from '../../src/net/i
 import type { TcpConfig } from '../../src/tcp/config.ts'
 import { FLAG, parseTcp, SegmentHeader } from '../../src/tcp/header.ts'
 import { seqDiff } from '../../src/tcp/seq.ts'
-import { endOrphans } from './kernel.ts'
 
 /** Our addresses, and the kernel's on the same link. */
 export const OURS = { 4: '10.77.0.2', 6: 'fd77::2' } as const
@@ -153,7 +152,6 @@ export interface Site {
 /** Opens the device tst0 with the kernel's addresses on it, and a host with ours. */
 export function openSite(options: SiteOptions = {}): Site {
   const { mtu = 1500, offload = false, pcap } = options
-  endOrphans()
   const addresses = mtu < 1280 ? ['10.77.0.1/24'] : ['10.77.0.1/24', 'fd77::1/64']
   const device = new FilterDevice(openTun({ name: 'tst0', addresses, mtu, offload }))
   const own = mtu < 1280 ? ['10.77.0.2/24'] : ['10.77.0.2/24', 'fd77::2/64']

@@ -76,6 +76,20 @@ scenario('with timestamps their octets come off the new size as well (RFC 6691 �
   expect(c.tcb.snd.mss).toBe(1288)
 })
 
+scenario(
+  'a too-big by an octet counts the options of every segment, over IPv6 as Linux judges it too (RFC 8201 §4)',
+  () => {
+    for (const heuristics of ['rfc', 'linux'] as const) {
+      const c = established({ ts: true, tcp: { heuristics } })
+      const { mss } = c.tcb.snd
+      c.write(mss).drain()
+      icmp(c, 'too-big', 1, { mtu: mss + 12 + 20 + 20 - 1 })
+    c.drain()
+      expect(c.tcb.snd.mss).toBe(mss - 1)
+    }
+  },
+)
+
 scenario('a too-big that tells of a larger or an absurd size changes nothing (RFC 8201 §4, RFC 5927 §7.2)', () => {
   const c = established()
   c.write(1460).out('P. 1:1461 ack 1')
