@@ -224,4 +224,4 @@ export const linuxCubic: CongestionControl = {
   },
 }
 
-registerCongestionControl(linuxCubic)
+registerCongestionControl(linuxCubic, false)

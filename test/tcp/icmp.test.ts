@@ -84,7 +84,7 @@ scenario(
       const { mss } = c.tcb.snd
       c.write(mss).drain()
       icmp(c, 'too-big', 1, { mtu: mss + 12 + 20 + 20 - 1 })
-    c.drain()
+      c.drain()
       expect(c.tcb.snd.mss).toBe(mss - 1)
     }
   },

@@ -34,7 +34,7 @@ function whileBusy(
 }
 
 const midway = (tcb: Tcb): boolean => tcb.delivery.delivered > 20_000
-const NAMES = congestionControlNames().filter((name) => !name.endsWith('-test') && name !== 'linux-cubic')
+const NAMES = congestionControlNames().filter((name) => !name.endsWith('-test'))
 // NewReno's window is Reno's.
 const SWAPPED = NAMES.filter((name) => name !== 'newreno')
 const PAIRS = SWAPPED.flatMap((from) => SWAPPED.filter((to) => to !== from).map((to) => [from, to] as const))

@@ -16,12 +16,16 @@ const controllers = new Map<string, CongestionControl>(
 const BUILT_IN = new Set(controllers.keys())
 const CALLS = ['init', 'onAck', 'onLoss', 'onRecovered', 'onTimeout', 'onIdle'] as const
 
+/** Those that stand for something else and are not for choosing. */
+const unlisted = new Set<string>()
+
 /**
  * Makes a controller available by its name, for new connections and for `configure`.
+ * @param isListed false leaves it out of `congestionControlNames`
  * @throws {RangeError} for the name of one that is built in
  * @throws {TypeError} when one of the calls that every controller has is missing
  */
-export function registerCongestionControl(control: CongestionControl): void {
+export function registerCongestionControl(control: CongestionControl, isListed = true): void {
   if (BUILT_IN.has(control.name)) {
     throw new RangeError(`'${control.name}' is built in: give a congestion controller of your own another name`)
   }
@@ -32,6 +36,7 @@ export function registerCongestionControl(control: CongestionControl): void {
     )
   }
   controllers.set(control.name, control)
+  if (!isListed) unlisted.add(control.name)
 }
 
 /** The controller of that name. @throws {RangeError} when there is none */
@@ -43,9 +48,9 @@ export function congestionControl(name: string): CongestionControl {
   return control
 }
 
-/** The names of all controllers there are. */
+/** The names of all controllers there are to choose from. */
 export function congestionControlNames(): string[] {
-  return [...controllers.keys()]
+  return [...controllers.keys()].filter((name) => !unlisted.has(name))
 }
 
 export { createCubic } from './cubic.ts'

@@ -23,8 +23,8 @@ for (const [name, traits] of Object.entries(TRAITS)) describeConformance(congest
 
 describe('the controllers by name', () => {
   test('are all under test', () => {
-    // Other tests register some of their own, whose names end in '-test'; packetdrill has Linux's CUBIC, for scripts only.
-    const names = congestionControlNames().filter((name) => !name.endsWith('-test') && name !== 'linux-cubic')
+    // Other tests register some of their own, whose names end in '-test'.
+    const names = congestionControlNames().filter((name) => !name.endsWith('-test'))
     expect(names.filter((name) => TRAITS[name] === undefined)).toEqual([])
   })
 
