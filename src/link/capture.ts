@@ -3,7 +3,8 @@
 
 import type { Micros } from '../base/time.ts'
 import { completeChecksum } from './checksum-offload.ts'
-import { type DeviceCounters, inOnePiece, type Offload, Packet, type PacketDevice, type PacketSink } from './device.ts'
+import { inOnePiece, Packet, type PacketDevice, type PacketSink } from './device.ts'
+import { DeviceWrapper } from './device-wrapper.ts'
 
 /** Which way a packet passes, seen from the stack above the device. */
 export type Direction = 'in' | 'out'
@@ -29,72 +30,31 @@ export function capture(device: PacketDevice, options: CaptureOptions): PacketDe
   return new CapturingDevice(device, options)
 }
 
-class CapturingDevice implements PacketDevice {
-  readonly #device: PacketDevice
+class CapturingDevice extends DeviceWrapper {
   readonly #clock: { now(): Micros }
   readonly #onPacket: PacketObserver
   readonly #isWanted: () => boolean
   readonly #scratch = new Packet(new Uint8Array(2048))
 
   constructor(device: PacketDevice, options: CaptureOptions) {
-    this.#device = device
+    super(device, inOnePiece(device.offload))
     this.#clock = options.scheduler
     this.#onPacket = options.onPacket
     this.#isWanted = options.isWanted ?? (() => true)
   }
 
-  get name(): string {
-    return this.#device.name
-  }
-
-  get mtu(): number {
-    return this.#device.mtu
-  }
-
-  get offload(): Offload {
-    return inOnePiece(this.#device.offload)
-  }
-
-  get counters(): Readonly<DeviceCounters> {
-    return this.#device.counters
-  }
-
-  onReadable(listener: (() => void) | null): void {
-    this.#device.onReadable(listener)
-  }
-
-  onClose(listener: ((error: Error | null) => void) | null): void {
-    this.#device.onClose(listener)
-  }
-
-  receive(sink: PacketSink, limit: number): number {
-    if (!this.#isWanted()) return this.#device.receive(sink, limit)
-    return this.#device.receive((packet) => {
+  override receive(sink: PacketSink, limit: number): number {
+    if (!this.#isWanted()) return this.below.receive(sink, limit)
+    return this.below.receive((packet) => {
       this.#show(packet, 'in')
       sink(packet)
     }, limit)
   }
 
-  send(packet: Packet): boolean {
-    const taken = this.#device.send(packet)
+  override send(packet: Packet): boolean {
+    const taken = this.below.send(packet)
     if (taken && this.#isWanted()) this.#show(packet, 'out')
     return taken
-  }
-
-  flush(): void {
-    this.#device.flush()
-  }
-
-  ref(): void {
-    this.#device.ref()
-  }
-
-  unref(): void {
-    this.#device.unref()
-  }
-
-  close(): void {
-    this.#device.close()
   }
 
   #show(packet: Packet, direction: Direction): void {

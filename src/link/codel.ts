@@ -5,7 +5,7 @@
 import { MILLISECOND, type Micros } from '../base/time.ts'
 import type { Packet } from './device.ts'
 import { ecnField, markCe } from './ecn-mark.ts'
-import { type DropListener, type QueueDiscipline, type QueueLimits, WaitingLine } from './queue-discipline.ts'
+import { DropTail, type QueueLimits } from './queue-discipline.ts'
 
 /** Settings of CoDel. */
 export interface CodelOptions {
@@ -24,10 +24,8 @@ interface Head {
 }
 
 /** A queue that keeps the time packets wait short; packets that are ECN-capable are marked instead of dropped. */
-export class Codel implements QueueDiscipline {
-  readonly name = 'codel'
-  onDrop: DropListener | null = null
-  readonly #line: WaitingLine
+export class Codel extends DropTail {
+  override readonly name = 'codel'
   readonly #target: Micros
   readonly #interval: Micros
   readonly #mtu: number
@@ -40,31 +38,14 @@ export class Codel implements QueueDiscipline {
   /** @throws {RangeError} for a limit or a time that is not above 0 */
   constructor(options: CodelOptions = {}) {
     const { targetUs = 5 * MILLISECOND, intervalUs = 100 * MILLISECOND, mtu = 1500 } = options
+    super(options.limits)
     if (!(targetUs > 0 && intervalUs > targetUs)) throw new RangeError('CoDel needs 0 < targetUs < intervalUs')
-    this.#line = new WaitingLine(options.limits ?? { packets: 1000 })
     this.#target = targetUs
     this.#interval = intervalUs
     this.#mtu = mtu
   }
 
-  get packets(): number {
-    return this.#line.packets
-  }
-
-  get bytes(): number {
-    return this.#line.bytes
-  }
-
-  enqueue(packet: Packet, now: Micros): boolean {
-    if (!this.#line.fits(packet.length)) {
-      this.onDrop?.(packet, 'full')
-      return false
-    }
-    this.#line.push(packet, now)
-    return true
-  }
-
-  dequeue(now: Micros): Packet | null {
+  override dequeue(now: Micros): Packet | null {
     let head = this.#take(now)
     if (this.#dropping) {
       if (!head.mayDrop) this.#dropping = false
@@ -106,12 +87,12 @@ export class Codel implements QueueDiscipline {
   }
 
   #take(now: Micros): Head {
-    const first = this.#line.shift()
+    const first = this.line.shift()
     if (first === null) {
       this.#firstAbove = 0
       return { packet: null, mayDrop: false }
     }
-    if (now - first.since < this.#target || this.#line.bytes <= this.#mtu) {
+    if (now - first.since < this.#target || this.line.bytes <= this.#mtu) {
       this.#firstAbove = 0
       return { packet: first.packet, mayDrop: false }
     }

@@ -10,17 +10,21 @@ import {
   type PacketSink,
 } from './device.ts'
 
-/** Passes everything on to the device below, and offers no offload. */
+/** Passes everything on to the device below. */
 export class DeviceWrapper implements PacketDevice {
-  readonly offload: Offload = NO_OFFLOAD
+  readonly offload: Offload
   protected readonly below: PacketDevice
   protected isClosed = false
 
-  /** @throws {RangeError} for a device that takes super-segments: packets are to count one by one */
-  constructor(below: PacketDevice) {
-    if (below.offload.superSegmentBytes > 0)
+  /**
+   * @param offload what the stack above is offered; by default nothing
+   * @throws {RangeError} for a device that takes super-segments where none are offered: it would hand them up all the same
+   */
+  constructor(below: PacketDevice, offload: Offload = NO_OFFLOAD) {
+    if (below.offload.superSegmentBytes > 0 && offload.superSegmentBytes === 0)
       throw new RangeError('a device that takes super-segments cannot be wrapped')
     this.below = below
+    this.offload = offload
   }
 
   get name(): string {

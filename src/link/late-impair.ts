@@ -2,7 +2,8 @@
 // Owns: the switch. Does not own: what happens on a bad link (impair.ts, impairment.ts).
 
 import type { Direction } from './capture.ts'
-import { type DeviceCounters, inOnePiece, type Offload, Packet, type PacketDevice, type PacketSink } from './device.ts'
+import { type DeviceCounters, inOnePiece, Packet, type PacketDevice, type PacketSink } from './device.ts'
+import { DeviceWrapper } from './device-wrapper.ts'
 import { type ImpairedDevice, type ImpairOptions, impair } from './impair.ts'
 import type { Impairment, ImpairmentCounters } from './impairment.ts'
 import { splitSuperSegment } from './segmentation.ts'
@@ -16,9 +17,7 @@ export function lateImpair(device: PacketDevice, options: Pick<ImpairOptions, 's
   return new LateImpaired(device, options)
 }
 
-class LateImpaired implements ImpairedDevice {
-  readonly offload: Offload
-  readonly #device: PacketDevice
+class LateImpaired extends DeviceWrapper implements ImpairedDevice {
   readonly #impaired: ImpairedDevice
   readonly #piece = new Packet(new Uint8Array(2048))
   readonly #sendPiece: PacketSink
@@ -27,24 +26,15 @@ class LateImpaired implements ImpairedDevice {
   #readable: (() => void) | null = null
 
   constructor(device: PacketDevice, { scheduler, random }: Pick<ImpairOptions, 'scheduler' | 'random'>) {
-    this.#device = device
+    super(device, inOnePiece(device.offload))
     this.#impaired = impair(device, { scheduler, random })
-    this.offload = inOnePiece(device.offload)
     this.#sendPiece = (piece) => {
       this.#isTaken = this.#impaired.send(piece) && this.#isTaken
     }
   }
 
-  get name(): string {
-    return this.#device.name
-  }
-
-  get mtu(): number {
-    return this.#device.mtu
-  }
-
-  get counters(): Readonly<DeviceCounters> {
-    return this.#isBad ? this.#impaired.counters : this.#device.counters
+  override get counters(): Readonly<DeviceCounters> {
+    return this.#isBad ? this.#impaired.counters : this.below.counters
   }
 
   impairmentCounters(direction: Direction): Readonly<ImpairmentCounters> {
@@ -58,39 +48,27 @@ class LateImpaired implements ImpairedDevice {
     this.onReadable(this.#readable)
   }
 
-  onReadable(listener: (() => void) | null): void {
+  override onReadable(listener: (() => void) | null): void {
     this.#readable = listener
     if (this.#isBad) this.#impaired.onReadable(listener)
-    else this.#device.onReadable(listener)
+    else this.below.onReadable(listener)
   }
 
-  onClose(listener: ((error: Error | null) => void) | null): void {
+  override onClose(listener: ((error: Error | null) => void) | null): void {
     this.#impaired.onClose(listener)
   }
 
-  receive(sink: PacketSink, limit: number): number {
-    return this.#isBad ? this.#impaired.receive(sink, limit) : this.#device.receive(sink, limit)
+  override receive(sink: PacketSink, limit: number): number {
+    return this.#isBad ? this.#impaired.receive(sink, limit) : this.below.receive(sink, limit)
   }
 
-  send(packet: Packet): boolean {
-    if (!this.#isBad) return this.#device.send(packet)
+  override send(packet: Packet): boolean {
+    if (!this.#isBad) return this.below.send(packet)
     this.#isTaken = true
     return splitSuperSegment(packet, this.#piece, this.#sendPiece) > 0 && this.#isTaken
   }
 
-  flush(): void {
-    this.#device.flush()
-  }
-
-  ref(): void {
-    this.#device.ref()
-  }
-
-  unref(): void {
-    this.#device.unref()
-  }
-
-  close(): void {
+  override close(): void {
     this.#impaired.close()
   }
 }

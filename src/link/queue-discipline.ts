@@ -91,31 +91,32 @@ export class WaitingLine {
 export class DropTail implements QueueDiscipline {
   readonly name: string = 'drop-tail'
   onDrop: DropListener | null = null
-  readonly #line: WaitingLine
+  protected readonly line: WaitingLine
 
   /** @throws {RangeError} for a limit that is not above 0 */
   constructor(limits: QueueLimits = { packets: 1000 }) {
-    this.#line = new WaitingLine(limits)
+    this.line = new WaitingLine(limits)
   }
 
   get packets(): number {
-    return this.#line.packets
+    return this.line.packets
   }
 
   get bytes(): number {
-    return this.#line.bytes
+    return this.line.bytes
   }
 
   enqueue(packet: Packet, now: Micros): boolean {
-    if (!this.#line.fits(packet.length)) {
+    if (!this.line.fits(packet.length)) {
       this.onDrop?.(packet, 'full')
       return false
     }
-    this.#line.push(packet, now)
+    this.line.push(packet, now)
     return true
   }
 
-  dequeue(): Packet | null {
-    return this.#line.shift()?.packet ?? null
+  /** The next packet, or null; `now` matters to those that look how long it has waited. */
+  dequeue(_now: Micros): Packet | null {
+    return this.line.shift()?.packet ?? null
   }
 }

@@ -12,7 +12,7 @@ import type { Random } from '../base/random.ts'
 import type { Micros } from '../base/time.ts'
 import type { Packet } from './device.ts'
 import { ecnField, markCe } from './ecn-mark.ts'
-import { type DropListener, type QueueDiscipline, type QueueLimits, WaitingLine } from './queue-discipline.ts'
+import { DropTail, type QueueLimits } from './queue-discipline.ts'
 
 /** Settings of RED; thresholds in packets. */
 export interface RedOptions {
@@ -31,10 +31,8 @@ export interface RedOptions {
 }
 
 /** A queue that drops early, at random; packets that are ECN-capable are marked instead (RFC 3168 §5). */
-export class Red implements QueueDiscipline {
-  readonly name = 'red'
-  onDrop: DropListener | null = null
-  readonly #line: WaitingLine
+export class Red extends DropTail {
+  override readonly name = 'red'
   readonly #random: Random
   readonly #min: number
   readonly #max: number
@@ -48,11 +46,11 @@ export class Red implements QueueDiscipline {
   /** @throws {RangeError} when the thresholds do not make sense */
   constructor(options: RedOptions) {
     const { minPackets = 5, maxPackets = 3 * minPackets, maxChance = 0.1, weight = 0.002, packetUs = 1000 } = options
+    super(options.limits)
     if (!(minPackets > 0 && maxPackets > minPackets)) throw new RangeError('RED needs 0 < minPackets < maxPackets')
     if (!(maxChance > 0 && maxChance <= 1 && weight > 0 && weight <= 1)) {
       throw new RangeError('RED needs maxChance and weight above 0 and at most 1')
     }
-    this.#line = new WaitingLine(options.limits ?? { packets: 1000 })
     this.#random = options.random
     this.#min = minPackets
     this.#max = maxPackets
@@ -61,44 +59,31 @@ export class Red implements QueueDiscipline {
     this.#packetUs = packetUs
   }
 
-  get packets(): number {
-    return this.#line.packets
-  }
-
-  get bytes(): number {
-    return this.#line.bytes
-  }
-
-  enqueue(packet: Packet, now: Micros): boolean {
+  override enqueue(packet: Packet, now: Micros): boolean {
     this.#measure(now)
-    if (!this.#line.fits(packet.length)) {
+    if (!this.line.fits(packet.length)) {
       this.#sinceDrop = 0
-      this.onDrop?.(packet, 'full')
+      return super.enqueue(packet, now)
+    }
+    if (!this.#isHit()) return super.enqueue(packet, now)
+    if (ecnField(packet) === 0) {
+      this.onDrop?.(packet, 'early')
       return false
     }
-    if (this.#isHit()) {
-      if (ecnField(packet) === 0) {
-        this.onDrop?.(packet, 'early')
-        return false
-      }
-      const marked = packet.clone() // what was handed in is borrowed
-      markCe(marked)
-      this.#line.push(marked, now)
-      return true
-    }
-    this.#line.push(packet, now)
-    return true
+    const marked = packet.clone() // what was handed in is borrowed
+    markCe(marked)
+    return super.enqueue(marked, now)
   }
 
-  dequeue(now: Micros): Packet | null {
-    const first = this.#line.shift()
-    if (this.#line.packets === 0) this.#idleSince = now
+  override dequeue(now: Micros): Packet | null {
+    const first = this.line.shift()
+    if (this.line.packets === 0) this.#idleSince = now
     return first?.packet ?? null
   }
 
   #measure(now: Micros): void {
-    if (this.#line.packets > 0) {
-      this.#average += this.#weight * (this.#line.packets - this.#average)
+    if (this.line.packets > 0) {
+      this.#average += this.#weight * (this.line.packets - this.#average)
       return
     }
     // As if so many small packets had found the queue empty meanwhile.
