@@ -9,12 +9,13 @@ import { dropBody, type Forward, type HopRequest, type HopResponse, ownResponse 
 import { answerFrom } from './answer.ts'
 import { addCacheStatus, type CacheOutcome } from './cache-status.ts'
 import { type Chosen, type Decision, decide, mayServeOnError } from './decision.ts'
+import { readDirectives } from './directives.ts'
 import { CACHE_POLICY, type CachePolicy, currentAge, freshnessLifetime } from './freshness.ts'
 import { invalidatedUris, isSafe } from './invalidation.ts'
 import { type Arrival, type CacheQuery, cacheUri, type StoredResponse } from './record.ts'
-import { type CacheStore, MemoryStore, withRecord } from './store.ts'
+import { type CacheStore, MemoryStore, withoutRecord, withRecord } from './store.ts'
 import { makeRecord, mayStore } from './storing.ts'
-import { applyHead, freshen, unconditional, validationFields } from './validation.ts'
+import { applyHead, freshen, freshenAlike, unconditional, validationFields } from './validation.ts'
 import { matchesVary } from './vary.ts'
 
 /** Options of a cache. */
@@ -174,12 +175,9 @@ export class HttpCache {
       void dropBody(reply)
       const record = freshen(chosen.record, arrival)
       release()
-      if (record !== null) return this.#confirmed(query, chosen.record, record, outcome)
+      if (record !== null) return this.#confirmed(query, arrival, record, outcome)
       // RFC 9111 §4.3.4: the 304 is about something else than what is stored: ask for it whole.
-      this.store.set(
-        query.uri,
-        this.store.get(query.uri).filter((one) => one !== chosen.record),
-      )
+      this.store.set(query.uri, withoutRecord(this.store.get(query.uri), chosen.record))
       const plain = { ...request, headers: unconditional(request.headers) }
       return this.#fetch(query, plain, forward, { kind: 'forward', why: 'stale' }, collapsed)
     }
@@ -192,10 +190,12 @@ export class HttpCache {
     return this.#hit(query, chosen, fwdStatus === undefined ? outcome : { ...outcome, fwdStatus })
   }
 
-  #confirmed(query: CacheQuery, old: StoredResponse, record: StoredResponse, outcome: CacheOutcome): HopResponse {
+  #confirmed(query: CacheQuery, arrival: Arrival, record: StoredResponse, outcome: CacheOutcome): HopResponse {
     this.#counters.validated++
-    const records = this.store.get(query.uri).filter((one) => one !== old)
-    this.store.set(query.uri, [record, ...records])
+    if (!forbidsStoring(query)) {
+      const others = withoutRecord(this.store.get(query.uri), record)
+      this.store.set(query.uri, [record, ...others.map((one) => freshenAlike(one, arrival))])
+    }
     const ageS = currentAge(record, this.#options.wallClock())
     const ttlS = freshnessLifetime(record, this.policy) - ageS
     return this.#hit(query, { record, ageS, ttlS }, { ...outcome, ttlS }, true)
@@ -214,7 +214,7 @@ export class HttpCache {
     headers.setDefault('Date', formatHttpDate(arrival.responseMs))
     const dated = { ...arrival, headers }
     const stored = this.store.get(query.uri)
-    if (query.method === 'HEAD' && stored.length > 0) {
+    if (query.method === 'HEAD' && stored.length > 0 && !forbidsStoring(query)) {
       const mine = (one: StoredResponse): boolean => matchesVary(one, query.headers)
       this.store.set(
         query.uri,
@@ -311,6 +311,11 @@ export class HttpCache {
       })
     })
   }
+}
+
+// RFC 9111 §5.2.1.5: no part of the answer to such a request is stored, be it only to renew another.
+function forbidsStoring(query: CacheQuery): boolean {
+  return readDirectives(query.headers).noStore
 }
 
 // Only plain requests for what is not there, or not fresh: what they bring suits one another.
