@@ -69,7 +69,8 @@ export function parseDnsServer(text: string): string {
 /** Reads what `networkOptions` has parsed. @throws {CliError} for a proxy that is none, or a file that cannot be read */
 export function networkSettings(raw: RawOptions): NetworkSettings {
   const pipeline = raw.pipeline as string | true | undefined
-  const pipelineDepth = pipeline === undefined ? 1 : pipeline === true ? PIPELINE_DEPTH : depthOf(pipeline)
+  const isPlain = pipeline === true || (pipeline !== undefined && !isNumber(pipeline))
+  const pipelineDepth = pipeline === undefined ? 1 : isPlain ? PIPELINE_DEPTH : depthOf(pipeline as string)
   const isParallel = raw.parallel === true || pipelineDepth > 1
   const perHost = raw.parallelHostMax as number | undefined
   return {
@@ -96,14 +97,16 @@ export function retrySettings(raw: RawOptions): RetrySettings {
   }
 }
 
+/** Whether what stands behind --pipeline is meant as a depth; otherwise it is a URL. */
+export function isNumber(text: string): boolean {
+  return /^-?[0-9.]+$/.test(text)
+}
+
 function depthOf(text: string): number {
   try {
     return parseWhole(text, 1, 1000)
   } catch {
-    throw usageError(
-      `--pipeline '${text}' is no depth`,
-      'give a whole number from 1 to 1000; put URLs before --pipeline, or behind --',
-    )
+    throw usageError(`--pipeline '${text}' is no depth`, 'give a whole number from 1 to 1000')
   }
 }
 

@@ -39,12 +39,7 @@ export function answerFrom(query: CacheQuery, record: StoredResponse, ageS: numb
 }
 
 // RFC 9110 §15.3.7.1, §15.3.7.2: one range stands alone, several in the parts of a multipart body.
-function partsOf(
-  record: StoredResponse,
-  ranges: readonly ByteRange[],
-  size: number,
-  headers: HeaderList,
-): HopResponse {
+function partsOf(record: StoredResponse, ranges: readonly ByteRange[], size: number, headers: HeaderList): HopResponse {
   const from = record.part?.start ?? 0
   const pieces = ranges.map(({ start, end }) => record.body.subarray(start - from, end - from))
   if (ranges.length === 1) {

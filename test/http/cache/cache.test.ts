@@ -178,7 +178,9 @@ describe('validation (RFC 9111 §4.3)', () => {
     await cached.ask()
     await cached.pass(10)
     await cached.ask({ 'Cache-Control': 'no-store' }, 'HEAD')
-    expect((await cached.ask({ 'Cache-Control': 'only-if-cached' })).status, 'no part of it is stored (§5.2.1.5)').toBe(504)
+    expect((await cached.ask({ 'Cache-Control': 'only-if-cached' })).status, 'no part of it is stored (§5.2.1.5)').toBe(
+      504,
+    )
     await cached.ask({ 'Cache-Control': 'no-cache' }, 'HEAD')
     expect(await cached.ask()).toMatchObject({ did: 'tunstack; hit; ttl=9' })
     tag = '"2"'
@@ -367,7 +369,10 @@ describe('ranges (RFC 9111 §3.3, §3.4)', () => {
       expect(parts).toEqual(
         asked === 'bytes=6-7,-2'
           ? ['Content-Range: bytes 6-7/20\r\n\r\n67', 'Content-Range: bytes 18-19/20\r\n\r\nij']
-          : [5, 18, 7].map((at, i) => `Content-Range: bytes ${at}-${at + (i === 2 ? 1 : 0)}/20\r\n\r\n${text.slice(at, at + (i === 2 ? 2 : 1))}`),
+          : [5, 18, 7].map(
+              (at, i) =>
+                `Content-Range: bytes ${at}-${at + (i === 2 ? 1 : 0)}/20\r\n\r\n${text.slice(at, at + (i === 2 ? 2 : 1))}`,
+            ),
       )
     }
     expect(cached.asked).toHaveLength(1)
