@@ -26,7 +26,7 @@ export function parseRange(value: string, size: number): readonly ByteRange[] | 
   const ranges: ByteRange[] = []
   let total = 0
   for (const item of items) {
-    const parts = /^([0-9]{0,15})-([0-9]{0,15})$/.exec(item)
+    const parts = /^([0-9]*)-([0-9]*)$/.exec(item)
     if (parts === null || item === '-') return 'ignore'
     const first = parts[1] === '' ? Math.max(0, size - Number(parts[2])) : Number(parts[1])
     const last = parts[1] === '' || parts[2] === '' ? size - 1 : Number(parts[2])
