@@ -53,16 +53,14 @@ export function decodeResponse(
   if (decoded === counted) return
   response.body = counting(decoded, (length) => {
     bytes.became += length
-    if (codings.length > MOST_CODINGS) throw remoteError(502, 'body-too-large', `an answer of ${codings.length} codings`)
+    if (codings.length > MOST_CODINGS)
+      throw remoteError(502, 'body-too-large', `an answer of ${codings.length} codings`)
     if (bytes.became > FREE_BYTES && bytes.became > bytes.came * most)
       throw remoteError(502, 'body-too-large', `${bytes.came} bytes became more than ${most} times as many`)
   })
 }
 
-async function* counting(
-  body: AsyncIterable<Uint8Array>,
-  count: (length: number) => void,
-): AsyncGenerator<Uint8Array> {
+async function* counting(body: AsyncIterable<Uint8Array>, count: (length: number) => void): AsyncGenerator<Uint8Array> {
   for await (const chunk of body) {
     count(chunk.length)
     yield chunk
