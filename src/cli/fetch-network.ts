@@ -39,6 +39,7 @@ export function networkOptions(): Option[] {
     valueOption('--parallel-max <n>', 'transfers at the same time with -Z', whole(1, 1000)).default(50),
     valueOption('--parallel-host-max <n>', 'connections to one host (default: 6, with --pipeline 1)', whole(1, 1000)),
     new Option('--pipeline [depth]', `send GETs before those ahead are answered, up to ${PIPELINE_DEPTH}; means -Z`),
+    new Option('--keepalive', 'keep connections for the next request (default)'),
     new Option('--no-keepalive', 'a connection for each request'),
     new Option('-x, --proxy <URL>', 'a proxy, as http://10.77.0.1:3128; with user:password@ if it asks for them'),
     new Option('-U, --proxy-user <user:password>', 'Basic credentials for the proxy'),

@@ -12,12 +12,13 @@ export type ContentDecoder = (body: AsyncIterable<Uint8Array>) => AsyncIterable<
 const { createZstdDecompress } = zlib as { createZstdDecompress?: () => Transform }
 
 /** The value of `decoders` of an HttpClient: gzip, deflate, br, and zstd where Node has it (RFC 8878), by node:zlib. */
-export const contentDecoders: Readonly<Record<'gzip' | 'deflate' | 'br', ContentDecoder> & { zstd?: ContentDecoder }> = {
-  gzip: (body) => through(body, createGunzip()),
-  deflate: inflate,
-  br: (body) => through(body, createBrotliDecompress()),
-  ...(createZstdDecompress !== undefined && { zstd: (body) => through(body, createZstdDecompress()) }),
-}
+export const contentDecoders: Readonly<Record<'gzip' | 'deflate' | 'br', ContentDecoder> & { zstd?: ContentDecoder }> =
+  {
+    gzip: (body) => through(body, createGunzip()),
+    deflate: inflate,
+    br: (body) => through(body, createBrotliDecompress()),
+    ...(createZstdDecompress !== undefined && { zstd: (body) => through(body, createZstdDecompress()) }),
+  }
 
 function through(body: AsyncIterable<Uint8Array>, coding: Transform): AsyncIterable<Uint8Array> {
   // What fails, on either side, ends both; whoever iterates hears of it.

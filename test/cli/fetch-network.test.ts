@@ -52,6 +52,7 @@ describe('connections', () => {
     expect(network('--pipeline', '9', '--parallel-host-max', '2')).toMatchObject({ pipelineDepth: 9, maxPerHost: 2 })
     expect(network('--no-keepalive').keepAlive).toBe(false)
     expect(() => network('--pipeline', '0')).toThrow('no depth')
+    expect([network('--keepalive').keepAlive, network('--no-keepalive').keepAlive]).toEqual([true, false])
   })
 
   test('proxies: a scheme and a port may be left out, and -U has credentials', () => {

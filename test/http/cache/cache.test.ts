@@ -138,6 +138,25 @@ describe('validation (RFC 9111 §4.3)', () => {
     expect(memory.get(URI)).toHaveLength(1)
   })
 
+  it('what a PUT has overtaken on its way is not stored, be it whole or a 304 (RFC 9111 §4.4)', async () => {
+    for (const isValidation of [false, true]) {
+      const cached = new Cached(() => fresh(9))
+      if (isValidation) {
+        await cached.ask()
+        await cached.pass(10)
+      }
+      let answerNow = (_: Answer): void => undefined
+      cached.origin = ({ method }) =>
+        method === 'PUT' ? { status: 204, body: '' } : new Promise((resolve) => (answerNow = resolve))
+      const slow = cached.ask()
+      await cached.scheduler.settle()
+      await cached.ask({}, 'PUT')
+      answerNow(isValidation ? { ...fresh(9), status: 304, body: '' } : fresh(9))
+      expect(await slow).toMatchObject({ status: 200, text: 'body' })
+      expect(cached.cache.store.get(URI)).toHaveLength(0)
+    }
+  })
+
   it('a new answer takes the place of the old one (RFC 9111 §4.3.3)', async () => {
     let n = 0
     const cached = new Cached(() => ({ headers: { 'Cache-Control': 'max-age=9', ETag: `"${++n}"` }, body: `v${n}` }))
