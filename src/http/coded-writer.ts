@@ -4,11 +4,17 @@
 // Read first: RFC 9110 §8.4 (Content-Encoding), §8.6 (Content-Length).
 import { BODY_HIGH_WATER_BYTES, IncomingBody } from './body.ts'
 import type { ContentCoding } from './content-coding.ts'
-import { dataEvent } from './events.ts'
+import { type Data, dataEvent } from './events.ts'
 import { HeaderList } from './headers.ts'
 import { quiet } from './output.ts'
-import type { ResponseSink } from './server-message.ts'
 import { BodyWriter } from './writer.ts'
+
+/** Where compressed bytes go. */
+export interface CodedSink {
+  sendEvent(event: Data): void
+  /** Resolves when more is taken. */
+  ready(): Promise<void>
+}
 
 /** Compresses one answer as it is written. */
 export class CodedWriter {
@@ -20,14 +26,14 @@ export class CodedWriter {
   #waiters: (() => void)[] = []
 
   /** @param length what Content-Length announced of the bare body, null when nothing */
-  constructor(coding: ContentCoding, sink: Pick<ResponseSink, 'sendEvent' | 'ready'>, length: number | null) {
+  constructor(coding: ContentCoding, sink: CodedSink, length: number | null) {
     const wake = (): void => this.#wake()
     this.#queue = new IncomingBody({ onStart: () => undefined, onTake: wake, onCancel: wake })
     this.#announced = new BodyWriter(length === null ? 'until-close' : { length })
     this.#sent = quiet(this.#run(coding, sink))
   }
 
-  async #run(coding: ContentCoding, sink: Pick<ResponseSink, 'sendEvent' | 'ready'>): Promise<void> {
+  async #run(coding: ContentCoding, sink: CodedSink): Promise<void> {
     try {
       for await (const chunk of coding.stream(this.#queue)) {
         if (chunk.length > 0) sink.sendEvent(dataEvent(chunk))
