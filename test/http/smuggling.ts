@@ -273,12 +273,13 @@ export interface Attempt {
 /**
  * Every trick with many bodies behind a plain line, every body behind plain chunks, and every line with some tricks.
  * @param base what stands before a path: `http://o` for forward proxies, nothing for servers
+ * @param prefix of every id
  */
-export function attempts(base = 'http://o'): Attempt[] {
+export function attempts(base = 'http://o', prefix = ''): Attempt[] {
   const all: Attempt[] = []
   const count = bodies('', base).length
   const add = (line: (to: string) => string, trick: string, body: number): void => {
-    const id = `n${all.length}-`
+    const id = `${prefix}n${all.length}-`
     const host = /^host/i.test(trick) && all.length % 2 === 0 ? '' : 'Host: o\r\n'
     const fields = trick === '' ? '' : `${trick}\r\n`
     const after = `GET ${base}/after-${id} HTTP/1.1\r\nHost: o\r\n\r\n`
