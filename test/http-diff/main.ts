@@ -13,7 +13,10 @@ import { readByNode, readByOurs } from './parsers.ts'
 function whyBothRefuse(text: string, methods: readonly string[]): string | null {
   if (methods.some((method) => !/^[A-Z_-]+$/.test(method)))
     return 'a method of other letters than A to Z (RFC 9110 §9.1)'
-  if (WIDE_EXTENSION.test(text)) return 'whitespace in a chunk extension (RFC 9112 §7.1.1)'
+  // What nginx refuses there: a Host with a tab beside it (RFC 9110 §5.6.3) or an odd dot, the targets of CONNECT and of OPTIONS *.
+  const isNginx = /^Host:(?:[^\r\n]*\t|[ \t]*\.|[^\r\n]*\.\.)|:\/\/(?:\.|[^ /]*\.\.)|CONNECT |OPTIONS \* /im.test(text)
+  if (WIDE_EXTENSION.test(text) && isNginx)
+    return 'whitespace in a chunk extension (Node), and something that nginx refuses'
   // nginx takes no empty Host (RFC 9112 §3.2 does); Node refuses the same request for another reason of the list.
   return /^Host:[ \t]*\r/im.test(text) ? 'an empty Host, and something that Node refuses' : null
 }
