@@ -166,7 +166,6 @@ export class Upstream {
     fresh: boolean,
   ): Promise<{ line: Line; reused: boolean }> {
     for (;;) {
-      if (signal?.aborted) throw connectFailure(signal.reason)
       const kept = fresh ? undefined : [...site.lines].find((line) => !line.busy && line.connection.reusable)
       if (kept !== undefined) {
         kept.busy = true
