@@ -13,8 +13,14 @@ import { readByNode, readByOurs } from './parsers.ts'
 function whyBothRefuse(text: string, methods: readonly string[]): string | null {
   if (methods.some((method) => !/^[A-Z_-]+$/.test(method)))
     return 'a method of other letters than A to Z (RFC 9110 §9.1)'
-  // What nginx refuses there: a Host with a tab beside it (RFC 9110 §5.6.3) or an odd dot, the targets of CONNECT and of OPTIONS *.
-  const isNginx = /^Host:(?:[^\r\n]*\t|[ \t]*\.|[^\r\n]*\.\.)|:\/\/(?:\.|[^ /]*\.\.)|CONNECT |OPTIONS \* /im.test(text)
+  // What nginx refuses there: a Host with a tab beside it (RFC 9110 §5.6.3) or an odd dot, `_`, `~` or a query right behind the host of
+  // an absolute target (RFC 3986 §3.2.2), the targets of CONNECT and of OPTIONS *.
+  const odd = [
+    /^Host:(?:[^\r\n]*\t|[ \t]*\.|[^\r\n]*\.\.)/im,
+    /:\/\/(?:\.|[^ /]*(?:\.\.|[_~?]))/,
+    /CONNECT |OPTIONS \* /,
+  ]
+  const isNginx = odd.some((one) => one.test(text))
   if (WIDE_EXTENSION.test(text) && isNginx)
     return 'whitespace in a chunk extension (Node), and something that nginx refuses'
   // nginx takes no empty Host (RFC 9112 §3.2 does); Node refuses the same request for another reason of the list.
