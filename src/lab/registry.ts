@@ -9,11 +9,13 @@ import { cubicCurve } from './experiments/cubic-curve.ts'
 import { delayedAck } from './experiments/delayed-ack.ts'
 import { dumbProxy } from './experiments/dumb-proxy.ts'
 import { fairness } from './experiments/fairness.ts'
+import { fastOpen } from './experiments/fast-open.ts'
 import { fourValues } from './experiments/four-values.ts'
 import { gracefulClose } from './experiments/graceful-close.ts'
 import { halfClose } from './experiments/half-close.ts'
 import { handshake } from './experiments/handshake.ts'
 import { hopByHop } from './experiments/hop-by-hop.ts'
+import { https } from './experiments/https.ts'
 import { idleCloseRace } from './experiments/idle-close-race.ts'
 import { keepAlive, persistent } from './experiments/keep-alive.ts'
 import { nagle } from './experiments/nagle.ts'
@@ -29,17 +31,23 @@ import { proxyConnection } from './experiments/proxy-connection.ts'
 import { renoLaw } from './experiments/reno-law.ts'
 import { segments } from './experiments/segments.ts'
 import { serialLoading } from './experiments/serial-loading.ts'
+import { sevenSteps } from './experiments/seven-steps.ts'
 import { slowStart } from './experiments/slow-start.ts'
 import { timeWait } from './experiments/time-wait.ts'
+import { transactionTime } from './experiments/transaction-time.ts'
 import { transfer } from './experiments/transfer.ts'
 import { truncation } from './experiments/truncation.ts'
 import type { Experiment } from './types.ts'
 
 /** All experiments: by the rows of the chapter first, then the classics. One line each, so that additions do not collide. */
 export const EXPERIMENTS: readonly Experiment[] = [
+  sevenSteps, // E1
   segments, // E2
   fourValues, // E3
+  https, // E5
+  transactionTime, // E6
   handshake, // E7
+  fastOpen, // E8
   delayedAck, // E9
   slowStart, // E10
   nagle, // E11
