@@ -57,6 +57,8 @@ export interface HoldSpan {
   readonly from: Micros
   /** Infinity while it goes on. */
   to: Micros
+  /** Of an acknowledgement that was held back: why it went ('timer', 'text', ...); else ''. */
+  endedBy: string
   /** 'nagle', 'cwnd', ...; for acknowledgements 'delayed', 'interactive'. */
   readonly reason: string
   readonly text: string

@@ -6,6 +6,7 @@ import { bufferbloat } from './experiments/bufferbloat.ts'
 import { cacheDistance } from './experiments/cache-distance.ts'
 import { classroom } from './experiments/classroom.ts'
 import { cubicCurve } from './experiments/cubic-curve.ts'
+import { cutAnywhere } from './experiments/cut-anywhere.ts'
 import { delayedAck } from './experiments/delayed-ack.ts'
 import { dumbProxy } from './experiments/dumb-proxy.ts'
 import { fairness } from './experiments/fairness.ts'
@@ -33,7 +34,9 @@ import { segments } from './experiments/segments.ts'
 import { serialLoading } from './experiments/serial-loading.ts'
 import { sevenSteps } from './experiments/seven-steps.ts'
 import { slowStart } from './experiments/slow-start.ts'
+import { socketCallsExperiment } from './experiments/socket-calls.ts'
 import { timeWait } from './experiments/time-wait.ts'
+import { timeWaitRecycle } from './experiments/time-wait-recycle.ts'
 import { transactionTime } from './experiments/transaction-time.ts'
 import { transfer } from './experiments/transfer.ts'
 import { truncation } from './experiments/truncation.ts'
@@ -44,6 +47,7 @@ export const EXPERIMENTS: readonly Experiment[] = [
   sevenSteps, // E1
   segments, // E2
   fourValues, // E3
+  socketCallsExperiment, // E4
   https, // E5
   transactionTime, // E6
   handshake, // E7
@@ -54,6 +58,7 @@ export const EXPERIMENTS: readonly Experiment[] = [
   nagleDelayedAck, // E12
   timeWait, // E13
   portExhaustion, // E14
+  timeWaitRecycle, // E14
   hopByHop, // E15
   serialLoading, // E16
   parallelConnections, // E17
@@ -67,6 +72,7 @@ export const EXPERIMENTS: readonly Experiment[] = [
   pageWays, // E25
   idleCloseRace, // E26
   truncation, // E27
+  cutAnywhere, // E28
   halfClose, // E29
   gracefulClose, // E30
   cacheDistance, // E31
