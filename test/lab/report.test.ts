@@ -14,6 +14,10 @@ import type { Outcome } from '../../src/lab/types.ts'
 const ASSETS = { script: 'draw()', style: 'p { color: red }' }
 /** What takes no longer than a moment; the others are run by `npm run lab`. */
 const QUICK = [
+  'seven-steps',
+  'socket-calls',
+  'transaction-time',
+  'fast-open',
   'four-values',
   'nagle-delayed-ack',
   'half-close',

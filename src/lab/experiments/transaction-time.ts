@@ -107,8 +107,8 @@ function casesOf({ rtt, dns, think, ack }: Times): Case[] {
         tcp: { ...PLAIN, tailLossProbe: false, minRtoUs: 1_000_000 },
         faults: ['drop data segment 1 from server'],
       },
-      slices: [opened, asked, ['retransmission', 1000 + half]],
-      because: 'RFC 6298 §2.4: a timeout is a second at least here; then one way',
+      slices: [opened, asked, ['retransmission', trip + Math.max(1000, 2 * trip) + half]],
+      because: 'RFC 6298 §2: the round trip, and a second or twice the round trip; then one way',
     },
   ]
 }
