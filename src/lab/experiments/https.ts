@@ -179,7 +179,7 @@ function claimsOf(plain: Visit, full13: Visit, again13: Visit, full12: Visit, ag
     ]),
     claimTrue(
       {
-        text: 'The page is the same, and TCP below is the same: between its handshake and the first request lie TLS’s round trips and nothing else.',
+        text: 'The page is the same, and TCP is: between its handshake and the request lie TLS’s round trips and nothing else.',
         because: 'TLS is a layer between HTTP and TCP',
         beside: all.map(({ name, secureRounds }) => figure(name, secureRounds, unit)),
       },
