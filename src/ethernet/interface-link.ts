@@ -251,8 +251,9 @@ export class InterfaceLink implements ArpHost, NdHost {
 
   // ---- for ARP and neighbour discovery
 
+  // RFC 1122 §3.2.1.3(g): 127.0.0.1 and ::1 are every host's, and nobody's on a link.
   isOwn(address: IpAddress): boolean {
-    return !address.isUnspecified && this.#ip?.isLocal(address) === true
+    return !address.isUnspecified && !address.isLoopback && this.#ip?.isLocal(address) === true
   }
 
   sourceFor(address: IpAddress): IpAddress | null {
