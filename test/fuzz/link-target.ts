@@ -15,8 +15,8 @@ import { finishChecksum, pseudoHeaderSum, sumBytes } from '../../src/ip/checksum
 import { IpHeader } from '../../src/ip/header.ts'
 import { parseIp } from '../../src/ip/parse.ts'
 import { HEADROOM, Packet } from '../../src/link/device.ts'
-import { createHost } from '../../src/net/index.ts'
 import { VirtualTime } from '../../src/sim/index.ts'
+import { Driver, Stack } from '../../src/stack/index.ts'
 import { Dice } from './dice.ts'
 import { feature, type Target, violated } from './target.ts'
 
@@ -259,21 +259,27 @@ export const linkTarget: Target = {
       slaac,
       neighbours: { maxEntries: MOST_NEIGHBOURS },
     })
-    const host = createHost({ device: station, address: ['10.0.0.1/24', 'fd00::1/64'], scheduler: time, random })
-    station.attach(host.stack.ip)
-    host.stack.ip.joinGroup(IpAddress.parse('ff02::fb'))
-    host.stack.ip.joinGroup(IpAddress.parse('239.1.2.3'))
+    const stack = new Stack({ addresses: ['10.0.0.1/24', 'fd00::1/64'], mtu: station.mtu, random })
+    const driver = new Driver({ stack, device: station, scheduler: time, onEvent: () => undefined })
+    const { ip } = stack
+    station.attach(ip)
+    for (const group of ['ff02::fb', '239.1.2.3']) ip.joinGroup(IpAddress.parse(group))
     const peer = bridge.port()
     let answers = 0
     peer.onReadable(() => peer.receive(() => answers++, 1000))
-    const socket = host.createSocket('udp6')
-    socket.on('error', () => undefined)
+    const socket = stack.udp.open({ families: 6 })
     let count = 0
     for (let step = HEAD_BYTES; step + STEP_BYTES <= input.length; step += STEP_BYTES) {
       dice.seed(input[step + 2] | (input[step + 3] << 8) | (input[step + 4] << 16) | (input[step + 5] << 24))
       const what = input[step] % 8
-      if (what === 7) socket.send('x', 7, dice.pick(['fd00::9', '2001:db8::9', 'fe80::99', '2001:db8:5::1']))
-      else {
+      if (what === 7) {
+        socket.send(
+          Uint8Array.of(1),
+          IpAddress.parse(dice.pick(['fd00::9', '2001:db8::9', 'fe80::99', '2001:db8:5::1'])),
+          7,
+        )
+        driver.wake()
+      } else {
         compose(what % 5, input[step + 1])
         tryCodecs()
         peer.send(frame)
@@ -284,7 +290,6 @@ export const linkTarget: Target = {
       if (neighbours.length > 2 * MOST_NEIGHBOURS) violated(`${neighbours.length} neighbours`)
       for (const { state } of neighbours) feature(500 + state.length)
     }
-    const { ip } = host.stack
     if (ip.addresses.length > 2 + 1 + 16) violated(`${ip.addresses.length} addresses`)
     if (ip.routes.entries.length > 64) violated(`${ip.routes.entries.length} routes`)
     if (bridge.stations > 16) violated(`${bridge.stations} stations`)
@@ -292,8 +297,8 @@ export const linkTarget: Target = {
     for (const reason of Object.keys(station.drops.toJSON())) {
       if (!(reason in ETHERNET_DROP_REASONS)) violated(`no such reason: ${reason}`)
     }
-    void host.close({ graceMs: 0 })
-    time.runSync({ until: time.now() + 1 })
+    driver.close()
+    station.close()
     bridge.close()
     return count
   },
