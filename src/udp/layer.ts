@@ -14,7 +14,7 @@ import { codeOfIcmp, UdpError } from './errors.ts'
 import { parseUdp, UDP_HEADER_BYTES, UdpHeader, writeUdp } from './header.ts'
 import type { PathSearchHandle, PathSearchOptions } from './path-search.ts'
 import { PathSearches, type ProbeSender, SocketPathSearch } from './path-searches.ts'
-import { type SocketLayer, type UdpOpenOptions, UdpSocket } from './socket.ts'
+import { type SocketLayer, score, takes, type UdpOpenOptions, UdpSocket } from './socket.ts'
 
 /** The ephemeral range, as TCP's and Linux's. */
 const EPHEMERAL_FIRST = 32768
@@ -379,24 +379,4 @@ export class UdpLayer implements SocketLayer, ProbeSender {
   get hasEvents(): boolean {
     return this.#eventful.length > 0
   }
-}
-
-function takes(socket: UdpSocket, address: IpAddress): boolean {
-  return socket.families === 'both' || socket.families === address.family
-}
-
-/** How much of a datagram's four values a socket names; -1 when it names another. */
-function score(socket: UdpSocket, local: IpAddress, remote: IpAddress, remotePort: number): number {
-  if (!takes(socket, local)) return -1
-  let score = socket.families === 'both' ? 0 : 1
-  if (socket.remote !== null) {
-    if (socket.remotePort !== remotePort || !socket.remote.equals(remote)) return -1
-    score += 8
-  }
-  const own = socket.local
-  if (own !== null) {
-    if (!own.equals(local)) return -1
-    score += 4
-  }
-  return score
 }

@@ -229,8 +229,8 @@ export class PathSearch {
   }
 
   /**
-   * A router says that it takes no more than `mtu` (§4.6.2); whether it speaks of a packet of ours is for the caller to know. What cannot be
-   * is passed over.
+   * A router says that it takes no more than `mtu` (§4.6.2); whether it speaks of a packet of ours is for the caller to know. What
+   * cannot be is passed over.
    */
   tooBig(mtu: number, now: Micros): void {
     const { baseBytes, minBytes } = this.limits

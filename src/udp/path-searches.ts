@@ -1,4 +1,4 @@
-// The searches of connected sockets for the size that their paths take: probes go out, what comes back is told, what is found the host knows.
+// The searches of connected sockets for the size that their paths take: probes go out, answers are told, the host knows what is found.
 // Owns: which sockets search, sending probes, taking answers, telling IP. Does not own: the search (path-search.ts), bytes of probes
 // (path-probes.ts), sockets (layer.ts).
 // Read first: RFC 8899 §6.1 (UDP).

@@ -237,3 +237,24 @@ export class UdpSocket {
     this.#layer.queueEvents(this)
   }
 }
+
+/** For the layer: whether a socket has addresses of that family. */
+export function takes(socket: UdpSocket, address: IpAddress): boolean {
+  return socket.families === 'both' || socket.families === address.family
+}
+
+/** For the layer: how much of a datagram's four values a socket names; -1 when it names another. */
+export function score(socket: UdpSocket, local: IpAddress, remote: IpAddress, remotePort: number): number {
+  if (!takes(socket, local)) return -1
+  let score = socket.families === 'both' ? 0 : 1
+  if (socket.remote !== null) {
+    if (socket.remotePort !== remotePort || !socket.remote.equals(remote)) return -1
+    score += 8
+  }
+  const own = socket.local
+  if (own !== null) {
+    if (!own.equals(local)) return -1
+    score += 4
+  }
+  return score
+}
