@@ -18,6 +18,7 @@ import type { Listener } from '../tcp/listener.ts'
 import { UdpLayer } from '../udp/layer.ts'
 import type { UdpSocket } from '../udp/socket.ts'
 import { Loopback } from './loopback.ts'
+import { progressVia } from './progress.ts'
 
 /** What has events to take. */
 export type EventSource = Connection | Listener | UdpSocket
@@ -80,6 +81,7 @@ export class Stack {
       ...(config.isn === undefined ? {} : { isn: config.isn }),
     })
     this.udp = new UdpLayer(this.ip, config.random)
+    this.ip.progressVia = (neighbour) => progressVia(this, neighbour)
     const toTcp = this.ip.onTransportError
     this.ip.onTransportError = (error) => {
       if (error.protocol === PROTOCOL.UDP) this.udp.handleError(error)
@@ -116,6 +118,7 @@ export class Stack {
   handleTimeout(now: Micros): void {
     this.ip.handleTimeout(now)
     this.tcp.handleTimeout(now)
+    this.udp.handleTimeout(now)
   }
 
   /** Writes the next packet to send into `packet`; false when there is none now. What is for this host itself arrives meanwhile. */
@@ -145,7 +148,7 @@ export class Stack {
 
   /** When handleTimeout is to be called next, once there is nothing to transmit; Infinity for never. */
   nextDeadline(): Micros {
-    return Math.min(this.tcp.nextDeadline(), this.ip.nextDeadline())
+    return Math.min(this.tcp.nextDeadline(), this.ip.nextDeadline(), this.udp.nextDeadline())
   }
 
   /** The next connection, listener or UDP socket with events: take them with `takeEvents()`. Null when there is none. */

@@ -206,7 +206,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
       challenges: this.#challenges,
       iss: iss.exact ?? (iss.least === undefined ? usual : seqMax(usual, iss.least)),
       timestampOffset: this.timestampOffset(local, localPort, remote, remotePort),
-      pathSegmentBytes: this.ip.mtu - this.ip.headerBytes(remote),
+      pathSegmentBytes: this.ip.mtuTo(remote) - this.ip.headerBytes(remote),
       now,
     })
     const watch = this.onState

@@ -254,7 +254,7 @@ export class PassiveOpens {
     )
     plan.ack = seqAdd(segment.seq, 1)
     plan.window = Math.min(65535, config.receiveBufferBytes)
-    plan.mss = Math.min(config.mss, ip.mtu - ip.headerBytes(remote) - 20)
+    plan.mss = Math.min(config.mss, ip.mtuTo(remote) - ip.headerBytes(remote) - 20)
     // Without timestamps there is nowhere to keep the other options, so they are not agreed to.
     if (!config.timestamps || !segment.hasTimestamps) return
     const scales = config.windowScale && segment.windowScale >= 0
