@@ -77,7 +77,6 @@ function receiveRest(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' | 'r
   if (receiveText(tcb, segment, now) === 'refused') return 'reset'
   receiveFin(tcb, segment, now)
   if (isAckDue) owesAck(tcb, 'mark')
-  if (answersInTimeWait(tcb, segment.textLength)) owesAck(tcb, 'duplicate')
   return 'done'
 }
 
@@ -255,6 +254,7 @@ function ackOfRest(tcb: Tcb, segment: SegmentHeader, now: Micros): 'go on' | 'do
   if (tcb.state === 'TIME-WAIT') {
     // The peer's FIN again stands left of the window: answerUnacceptable has restarted 2MSL for it.
     if ((segment.flags & FLAG.FIN) !== 0) owesAck(tcb, 'fin')
+    else if (answersInTimeWait(tcb, segment.textLength)) owesAck(tcb, 'refused')
     return 'done'
   }
   handleAck(tcb, segment, now)
