@@ -226,7 +226,6 @@ function synIsAcked(tcb: Tcb, segment: SegmentHeader, resent: boolean, now: Micr
   snd.wnd = isSyn ? segment.window : segment.window * 2 ** snd.scale
   snd.maxWnd = Math.max(snd.maxWnd, snd.wnd)
   snd.wl1 = segment.seq
-  snd.wl2 = segment.ack
   tcb.rtt.timeouts = 0
   endTimeouts(tcb.totals, now)
   tcb.progressAt = now
