@@ -210,7 +210,9 @@ scenario('a segment without a timestamp leaves TS.Recent as it is, and one that 
   const c = established({ ts: true })
   c.in('P. 1:11 ack 1 <TS val 2000000000>').advance(40).out('. 1 ack 11')
   c.in('P. 11:21 ack 1 <TS val 4000000000>').advance(40).out('. 1 ack 21')
-  c.in('P. 21:31 ack 1 <>').advance(40).out(`. 1 ack 31 <TS ecr ${4_000_000_000 | 0}>`).reads(30)
+  const ecr = 4_000_000_000 | 0
+  c.in('P. 31:41 ack 1 <TS val 4000000100>').out(`. 1 ack 21 <TS ecr ${ecr}>`)
+  c.in('P. 21:31 ack 1 <>').out(`. 1 ack 41 <TS ecr ${ecr}>`).reads(40)
   const d = established({ ts: false })
   d.in('P. 1:11 ack 1 <TS val 5000>').advance(40).out('. 1 ack 11 <>')
   expect(d.tcb.ts.recent).toBe(0)
