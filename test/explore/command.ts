@@ -40,8 +40,7 @@ function namesOf(what: string, known: readonly string[]): (text: string) => read
   return (text) => {
     const names = text.split(',')
     const bad = names.find((name) => !known.includes(name))
-    if (bad !== undefined)
-      throw new InvalidArgumentError(`there is no ${what} '${bad}'; there are ${known.join(', ')}`)
+    if (bad !== undefined) throw new InvalidArgumentError(`there is no ${what} '${bad}'; there are ${known.join(', ')}`)
     return names
   }
 }
@@ -57,7 +56,12 @@ function optionsOf(args: readonly string[], worlds: readonly WorldSpec[], print:
     .option('--faults <k>', 'losses, duplicates, delays in one path (default: as the world can bear)', wholeNumber)
     .option('--world <names>', `with commas; of ${names.join(', ')}`, namesOf('world', names))
     .option('--config <names>', `with commas; of ${configs.join(', ')}`, namesOf('config', configs))
-    .option('--minutes <m>', 'for all of it; what is not whole then is said to be so', positive, Number.POSITIVE_INFINITY)
+    .option(
+      '--minutes <m>',
+      'for all of it; what is not whole then is said to be so',
+      positive,
+      Number.POSITIVE_INFINITY,
+    )
     .option('--replay <string>', 'one path again, as a ladder')
     .option('--quiet', 'no ladders and no matrix', false)
     .exitOverride()
@@ -86,7 +90,11 @@ function playAgain(text: string, worlds: readonly WorldSpec[], print: Print): nu
   return replayed.wrong === null ? EXIT.good : EXIT.failed
 }
 
-function explore({ faults, world, config, minutes, quiet }: Options, worlds: readonly WorldSpec[], print: Print): number {
+function explore(
+  { faults, world, config, minutes, quiet }: Options,
+  worlds: readonly WorldSpec[],
+  print: Print,
+): number {
   const startedAt = performance.now()
   const total = new Map<string, number>()
   let isGood = true

@@ -37,8 +37,7 @@ export function forgedError(packet: Packet, type: number, code: number, skew: nu
 
 /** Whether it may end this connection of the host that it has come to, as that stands now. */
 export function mayEnd(error: ForgedError, { state, snd, config, passive, ...of }: Tcb): boolean {
-  const isOf =
-    of.localPort === error.localPort && of.remotePort === error.remotePort && of.remote.equals(error.remote)
+  const isOf = of.localPort === error.localPort && of.remotePort === error.remotePort && of.remote.equals(error.remote)
   const isOpening = state === 'SYN-SENT' || state === 'SYN-RECEIVED'
   const isInFlight = seqGe(error.sequence, snd.una) && seqLt(error.sequence, snd.nxt)
   return isOf && isOpening && isInFlight && (error.isHard || (config.softErrorsEndOpening && !passive))

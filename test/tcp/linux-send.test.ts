@@ -20,14 +20,17 @@ function takes(c: Script, length: number, count: number): number[] {
   })
 }
 
-scenario('what has begun is filled: a super-segment of half the greatest window, beyond the bound (RFC 9293 §3.9.1.2)', () => {
-  expect(takes(open('rfc'), 100_000, 2)).toEqual([16_384, 0])
-  // Ten segments of the first go at once: the rest takes as much more, and then the bound is passed.
-  expect(takes(open('linux'), 100_000, 3)).toEqual([32_000, 10_000, 0])
-  expect(takes(open('linux', { win: 3999 }), 100_000, 1)).toEqual([1000])
-  expect(takes(open('linux', { win: 4000 }), 100_000, 1)).toEqual([2000])
-  expect(takes(open('linux', { win: 536 }), 100_000, 1)).toEqual([121 * 536])
-})
+scenario(
+  'what has begun is filled: a super-segment of half the greatest window, beyond the bound (RFC 9293 §3.9.1.2)',
+  () => {
+    expect(takes(open('rfc'), 100_000, 2)).toEqual([16_384, 0])
+    // Ten segments of the first go at once: the rest takes as much more, and then the bound is passed.
+    expect(takes(open('linux'), 100_000, 3)).toEqual([32_000, 10_000, 0])
+    expect(takes(open('linux', { win: 3999 }), 100_000, 1)).toEqual([1000])
+    expect(takes(open('linux', { win: 4000 }), 100_000, 1)).toEqual([2000])
+    expect(takes(open('linux', { win: 536 }), 100_000, 1)).toEqual([121 * 536])
+  },
+)
 
 scenario('each super-segment costs its record: small ones fill the buffer sooner', () => {
   expect(takes(open('rfc', { win: 2000 }), 1000, 20).filter((taken) => taken > 0)).toHaveLength(17)

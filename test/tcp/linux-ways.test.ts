@@ -134,32 +134,38 @@ scenario('a mark lowers the window in step with what is delivered, not at once (
   expect(windows.rfc.slice(0, 4)).toEqual([5, 5, 5, 5])
 })
 
-scenario('recovery is reckoned in whole segments, and from cwnd rather than from what was in flight (RFC 9937 §5)', () => {
-  const windows = beside((heuristics) => {
-    const c = open(heuristics, { sack: true, tcp: { prr: true, initialWindowSegments: 20 } }).write(16_000)
-    c.drain()
-    const seen = []
-    for (let end = 2001; end <= 8001; end += 1000) {
-      c.in(`. ack 1 <sack 1001:${end}>`).drain()
-      seen.push(c.tcb.cc.cwnd)
-    }
-    return seen
-  })
-  expect(windows).toEqual({
-    rfc: [20_000, 20_000, 13_000, 12_143, 11_715, 11_286, 10_858],
-    linux: [20_000, 20_000, 13_000, 12_000, 12_000, 11_000, 10_000],
-  })
-})
+scenario(
+  'recovery is reckoned in whole segments, and from cwnd rather than from what was in flight (RFC 9937 §5)',
+  () => {
+    const windows = beside((heuristics) => {
+      const c = open(heuristics, { sack: true, tcp: { prr: true, initialWindowSegments: 20 } }).write(16_000)
+      c.drain()
+      const seen = []
+      for (let end = 2001; end <= 8001; end += 1000) {
+        c.in(`. ack 1 <sack 1001:${end}>`).drain()
+        seen.push(c.tcb.cc.cwnd)
+      }
+      return seen
+    })
+    expect(windows).toEqual({
+      rfc: [20_000, 20_000, 13_000, 12_143, 11_715, 11_286, 10_858],
+      linux: [20_000, 20_000, 13_000, 12_000, 12_000, 11_000, 10_000],
+    })
+  },
+)
 
-scenario('slow start takes all that one acknowledgement covers for growth (RFC 9406 §4.2: eight segments, unpaced)', () => {
-  const window = beside((heuristics) => {
-    const c = open(heuristics, { tcp: { congestion: 'cubic', initialWindowSegments: 20 } }).write(20_000)
-    c.drain()
-    c.advance(100).in('. ack 20001')
-    return c.tcb.cc.cwnd
-  })
-  expect(window).toEqual({ rfc: 28_000, linux: 40_000 })
-})
+scenario(
+  'slow start takes all that one acknowledgement covers for growth (RFC 9406 §4.2: eight segments, unpaced)',
+  () => {
+    const window = beside((heuristics) => {
+      const c = open(heuristics, { tcp: { congestion: 'cubic', initialWindowSegments: 20 } }).write(20_000)
+      c.drain()
+      c.advance(100).in('. ack 20001')
+      return c.tcb.cc.cwnd
+    })
+    expect(window).toEqual({ rfc: 28_000, linux: 40_000 })
+  },
+)
 
 scenario('less than a super-segment waits while the acknowledgement of the oldest is about due', () => {
   const inPlay = (waitMs: number, more: number): { rfc: string[]; linux: string[] } =>
@@ -186,12 +192,17 @@ scenario('what is left over after the last super-segment waits as well', () => {
   expect(inPlay(5000)).toEqual({ rfc: ['5001:10001'], linux: ['5001:10001'] })
 })
 
-scenario('the rest of a small window goes with the super-segment that has begun (RFC 9293 §3.8.6.2.1 would wait)', () => {
-  const inWindow = (win: number): { rfc: string[]; linux: string[] } =>
-    beside((heuristics) => sent(open(heuristics, { win: 0, offload: GATHERED }).write(20_000).in(`. ack 1 win ${win}`)))
-  expect(inWindow(5500)).toEqual({ rfc: ['1:5001'], linux: ['1:5501'] })
-  expect(inWindow(4500)).toEqual({ rfc: ['1:4001'], linux: ['1:4001'] }) // two whole super-segments
-})
+scenario(
+  'the rest of a small window goes with the super-segment that has begun (RFC 9293 §3.8.6.2.1 would wait)',
+  () => {
+    const inWindow = (win: number): { rfc: string[]; linux: string[] } =>
+      beside((heuristics) =>
+        sent(open(heuristics, { win: 0, offload: GATHERED }).write(20_000).in(`. ack 1 win ${win}`)),
+      )
+    expect(inWindow(5500)).toEqual({ rfc: ['1:5001'], linux: ['1:5501'] })
+    expect(inWindow(4500)).toEqual({ rfc: ['1:4001'], linux: ['1:4001'] }) // two whole super-segments
+  },
+)
 
 scenario('the small end of what is queued goes in one packet with what is before it', () => {
   const packets = beside((heuristics) =>
@@ -210,17 +221,20 @@ scenario('SND.MSS is no more than half of the greatest window, or all of a small
   expect(segments(20)).toEqual({ rfc: 1000, linux: 48 })
 })
 
-scenario('smaller segments of the path: cwnd and ssthresh stay the same number of them (RFC 8201 §4: of octets)', () => {
-  const windows = beside((heuristics) => {
-    const c = established({ tcp: { heuristics } })
-    c.tcb.cc.ssthresh = 5 * 1460
-    c.write(2920).drain()
-    icmp(c, 'too-big', 1, { mtu: 1340 })
-    c.drain()
-    return [c.tcb.snd.mss, c.tcb.cc.cwnd, c.tcb.cc.ssthresh]
-  })
-  expect(windows).toEqual({ rfc: [1300, 14_600, 7300], linux: [1300, 13_000, 6500] })
-})
+scenario(
+  'smaller segments of the path: cwnd and ssthresh stay the same number of them (RFC 8201 §4: of octets)',
+  () => {
+    const windows = beside((heuristics) => {
+      const c = established({ tcp: { heuristics } })
+      c.tcb.cc.ssthresh = 5 * 1460
+      c.write(2920).drain()
+      icmp(c, 'too-big', 1, { mtu: 1340 })
+      c.drain()
+      return [c.tcb.snd.mss, c.tcb.cc.cwnd, c.tcb.cc.ssthresh]
+    })
+    expect(windows).toEqual({ rfc: [1300, 14_600, 7300], linux: [1300, 13_000, 6500] })
+  },
+)
 
 scenario('over IPv6 a too-big that segments fit already is not kept for later (RFC 8201 §4)', () => {
   const path = beside((heuristics) => {
@@ -236,34 +250,54 @@ scenario('a FIN that comes again is told by D-SACK with its number, and a SYN to
     beside((heuristics) => {
       const c = open(heuristics, { sack: true, tcp: { dsack: true } })
       c.in('P. 1:101 ack 1', 'F. 101 ack 1').drain()
-      return c.in(line).drain().map(({ options }) => options)
+      return c
+        .in(line)
+        .drain()
+        .map(({ options }) => options)
     })
   expect(again('F. 101 ack 1')).toEqual({ rfc: [[]], linux: [['sack 101:102']] })
   expect(again('FP. 1:101 ack 1')).toEqual({ rfc: [['sack 1:101']], linux: [['sack 1:102']] })
 })
 
-scenario('two that open to each other: the SYN,ACK offers what our SYN did, not what the peer took (RFC 7323 §2.2)', () => {
-  const offered = beside((heuristics) => {
-    const c = connecting({ tcp: { heuristics } }).in('S 0 <mss 1460>')
-    return c.drain().map(({ options }) => options.map((option) => option.split(' ')[0]))
-  })
-  expect(offered).toEqual({ rfc: [['mss']], linux: [['mss', 'sackOK', 'TS', 'wscale']] })
-})
+scenario(
+  'two that open to each other: the SYN,ACK offers what our SYN did, not what the peer took (RFC 7323 §2.2)',
+  () => {
+    const offered = beside((heuristics) => {
+      const c = connecting({ tcp: { heuristics } }).in('S 0 <mss 1460>')
+      return c.drain().map(({ options }) => options.map((option) => option.split(' ')[0]))
+    })
+    expect(offered).toEqual({ rfc: [['mss']], linux: [['mss', 'sackOK', 'TS', 'wscale']] })
+  },
+)
 
-scenario('text for a connection in TIME-WAIT is acknowledged, even what is new (RFC 9293 §3.10.7.4 passes it over)', () => {
-  const answers = beside((heuristics) => {
-    const c = open(heuristics).call((connection) => connection.shutdownWrite()).out('F. 1 ack 1')
-    c.in('F. 1 ack 2').out('. 2 ack 2')
-    expect(c.state).toBe('TIME-WAIT')
-    return c.in('P. 2:12 ack 2').drain().map(({ ack }) => ack)
-  })
-  expect(answers).toEqual({ rfc: [], linux: [2] })
-})
+scenario(
+  'text for a connection in TIME-WAIT is acknowledged, even what is new (RFC 9293 §3.10.7.4 passes it over)',
+  () => {
+    const answers = beside((heuristics) => {
+      const c = open(heuristics)
+        .call((connection) => connection.shutdownWrite())
+        .out('F. 1 ack 1')
+      c.in('F. 1 ack 2').out('. 2 ack 2')
+      expect(c.state).toBe('TIME-WAIT')
+      return c
+        .in('P. 2:12 ack 2')
+        .drain()
+        .map(({ ack }) => ack)
+    })
+    expect(answers).toEqual({ rfc: [], linux: [2] })
+  },
+)
 
 scenario('the FIN that leads to TIME-WAIT is acknowledged once, with text or without', () => {
   const answers = beside((heuristics) => {
-    const c = open(heuristics).call((connection) => connection.shutdownWrite()).out('F. 1 ack 1').in('. ack 2')
-    return c.in('FP. 1:11 ack 2').drain().map(({ ack }) => ack)
+    const c = open(heuristics)
+      .call((connection) => connection.shutdownWrite())
+      .out('F. 1 ack 1')
+      .in('. ack 2')
+    return c
+      .in('FP. 1:11 ack 2')
+      .drain()
+      .map(({ ack }) => ack)
   })
   expect(answers).toEqual({ rfc: [12], linux: [12] })
 })
@@ -271,27 +305,36 @@ scenario('the FIN that leads to TIME-WAIT is acknowledged once, with text or wit
 scenario('a segment goes again with the PSH that it had, whatever has been written since (RFC 9293 §3.9.1.2)', () => {
   const flags = beside((heuristics) => {
     const c = open(heuristics).write(1000).out('P. 1:1001 ack 1').write(1000).out('P. 1001:2001 ack 1')
-    return c.advance(300).drain().map(({ flags }) => flags & 8)
+    return c
+      .advance(300)
+      .drain()
+      .map(({ flags }) => flags & 8)
   })
   expect(flags).toEqual({ rfc: [0], linux: [8] })
 })
 
-scenario('who has no cookie of a server it knows nothing of fills a SYN of any size (RFC 7413 §4.1.3: 536 or 1220)', () => {
-  const text = beside((heuristics) => {
-    const c = new Script({ tcp: { heuristics, fastOpen: true, fastOpenCookieless: true } })
-    const { remote, remotePort, localPort } = c
-    c.connection = c.stack.connect({ remote, remotePort, localPort }, c.now)
-    c.write(5000)
-    return c.drain()[0]?.end
-  })
-  expect(text).toEqual({ rfc: (currentWorld().family === 4 ? 536 : 1220) - 40, linux: 1460 - 40 })
-})
+scenario(
+  'who has no cookie of a server it knows nothing of fills a SYN of any size (RFC 7413 §4.1.3: 536 or 1220)',
+  () => {
+    const text = beside((heuristics) => {
+      const c = new Script({ tcp: { heuristics, fastOpen: true, fastOpenCookieless: true } })
+      const { remote, remotePort, localPort } = c
+      c.connection = c.stack.connect({ remote, remotePort, localPort }, c.now)
+      c.write(5000)
+      return c.drain()[0]?.end
+    })
+    expect(text).toEqual({ rfc: (currentWorld().family === 4 ? 536 : 1220) - 40, linux: 1460 - 40 })
+  },
+)
 
 scenario('FIN-WAIT-2 that nobody waits in ends with a bare reset (RFC 9293 §3.10.5: with an acknowledgement)', () => {
   const flags = beside((heuristics) => {
     const c = open(heuristics, { tcp: { finWait2TimeoutUs: -1 } })
     c.call((connection) => connection.close()).out('F. 1 ack 1')
-    return c.in('. ack 2').drain().map(({ flags }) => flags)
+    return c
+      .in('. ack 2')
+      .drain()
+      .map(({ flags }) => flags)
   })
   expect(flags).toEqual({ rfc: [0x14], linux: [0x04] })
 })
