@@ -8,6 +8,7 @@ import { Identification } from '../../src/ip/identification.ts'
 import { endOfHeaderChain } from '../../src/ip/ipv6.ts'
 import { IpLayer } from '../../src/ip/layer.ts'
 import { parseIp } from '../../src/ip/parse.ts'
+import { policyOf, scopeOf } from '../../src/ip/policy.ts'
 import { hex, ip, make } from './helpers.ts'
 
 test('a fragment is written with its offset, and whether more are to come (RFC 791 §3.1)', () => {
@@ -60,4 +61,9 @@ test('the chain of headers ends at the transport; null where a fragment ends bef
 test('a flow label is never 0, which would say that there is none (RFC 6437 §2)', () => {
   const labels = new Identification(new SeededRandom(1))
   expect(labels.flowLabel(ip('fd00::1'), ip('fd00::2'), 6, 4143, 195)).toBe(1)
+})
+
+test('site-local and IPv4-compatible addresses, though nobody has them any more, stand where the table has them (RFC 6724 §2.1, §3.1)', () => {
+  expect(['fec0::1', 'fe80::1', 'fd00::1', 'ff05::2'].map((text) => scopeOf(ip(text)))).toEqual([5, 2, 14, 5])
+  expect([policyOf(ip('::102:304')), policyOf(ip('1::102:304')).precedence]).toEqual([{ precedence: 1, label: 3 }, 40])
 })
