@@ -12,7 +12,7 @@ import type { Tcb } from '../tcp/tcb.ts'
 
 /** Fields that are sequence numbers of ours, and of the peer's. */
 const OURS = new Set([
-  ...['una', 'nxt', 'wl2', 'up', 'smallEnd', 'pushedEnd', 'pushEnds', 'recordEnds'].map((name) => `snd.${name}`),
+  ...['una', 'nxt', 'up', 'smallEnd', 'pushedEnd', 'pushEnds', 'recordEnds'].map((name) => `snd.${name}`),
   ...['point', 'highestSacked', 'judged', 'suspected'].map((name) => `recovery.${name}`),
   ...[
     'rack.end',

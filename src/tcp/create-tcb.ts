@@ -145,7 +145,6 @@ function createSend(iss: Seq, bufferBytes: number): SendState {
     wnd: 0,
     maxWnd: 0,
     wl1: iss,
-    wl2: iss,
     iss,
     scale: 0,
     mss: 0,

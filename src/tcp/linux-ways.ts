@@ -161,5 +161,5 @@ export function offersAsFirst(tcb: Tcb): boolean {
 
 /** Text for a connection in TIME-WAIT is acknowledged, even what is new. */
 export function answersInTimeWait(tcb: Tcb, text: number): boolean {
-  return isLinux(tcb) && tcb.state === 'TIME-WAIT' && text > 0
+  return isLinux(tcb) && text > 0
 }

@@ -15,7 +15,7 @@ import { pipe, suspectNextHole } from './loss.ts'
 import { isPaceReached, mostAtPace } from './pacing.ts'
 import { notePathProbe, noteResentOnPath, pathProbeText } from './path-mtu.ts'
 import { noteSmall } from './push.ts'
-import { isRecordEnd, untilRecordEnd } from './records.ts'
+import { untilRecordEnd } from './records.ts'
 import { backedOffRtoUs } from './rtt.ts'
 import { noteAppLimited, noteHold, textToSend } from './send-decision.ts'
 import { type Seq, seqAdd, seqDiff } from './seq.ts'
@@ -135,16 +135,18 @@ function nextLost(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boole
 }
 
 /**
- * Makes of entry `i` and lost neighbours after it what goes in one packet: at most `most` of text, and `inWindow` with the FIN, so that
- * nothing beyond the edge of a window that has shrunk goes [SHLD-16] (RFC 9293 §3.8.6). Returns whether FIN is in it.
+ * Makes of entry `i` and lost neighbours after it what goes in one packet: at most `limit` of text, all of one record (the entry may be
+ * of several that were SACKed as one), and `inWindow` with the FIN, so that nothing beyond the edge of a window that has shrunk goes
+ * [SHLD-16] (RFC 9293 §3.8.6). Returns whether FIN is in it.
  */
-function fitLost(tcb: Tcb, i: number, most: number, inWindow: number): boolean {
+function fitLost(tcb: Tcb, i: number, limit: number, inWindow: number): boolean {
   const { snd } = tcb
   const { flight } = snd
   const { start } = flight.at(i)
+  const most = untilRecordEnd(tcb, start, limit)
   while (tcb.config.retransmitCollapse && i + 1 < flight.size) {
     const next = flight.at(i + 1)
-    if (next.mark !== 'lost' || isRecordEnd(tcb, next.start) || !fits(tcb, start, next.end, most, inWindow)) break
+    if (next.mark !== 'lost' || !fits(tcb, start, next.end, most, inWindow)) break
     flight.join(i)
   }
   const { end } = flight.at(i)

@@ -77,7 +77,6 @@ function receiveRest(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' | 'r
   if (receiveText(tcb, segment, now) === 'refused') return 'reset'
   receiveFin(tcb, segment, now)
   if (isAckDue) owesAck(tcb, 'mark')
-  if (answersInTimeWait(tcb, segment.textLength)) owesAck(tcb, 'duplicate')
   return 'done'
 }
 
@@ -227,7 +226,6 @@ function synIsAcked(tcb: Tcb, segment: SegmentHeader, resent: boolean, now: Micr
   snd.wnd = isSyn ? segment.window : segment.window * 2 ** snd.scale
   snd.maxWnd = Math.max(snd.maxWnd, snd.wnd)
   snd.wl1 = segment.seq
-  snd.wl2 = segment.ack
   tcb.rtt.timeouts = 0
   endTimeouts(tcb.totals, now)
   tcb.progressAt = now
@@ -255,6 +253,7 @@ function ackOfRest(tcb: Tcb, segment: SegmentHeader, now: Micros): 'go on' | 'do
   if (tcb.state === 'TIME-WAIT') {
     // The peer's FIN again stands left of the window: answerUnacceptable has restarted 2MSL for it.
     if ((segment.flags & FLAG.FIN) !== 0) owesAck(tcb, 'fin')
+    else if (answersInTimeWait(tcb, segment.textLength)) owesAck(tcb, 'refused')
     return 'done'
   }
   handleAck(tcb, segment, now)

@@ -46,9 +46,8 @@ export interface SendState {
   wnd: number
   /** Greatest window the peer ever offered (MAX.SND.WND, RFC 9293 §3.8.6.2.1, RFC 5961 §5.2). */
   maxWnd: number
-  /** Segment sequence and acknowledgement number used for the last window update. */
+  /** Segment sequence number used for the last window update; SND.WL2 has no use (window.ts). */
   wl1: Seq
-  wl2: Seq
   iss: Seq
   /** Shift count for the windows that the peer sends (RFC 7323 §2.3). */
   scale: number

@@ -41,6 +41,15 @@ scenario('a lone segment gets 200 ms more, for the peer may hold its acknowledge
 })
 
 scenario(
+  'two segments, however small, are no lone one: the peer acknowledges the second at once (RFC 8985 §7.2)',
+  () => {
+    const c = open({ tcp: { nagle: false, minRtoUs: 1_000_000 } })
+    c.write(100).out('P. 1:101 ack 1').write(100).out('P. 101:201 ack 1')
+    c.silent(199.999).advance(0.001).out('P. 101:201 ack 1')
+  },
+)
+
+scenario(
   'the probe comes no later than the timeout would, and in its place (RFC 8985 §7.2: PTO at most until RTO)',
   () => {
     const c = open()
