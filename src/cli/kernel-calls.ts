@@ -4,6 +4,7 @@
 
 import type { Ends, Value } from '../packetdrill/target.ts'
 import { ioVector, message } from './kernel-messages.ts'
+import { selectPlan } from './kernel-select.ts'
 import {
   EPOLL_EVENT_BYTES,
   epollEvent,
@@ -24,7 +25,7 @@ const AF_INET = 2
 const AF_INET6 = 10
 const SOCK_NONBLOCK = 0o4000
 const F_GETFL = 3
-const F_DUPFD = 0
+const F_DUPFD: readonly number[] = [0, 1030] // with and without close-on-exec
 const MSG_DONTWAIT = 0x40
 const MSG_WAITALL = 0x100
 const MSG_ERRQUEUE = 0x2000
@@ -226,7 +227,7 @@ const PLANNERS: Readonly<Record<string, Planner>> = {
   },
   fcntl: (args) => {
     const made = plain('fcntl', args, [numberOf(args[0]), numberOf(args[1]), numberOf(args[2])])
-    return { ...made, opens: numberOf(args[1]) === F_DUPFD }
+    return { ...made, opens: F_DUPFD.includes(numberOf(args[1])) }
   },
   ioctl: (args) => {
     const value = memory(8)
@@ -263,6 +264,10 @@ const PLANNERS: Readonly<Record<string, Planner>> = {
     const outputs = (): readonly Value[] => [readPollFds(list, fds.bytes), ...args.slice(1)]
     return { ...plain('poll', args, numbers, [fds]), blocks, outputs }
   },
+  select: (args, { wakeFd }) => selectPlan(args, 1e-3, 'tv_usec', wakeFd),
+  pselect: (args, { wakeFd }) => selectPlan(args, 1e-6, 'tv_nsec', wakeFd),
+  dup: (args) => ({ ...plain('dup', args, [numberOf(args[0])]), opens: true }),
+  dup2: (args) => ({ ...plain('dup2', args, [numberOf(args[0]), numberOf(args[1])]), opens: true }),
   epoll_create: (args) => ({ ...plain('epoll_create', args, [numberOf(args[0], 1)]), opens: true }),
   epoll_ctl: (args) => {
     const event = epollEvent(args[3] ?? null)

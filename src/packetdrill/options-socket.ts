@@ -5,6 +5,7 @@ import { SECOND } from '../base/time.ts'
 import type { TcpConfig } from '../tcp/config.ts'
 import { fieldOf } from './arguments.ts'
 import type { Host } from './host.ts'
+import { timestampingStats } from './linux-stats.ts'
 import { AF, type Socket, TCP_STATE } from './sockets.ts'
 import type { Value } from './target.ts'
 
@@ -143,7 +144,10 @@ const lowWater: Option = {
 const timestamping: Option = {
   name: 'TIMESTAMPING',
   bytes: 4,
-  set: (_, at, value) => at.errors.setFlags(at, value),
+  set(host, at, value) {
+    at.errors.readStats = () => timestampingStats(host, at)
+    return at.errors.setFlags(at, value)
+  },
   get: (_, at) => at.errors.flags,
 }
 

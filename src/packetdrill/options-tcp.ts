@@ -8,6 +8,7 @@ import { timestampNow } from '../tcp/timestamps.ts'
 import { isFields } from './arguments.ts'
 import { LINUX_CUBIC } from './linux-cubic.ts'
 import { linuxInfo } from './linux-info.ts'
+import { controllerInfo } from './linux-stats.ts'
 import { kept, type Option, onOff, readOnly, retune } from './options-socket.ts'
 import { type Socket, TCP_STATE } from './sockets.ts'
 import { CONGESTION, notSent, synTimeoutUs } from './sysctl.ts'
@@ -252,7 +253,7 @@ export const TCP_OPTIONS: Readonly<Record<number, Option>> = {
   23: fastOpen,
   24: timestamp,
   25: lowWater,
-  26: readOnly('CC_INFO', () => null),
+  26: readOnly('CC_INFO', controllerInfo),
   27: kept('SAVE_SYN', 0, 0, 2),
   28: savedSyn,
   30: fastOpenConnect,

@@ -185,7 +185,7 @@ test('the results of calls', () => {
   const result = (text: string): unknown => (parsed(`0 close(3) = ${text}`) as { expected: unknown }).expected
   expect(result('-1 EAGAIN (Resource temporarily unavailable)')).toEqual({ least: -1, most: -1, errno: 'EAGAIN' })
   expect(result('-1 EWOULDBLOCK')).toMatchObject({ errno: 'EAGAIN' })
-  expect(result('?')).toEqual({ least: null, most: null, errno: '' })
+  expect(result('?')).toEqual({ least: null, most: null, errno: '', note: '' })
   expect(result('0x802 (flags O_RDWR|O_NONBLOCK)')).toMatchObject({ least: 2050, most: 2050 })
 })
 
