@@ -141,7 +141,13 @@ function compareValue(wanted: Value, found: Value, where: string, differences: s
     return
   }
   const actual: Value = Array.isArray(found) && found.length === 1 ? found[0] : found
-  if (actual !== wanted) differences.push(`${where} is ${formatValue(actual)}, expected ${formatValue(wanted)}`)
+  if (!isSame(actual, wanted)) differences.push(`${where} is ${formatValue(actual)}, expected ${formatValue(wanted)}`)
+}
+
+/** Numbers of 32 bits are the same with and without their sign. */
+function isSame(a: Value, b: Value): boolean {
+  if (typeof a !== 'number' || typeof b !== 'number') return a === b
+  return a === b || (a < 0 && a + 2 ** 32 === b) || (b < 0 && b + 2 ** 32 === a)
 }
 
 /** A time stamp of SCM_TIMESTAMPING, on the script's clock in microseconds; null for anything else. */

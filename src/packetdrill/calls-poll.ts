@@ -38,6 +38,7 @@ export function readiness(at: Socket): number {
   if (at.deferred !== null) bits = WRITABLE
   else if (!at.isOpening) bits |= readableBits(at) | writableBits(at)
   if (at.error !== '' || at.errors.isFilled) bits |= POLL.ERR
+  if (at.errors.isFilled && at.options.get('SELECT_ERR_QUEUE') === 1) bits |= POLL.PRI
   return bits
 }
 

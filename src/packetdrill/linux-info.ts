@@ -75,7 +75,7 @@ export function linuxInfo(host: Host, at: Socket): Record<string, number> {
     tcpi_data_segs_in: info.tcpi_data_segs_in,
     tcpi_data_segs_out: info.tcpi_data_segs_out,
     tcpi_delivery_rate: info.tcpi_delivery_rate,
-    tcpi_delivery_rate_app_limited: info.tcpi_delivery_rate_app_limited ? 1 : 0,
+    tcpi_delivery_rate_app_limited: info.tcpi_delivery_rate_app_limited || info.tcpi_delivery_rate === 0 ? 1 : 0,
     tcpi_busy_time: info.tcpi_busy_time,
     tcpi_rwnd_limited: info.tcpi_rwnd_limited,
     tcpi_sndbuf_limited: info.tcpi_sndbuf_limited,

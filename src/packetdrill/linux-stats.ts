@@ -48,6 +48,9 @@ export function timestampingStats(host: Host, at: Socket): Value {
 const GAIN_UNIT = 256
 const ALPHA_UNIT = 1024
 
+/** bbr_high_gain has one more than its fraction. */
+const gainOf = (gain: number): number => (gain > 2 ? Math.ceil(gain * GAIN_UNIT) : Math.floor(gain * GAIN_UNIT))
+
 /** TCP_CC_INFO: empty for controllers that tell nothing. */
 export function controllerInfo(host: Host, at: Socket): Value {
   const data = at.connection?.tcb.cc.data as Readonly<Record<string, unknown>> | null | undefined
@@ -57,12 +60,14 @@ export function controllerInfo(host: Host, at: Socket): Value {
   if (name === 'bbr') {
     const model = (data.model ?? {}) as Readonly<Record<string, unknown>>
     const rate = Math.floor(number(model.bandwidth))
+    const isBefore = rate === 0 // until the first acknowledgement
+    const minRtt = linuxInfo(host, at).tcpi_min_rtt
     return {
       bbr_bw_lo: rate % 2 ** 32,
       bbr_bw_hi: Math.floor(rate / 2 ** 32),
-      bbr_min_rtt: model.minRttUs === -1 ? 0xffffffff : number(model.minRttUs),
-      bbr_pacing_gain: Math.floor(number(data.pacingGain) * GAIN_UNIT),
-      bbr_cwnd_gain: Math.floor(number(data.cwndGain) * GAIN_UNIT),
+      bbr_min_rtt: isBefore ? minRtt : number(model.minRttUs),
+      bbr_pacing_gain: isBefore ? 0 : gainOf(number(data.pacingGain)),
+      bbr_cwnd_gain: isBefore ? 0 : gainOf(number(data.cwndGain)),
     }
   }
   if (name !== 'dctcp') return {}

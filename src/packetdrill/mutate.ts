@@ -151,7 +151,7 @@ function callChanges(event: ScriptEvent, action: CallAction): Change[] {
   const expect = (what: string, value: number, name: string): void => {
     changes.push({
       what,
-      action: { ...action, expected: { least: value, most: value, errno: name } },
+      action: { ...action, expected: { least: value, most: value, errno: name, note: '' } },
       text: `${event.text.replace(/=[^=]*$/s, '')}= ${value}${name === '' ? '' : ` ${name}`}`,
     })
   }
