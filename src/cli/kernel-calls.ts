@@ -4,6 +4,7 @@
 
 import type { Ends, Value } from '../packetdrill/target.ts'
 import { ioVector, message } from './kernel-messages.ts'
+import type { Plan } from './kernel-plan.ts'
 import { selectPlan } from './kernel-select.ts'
 import {
   EPOLL_EVENT_BYTES,
@@ -32,24 +33,6 @@ const MSG_ERRQUEUE = 0x2000
 const POLLIN = 1
 const SOL_SOCKET = 1
 const SO_LINGER = 13
-
-/** A call that is ready to be made. */
-export interface Plan {
-  readonly name: SyscallName
-  readonly args: readonly number[]
-  /** Whether it may wait: then it is made in a thread of its own. */
-  readonly blocks: boolean
-  /** Whether it makes a descriptor, or more in `outputs`. */
-  readonly opens?: boolean
-  /** Made after it has returned in the thread: the call itself, when `name` only waited for its turn. */
-  readonly follow?: readonly [SyscallName, readonly number[]]
-  /** What it returned, when that is not the script's result. */
-  readonly result?: (value: number) => number
-  /** The arguments as the call left them. */
-  outputs(value: number): readonly Value[]
-  /** Memory that has to live until it is over. */
-  readonly keep: readonly Memory[]
-}
 
 /** What planning has to know. */
 export interface CallContext {

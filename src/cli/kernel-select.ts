@@ -3,7 +3,7 @@
 // Read first: select(2).
 
 import type { Value } from '../packetdrill/target.ts'
-import type { Plan } from './kernel-calls.ts'
+import type { Plan } from './kernel-plan.ts'
 import { isFields, numberOf } from './kernel-structs.ts'
 import { type Memory, memory, syscall } from './kernel-syscalls.ts'
 

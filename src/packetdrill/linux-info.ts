@@ -41,7 +41,8 @@ export function linuxInfo(host: Host, at: Socket): Record<string, number> {
     tcpi_rto: info.tcpi_rto,
     tcpi_ato: Math.max(0, info.tcpi_ato),
     tcpi_snd_mss: isOpening && info.tcpi_snd_mss === 0 ? 524 : info.tcpi_snd_mss,
-    tcpi_rcv_mss: info.tcpi_rcv_mss > 0 ? info.tcpi_rcv_mss : Math.min(536, info.tcpi_advmss, tcb.snd.mss > 0 ? tcb.snd.mss : 536),
+    tcpi_rcv_mss:
+      info.tcpi_rcv_mss > 0 ? info.tcpi_rcv_mss : Math.min(536, info.tcpi_advmss, tcb.snd.mss > 0 ? tcb.snd.mss : 536),
     tcpi_unacked: info.tcpi_unacked,
     tcpi_sacked: info.tcpi_sacked,
     tcpi_lost: lostSegments(at.connection),

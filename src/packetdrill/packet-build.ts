@@ -150,7 +150,8 @@ function optionOctets(option: OptionSpec): number[] {
 }
 
 /**
- * The bytes of an ICMP message from `quoted.destination` to `quoted.source`: an error about a packet between them the other way, or an echo.
+ * The bytes of an ICMP message from `quoted.destination` to `quoted.source`: an error about a packet that goes the other way, or an
+ * echo.
  * @param seq of the quoted segment, as on the wire
  * @throws {TypeError} for a type or code that is not known
  */

@@ -383,8 +383,6 @@ function call(name: string, args: readonly PythonValue[]): PythonValue {
       return list.some(truth)
     case 'all':
       return list.every(truth)
-    case 'sorted':
-      return list.toSorted((a, b) => (compare('<', a, b) ? -1 : compare('<', b, a) ? 1 : 0))
     case 'hex':
       return `0x${numberOf(args[0] ?? null, name).toString(16)}`
     case 'len':

@@ -96,7 +96,10 @@ export class Python {
     let end = at + 1
     while (end < lines.length && lines[end].indent > indent) end++
     const body = rest === '' ? lines.slice(at + 1, end) : [{ number, indent: indent + 1, text: rest }]
-    const names = found[1].replace(/[()]/g, '').split(',').map((name) => name.trim())
+    const names = found[1]
+      .replace(/[()]/g, '')
+      .split(',')
+      .map((name) => name.trim())
     const items = this.#evaluate(list, number)
     if (!Array.isArray(items)) throw new PythonError(`'for' takes a list, not ${formatPython(items)}`, number)
     for (const item of items as readonly PythonValue[]) {
@@ -117,7 +120,10 @@ export class Python {
   #statement(text: string, line: number): void {
     if (text === '' || text === 'pass' || /^(import|from)\s/.test(text)) return
     if (/^(def|while|class|try|with|lambda|raise|global|return)\b/.test(text)) {
-      throw new PythonError(`'${text.split(/\W/, 1)[0]}' is not supported: assert, print, if, for and assignments are`, line)
+      throw new PythonError(
+        `'${text.split(/\W/, 1)[0]}' is not supported: assert, print, if, for and assignments are`,
+        line,
+      )
     }
     if (/^assert\b/.test(text)) {
       this.#assert(text.slice(6).trim(), line)

@@ -10,7 +10,14 @@ import { endReduction, reactToMark, takeFeedback } from './ecn.ts'
 import { EVENT } from './events.ts'
 import type { DeliveryCounts, DeliveryVisitor, FlightEntry } from './flight.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
-import { growsAtEnd, beginMarkedReduction, hastenReneged, isJustRestored, isUntimed, stepMarkedReduction } from './linux-ways.ts'
+import {
+  beginMarkedReduction,
+  growsAtEnd,
+  hastenReneged,
+  isJustRestored,
+  isUntimed,
+  stepMarkedReduction,
+} from './linux-ways.ts'
 import { type AckOutcome, isImpatient, onAckOutcome, pipe } from './loss.ts'
 import { paceByWindow } from './pacing.ts'
 import { backedOffRtoUs, sampleRtt } from './rtt.ts'
