@@ -124,6 +124,16 @@ export function takesTail(tcb: Tcb, finDue: boolean): boolean {
   return isLinux(tcb) && smallHold(tcb, finDue) === null
 }
 
+/** The acknowledgement that ends a recovery opens the window as any other, by what it has newly delivered (tcp_cong_control). */
+export function growsAtEnd(tcb: Tcb): boolean {
+  return isLinux(tcb) && tcb.recovery.phase === 'open'
+}
+
+/** The greatest window of a passive open counts from the handshake's last acknowledgement on: what the SYN said is forgotten. */
+export function forgetsSynWindow(tcb: Tcb): boolean {
+  return isLinux(tcb) && tcb.passive
+}
+
 /** Least of a segment that a small window makes (tcp_bound_to_half_wnd): 68 octets less the header. */
 const LEAST_BOUND = 48
 /** Of a window that is no larger than this all may be one segment. */

@@ -17,7 +17,7 @@ import { afterSynAcked } from './fast-open.ts'
 import { resendEarlyText, resetEmbryo } from './fast-open-server.ts'
 import { arrivesInSynSent, establish } from './handshake.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
-import { answersInTimeWait } from './linux-ways.ts'
+import { answersInTimeWait, forgetsSynWindow } from './linux-ways.ts'
 import { answerText, receiveFin, receiveText } from './receive.ts'
 import { noteOldSegment } from './sack-blocks.ts'
 import { tellRoom } from './send-buffer.ts'
@@ -224,7 +224,7 @@ function synIsAcked(tcb: Tcb, segment: SegmentHeader, resent: boolean, now: Micr
   if (isSyn) confirmEcn(tcb, segment)
   else takeHandshakeAck(tcb, segment)
   snd.wnd = isSyn ? segment.window : segment.window * 2 ** snd.scale
-  snd.maxWnd = Math.max(snd.maxWnd, snd.wnd)
+  snd.maxWnd = forgetsSynWindow(tcb) ? snd.wnd : Math.max(snd.maxWnd, snd.wnd)
   snd.wl1 = segment.seq
   tcb.rtt.timeouts = 0
   endTimeouts(tcb.totals, now)
@@ -253,7 +253,7 @@ function ackOfRest(tcb: Tcb, segment: SegmentHeader, now: Micros): 'go on' | 'do
   if (tcb.state === 'TIME-WAIT') {
     // The peer's FIN again stands left of the window: answerUnacceptable has restarted 2MSL for it.
     if ((segment.flags & FLAG.FIN) !== 0) owesAck(tcb, 'fin')
-    else if (answersInTimeWait(tcb, segment.textLength)) owesAck(tcb, 'refused')
+    else if (answersInTimeWait(tcb, segment.textLength)) owesAck(tcb, 'duplicate')
     return 'done'
   }
   handleAck(tcb, segment, now)

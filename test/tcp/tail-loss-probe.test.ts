@@ -171,6 +171,12 @@ scenario('a DSACK of the probe: both copies are there, nothing was lost (RFC 898
   expect([...window(c), c.tcb.tlp.isOut]).toEqual([18_000, NEVER, false])
 })
 
+scenario('a DSACK of anything else than the probe says nothing of it (RFC 8985 §7.4.2 case 1)', () => {
+  const c = probed(8)
+  c.advance(10).in('. ack 8001').in('. ack 8001 <sack 1:1001>')
+  expect(c.tcb.tlp.isOut).toBe(true)
+})
+
 scenario('an ACK repeated without SACK tells the same of a peer that has no DSACK (RFC 8985 §7.4.2)', () => {
   const c = probed(8)
   c.advance(10).in('. ack 8001').in('. ack 8001')
