@@ -121,11 +121,14 @@ export class Stack {
     this.udp.handleTimeout(now)
   }
 
-  /** Writes the next packet to send into `packet`; false when there is none now. What is for this host itself arrives meanwhile. */
-  pollTransmit(packet: Packet, now: Micros): boolean {
+  /**
+   * Writes the next packet to send into `packet`; false when there is none now. What is for this host itself arrives meanwhile. With
+   * `isAll` false connections whose owner has text to read wait: what he answers goes with the acknowledgement.
+   */
+  pollTransmit(packet: Packet, now: Micros, isAll = true): boolean {
     for (;;) {
       if (packet.tailEnd > 0) packet.dropTail()
-      if (this.ip.pollTransmit(packet, now) || this.#pollTcp(packet, now)) {
+      if (this.ip.pollTransmit(packet, now) || this.#pollTcp(packet, now, isAll)) {
         if (!this.ip.toSelf) return true
         this.#loopback.put(packet)
       } else {
@@ -137,8 +140,8 @@ export class Stack {
   }
 
   // What would come from an address that is not ours any more does not leave (RFC 1122 §3.2.1.3).
-  #pollTcp(packet: Packet, now: Micros): boolean {
-    while (this.tcp.pollTransmit(packet, now)) {
+  #pollTcp(packet: Packet, now: Micros, isAll: boolean): boolean {
+    while (this.tcp.pollTransmit(packet, now, isAll)) {
       if (!this.ip.isStale) return true
       this.drops.count('ip-stale-source')
       packet.dropTail() // or the next one would go out with this one's text

@@ -6,6 +6,7 @@ import { MILLISECOND, type Micros } from '../base/time.ts'
 import type { DeliverySample } from './delivery.ts'
 import { applyPrr } from './prr.ts'
 import { smallHold } from './push.ts'
+import { ownPrr } from './recovery-state.ts'
 import { seqLe } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 
@@ -48,10 +49,11 @@ export function restartsTimer(tcb: Tcb): boolean {
 /** A mark has lowered the window from `prior`: it comes down in step with what is delivered, as in recovery (RFC 9937). */
 export function beginMarkedReduction(tcb: Tcb, prior: number): void {
   if (!isLinux(tcb) || tcb.control.ownsRecovery === true || tcb.ecn.reduced !== 'mark' || tcb.cc.cwnd >= prior) return
-  tcb.prr.delivered = 0
-  tcb.prr.out = 0
-  tcb.prr.recoverFlight = prior
-  tcb.prr.isForMark = true
+  const prr = ownPrr(tcb)
+  prr.delivered = 0
+  prr.out = 0
+  prr.recoverFlight = prior
+  prr.isForMark = true
 }
 
 /** On each acknowledgement until what was sent before the reduction is acknowledged; then cwnd is ssthresh. */

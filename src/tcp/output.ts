@@ -7,6 +7,7 @@ import type { Micros } from '../base/time.ts'
 import { needsOwnSegment, withdrawOption } from './accecn-option.ts'
 import { carriesCwr, isHeldByMark, stampNewText } from './ecn.ts'
 import { nextHeldAck } from './ecn-acks.ts'
+import { EVENT } from './events.ts'
 import { fill, fillText } from './fill.ts'
 import { endFrtoUnsent, isProbingTimeout, probeBytes } from './frto.ts'
 import { FLAG, type SegmentPlan } from './header.ts'
@@ -62,6 +63,11 @@ export function nextSegment(tcb: Tcb, now: Micros, superSegment: number, plan: S
   if (tcb.probePending || isUrgentDue(tcb)) return probe(tcb, now, plan)
   armPersist(tcb, now)
   return nextAck(tcb, now, plan)
+}
+
+/** Whether what a connection sends may wait until its owner was told of text, or of its end: the acknowledgement goes with the answer. */
+export function mayRide({ tcb }: { readonly tcb: Tcb }): boolean {
+  return tcb.rcv.acksOwed <= 1 && (tcb.events & (EVENT.readable | EVENT.end)) !== 0 && tcb.state !== 'CLOSED'
 }
 
 /** Most text in the next packet. */

@@ -223,7 +223,7 @@ function synIsAcked(tcb: Tcb, segment: SegmentHeader, resent: boolean, now: Micr
   const isSyn = (segment.flags & FLAG.SYN) !== 0 // whose window is never scaled (RFC 7323 §2.2)
   if (isSyn) confirmEcn(tcb, segment)
   else takeHandshakeAck(tcb, segment)
-  snd.wnd = isSyn ? segment.window : segment.window * 2 ** snd.scale
+  snd.wnd = isSyn ? segment.window : segment.window * (1 << snd.scale)
   snd.maxWnd = forgetsSynWindow(tcb) ? snd.wnd : Math.max(snd.maxWnd, snd.wnd)
   snd.wl1 = segment.seq
   tcb.rtt.timeouts = 0

@@ -79,9 +79,9 @@ export interface SendState {
   /** End of the last segment with PSH. */
   pushedEnd: Seq
   /** Ends of unacknowledged segments that went with PSH, in order: they take it again. */
-  readonly pushEnds: Seq[]
+  pushEnds: Seq[]
   /** Ends of records (records.ts), in order; empty without any. */
-  readonly recordEnds: Seq[]
+  recordEnds: Seq[]
   /** The promise of `hasMore` is not waited for any longer; the tail still takes no PSH. */
   isMoreOver: boolean
 }
@@ -212,7 +212,7 @@ export interface Tcb {
   rack: RackState
   prr: PrrState
   undo: UndoState
-  readonly frto: FrtoState
+  frto: FrtoState
   tlp: TailProbeState
   readonly ecn: EcnState
   delivery: DeliveryCounts

@@ -62,7 +62,7 @@ function freeBytes(tcb: Tcb): number {
 
 /** Whether moving the right edge to `free` beyond RCV.NXT is a step that RFC 9293 §3.8.6.2.2 allows. */
 function isWorthTelling(tcb: Tcb, free: number): boolean {
-  const tellable = free - (free % 2 ** tcb.rcv.scale)
+  const tellable = free - (free % (1 << tcb.rcv.scale))
   if (!tcb.config.sillyWindowAvoidance) return tellable > receiveWindow(tcb)
   return tellable - receiveWindow(tcb) >= Math.min(Math.floor(receiveBufferBytes(tcb) / 2), tcb.rcv.mss)
 }
@@ -101,7 +101,7 @@ export function advertiseWindow(tcb: Tcb, isSyn: boolean): number {
     const edge = seqAdd(rcv.nxt, told)
     if (seqLt(rcv.edge, edge)) rcv.edge = edge
     rcv.isWindowTold = true
-    return Math.floor(told / 2 ** rcv.scale)
+    return Math.floor(told / (1 << rcv.scale))
   }
   const scale = isSyn ? 0 : rcv.scale
   const unit = 1 << scale
