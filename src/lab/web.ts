@@ -12,7 +12,7 @@ import type { Handler } from '../http/server-message.ts'
 import type { HttpServerOptions } from '../http/server-options.ts'
 import type { ByteStream } from '../http/stream.ts'
 import type { DialOptions, HostListenOptions } from '../net/options.ts'
-import type { World } from './world.ts'
+import type { LabWorld } from './live.ts'
 
 /** How a server is set up; Nagle is off unless `noDelay` is false, as in Node. */
 export interface ServeOptions extends Partial<Omit<HttpServerOptions, 'handler' | 'scheduler'>> {
@@ -22,7 +22,7 @@ export interface ServeOptions extends Partial<Omit<HttpServerOptions, 'handler' 
 
 /** Serves HTTP on a host of a world. */
 export async function serve(
-  world: World,
+  world: LabWorld,
   host: string,
   handler: Handler,
   options: ServeOptions = {},
@@ -59,7 +59,7 @@ export interface Browser {
 }
 
 /** A client on a host of a world. */
-export function browse(world: World, host: string, options: BrowseOptions = {}): Browser {
+export function browse(world: LabWorld, host: string, options: BrowseOptions = {}): Browser {
   const { connect = {}, keepAlive = true, ...rest } = options
   const client = new HttpClient({
     keepAliveUs: keepAlive ? Number.POSITIVE_INFINITY : 0,
@@ -68,7 +68,7 @@ export function browse(world: World, host: string, options: BrowseOptions = {}):
     connect: async (origin, { dial }) => {
       if (dial !== undefined) dial.connectStartAt = world.now()
       const target = { host: origin.host, port: origin.port, allowHalfOpen: true, noDelay: true }
-      const socket = await world.host(host).connect({ ...target, ...connect })
+      const socket = await world.dial(host, { ...target, ...connect })
       if (dial !== undefined) dial.connectEndAt = world.now()
       return socket as ByteStream
     },

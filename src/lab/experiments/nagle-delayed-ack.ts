@@ -2,30 +2,34 @@
 
 import type { Micros } from '../../base/time.ts'
 import { claimWithin, figure } from '../claims.ts'
-import type { RunContext } from '../context.ts'
 import { defineExperiment } from '../define.ts'
+import type { Worlds } from '../live.ts'
 import { inMs } from '../measure.ts'
 import { pairOf } from '../topology.ts'
 
 /** A way to write a request of a head and a body. */
-interface Way {
+export interface Way {
   readonly label: string
   readonly noDelay: boolean
   readonly isOneWrite: boolean
 }
 
-const WAYS: readonly Way[] = [
+/** The three ways. */
+export const WAYS: readonly Way[] = [
   { label: 'Nagle, two writes', noDelay: false, isOneWrite: false },
   { label: 'TCP_NODELAY, two writes', noDelay: true, isOneWrite: false },
   { label: 'Nagle, one write', noDelay: false, isOneWrite: true },
 ]
 
-const HEAD = new TextEncoder().encode('POST /order HTTP/1.1\r\nHost: server\r\nContent-Length: 10\r\n\r\n')
-const BODY = new TextEncoder().encode('name=brian')
-const ANSWER = new TextEncoder().encode('HTTP/1.1 204 No Content\r\n\r\n')
+/** The head of the request. */
+export const HEAD = new TextEncoder().encode('POST /order HTTP/1.1\r\nHost: server\r\nContent-Length: 10\r\n\r\n')
+/** Its body. */
+export const BODY = new TextEncoder().encode('name=brian')
+/** What the server says to it. */
+export const ANSWER = new TextEncoder().encode('HTTP/1.1 204 No Content\r\n\r\n')
 
 /** Sends the request and waits for its answer; how long that took. */
-async function ask(context: RunContext, { label, noDelay, isOneWrite }: Way, delayedAckUs: Micros): Promise<Micros> {
+export async function ask(context: Worlds, { label, noDelay, isOneWrite }: Way, delayedAckUs: Micros): Promise<Micros> {
   const world = context.world({ label, tcp: { delayedAck: 'fixed', delayedAckUs } })
   return world.run(async () => {
     await world.listen(

@@ -1,0 +1,113 @@
+// E9 live: which of Linux's acknowledgements ride and which wait, and ours towards Linux.
+
+import type { Micros } from '../../base/time.ts'
+import { claimAtLeast, claimAtMost, claimWithin } from '../claims.ts'
+import { delayedAck, send, waits } from '../experiments/delayed-ack.ts'
+import { defineLive } from '../live.ts'
+import { bareAcksFrom, dataFrom, inMs, mean, quantile } from '../measure.ts'
+import type { WorldRecord } from '../record.ts'
+
+interface Values extends Record<string, number> {
+  readonly ack: number
+  readonly messages: number
+}
+
+/** Segments that Linux acknowledges at once on a new connection. */
+const LINUX_QUICK = 16
+/** How long Linux waits at least (TCP_ATO_MIN). */
+const LINUX_ATO: Micros = 40_000
+
+const bare = (record: WorldRecord): number => bareAcksFrom(record, 'server').length
+
+/** E9 against Linux. */
+export const delayedAckLive = defineLive<Values>(
+  delayedAck,
+  {
+    ack: { default: '100ms', range: ['50ms', '150ms'] },
+    messages: { default: '12', range: ['4', '40'] },
+  },
+  async (context, { ack, messages }) => {
+    const [toLinux, fromLinux] = [context.linux('server'), context.linux('client')]
+    const base = { messages: LINUX_QUICK + messages, bytes: 100, everyUs: 2 * LINUX_ATO }
+    const slow = { messages: Math.ceil(messages / 2), bytes: 100, everyUs: 2 * ack }
+    const [atOnce, never, bulk, oursSoon, oursNever] = await Promise.all([
+      send(toLinux, { ...base, label: 'answered at once', thinkUs: 0 }, ack),
+      send(toLinux, { ...base, label: 'never answered', thinkUs: -1 }, ack),
+      send(toLinux, { ...base, label: 'full segments in a row', bytes: 1448, everyUs: 0, thinkUs: -1 }, ack),
+      send(fromLinux, { ...slow, label: 'answered by us within the timer', thinkUs: ack / 2 }, ack),
+      send(fromLinux, { ...slow, label: 'never answered by us', thinkUs: -1 }, ack),
+    ])
+    const unit = 'ms'
+    const quick = waits(never).slice(0, LINUX_QUICK - 2)
+    const later = waits(never).slice(LINUX_QUICK + 2)
+    const row = (record: WorldRecord): (string | number)[] => [
+      record.label,
+      dataFrom(record, 'client').length,
+      dataFrom(record, 'server').length,
+      bare(record),
+      inMs(mean(waits(record))),
+    ]
+    return {
+      claims: [
+        claimAtMost(
+          {
+            text: 'Answered at once, nearly every acknowledgement of Linux rides.',
+            because: 'RFC 9293 §3.8.6.3; until it has seen that the connection talks both ways it acknowledges at once',
+            unit: 'bare ACKs',
+          },
+          bare(atOnce),
+          base.messages / 4,
+        ),
+        claimAtMost(
+          {
+            text: 'Linux does otherwise at first: the first segments of a connection are acknowledged at once.',
+            because: `quick acknowledgements, ${LINUX_QUICK} of them, so that the sender's slow start is not held back`,
+            unit,
+          },
+          inMs(quantile(quick, 0.5)),
+          10,
+        ),
+        claimWithin(
+          { text: 'After these what nobody answers waits for Linux’s timer.', because: 'TCP_ATO_MIN: 40 ms', unit },
+          inMs(quantile(later, 0.5)),
+          inMs(LINUX_ATO),
+          12,
+        ),
+        claimAtLeast(
+          {
+            text: 'Of full segments in a row at least every second one is acknowledged.',
+            because: 'RFC 5681 §4.2',
+            unit: 'bare ACKs',
+          },
+          bare(bulk),
+          base.messages / 2,
+        ),
+        claimAtMost(
+          {
+            text: 'Our acknowledgements ride on an answer that comes before the timer.',
+            because: 'half of the timer is waited for, and no more',
+            unit: 'bare ACKs',
+          },
+          bare(oursSoon),
+          slow.messages / 4,
+        ),
+        claimWithin(
+          { text: 'What we do not answer is acknowledged when our timer ends.', because: 'nothing to ride on', unit },
+          inMs(quantile(waits(oursNever), 0.5)),
+          inMs(ack),
+          15,
+        ),
+      ],
+      tables: [
+        {
+          title: 'Acknowledgements that rode, and that waited',
+          columns: ['', 'segments', 'rode', 'bare', 'mean wait ms'],
+          rows: [atOnce, never, bulk, oursSoon, oursNever].map(row),
+        },
+      ],
+      why: [
+        `Linux acknowledges the first ${LINUX_QUICK} segments of a connection at once, then waits 40 ms; the book's 100 to 200 ms are other stacks'.`,
+      ],
+    }
+  },
+)
