@@ -17,11 +17,13 @@ interface Traffic {
   readonly everyUs: Micros
   /** How long the server thinks before it answers; -1: it does not answer. */
   readonly thinkUs: Micros
+  /** Whether the n-th message is answered, from 0. Default all of them. */
+  readonly isAnswered?: (n: number) => boolean
 }
 
 /** Messages from the client to the server. */
 export async function send(context: Worlds, traffic: Traffic, delayedAckUs: Micros): Promise<WorldRecord> {
-  const { label, messages, bytes, everyUs, thinkUs } = traffic
+  const { label, messages, bytes, everyUs, thinkUs, isAnswered = () => true } = traffic
   // RFC 6298 §2.4's second: with Linux's 200 ms over the round trip the timer of the sender would end together with that of the receiver.
   const sender = { minRtoUs: 1_000_000, tailLossProbe: false }
   const world = context.world({
@@ -33,8 +35,9 @@ export async function send(context: Worlds, traffic: Traffic, delayedAckUs: Micr
       'server',
       7,
       (socket) => {
+        let come = 0
         socket.on('data', async () => {
-          if (thinkUs < 0) return
+          if (thinkUs < 0 || !isAnswered(come++)) return
           if (thinkUs > 0) await world.sleep(thinkUs)
           socket.write('answer')
         })

@@ -55,7 +55,7 @@ export const nagleDelayedAckLive = defineLive<Values>(nagleDelayedAck, {}, async
   ])
   const [stalled, undelayed, joined] = linux
   const unit = 'ms'
-  const late = 25
+  const late = 50
   return {
     claims: [
       claimWithin(

@@ -3,11 +3,19 @@
 
 import type { LiveExperiment } from '../live.ts'
 import { delayedAckLive } from './delayed-ack.ts'
+import { gracefulCloseLive } from './graceful-close.ts'
+import { halfCloseLive } from './half-close.ts'
 import { handshakeLive } from './handshake.ts'
+import { idleCloseRaceLive } from './idle-close-race.ts'
+import { keepAliveLive, persistentLive } from './keep-alive.ts'
 import { nagleLive } from './nagle.ts'
 import { nagleDelayedAckLive } from './nagle-delayed-ack.ts'
+import { pipeliningLive } from './pipelining.ts'
+import { portExhaustionLive } from './port-exhaustion.ts'
 import { segmentsLive } from './segments.ts'
 import { slowStartLive } from './slow-start.ts'
+import { timeWaitLive } from './time-wait.ts'
+import { truncationLive } from './truncation.ts'
 
 /** All of them, by the rows of the chapter. */
 export const LIVE: readonly LiveExperiment[] = [
@@ -17,6 +25,15 @@ export const LIVE: readonly LiveExperiment[] = [
   slowStartLive, // E10
   nagleLive, // E11
   nagleDelayedAckLive, // E12
+  timeWaitLive, // E13
+  portExhaustionLive, // E14
+  keepAliveLive, // E20
+  persistentLive, // E21
+  pipeliningLive, // E24
+  idleCloseRaceLive, // E26
+  truncationLive, // E27
+  halfCloseLive, // E29
+  gracefulCloseLive, // E30
 ]
 
 /** The live part of an experiment; null when it has none. */
