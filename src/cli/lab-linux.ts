@@ -2,7 +2,7 @@
 // Owns: what is open, until the world is over. Does not own: the network between (lab-live-world.ts).
 
 import { execFile } from 'node:child_process'
-import { createServer as createHttpServer } from 'node:http'
+import { createServer as createHttpServer, type ServerResponse } from 'node:http'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import type { LabSocket, LinuxSite } from '../lab/live.ts'
 import type { DialOptions } from '../net/options.ts'
@@ -56,32 +56,39 @@ export class LinuxSide {
 
   /** Serves HTTP by Node's own server. */
   async serveHttp(address: string, site: LinuxSite): Promise<{ readonly connections: number }> {
-    const { handler, idleUs = 0, requestsPerConnection = 0, isOpenEnded = false } = site
+    const { handler, idleUs = 0, requestsPerConnection = 0, isOpenEnded = false, isTimeoutTold = true } = site
     const counts = { connections: 0 }
     const server = createHttpServer({ keepAliveTimeout: idleUs / 1000 }, (request, response) => {
       request.resume().once('end', () => {
         const { bodyBytes } = handler({ method: request.method ?? '', path: request.url ?? '' })
         if (!isOpenEnded) response.setHeader('Content-Length', bodyBytes)
+        // Node tells its timeout beside a Connection of its own.
+        if (!isTimeoutTold) response.setHeader('Connection', 'keep-alive')
         response.write('.'.repeat(bodyBytes))
         response.end()
       })
     })
-    // Newer versions of Node add a second to what they announce.
-    Object.assign(server, { maxRequestsPerSocket: requestsPerConnection, keepAliveTimeoutBuffer: 0 })
+    server.maxRequestsPerSocket = requestsPerConnection
+    if (idleUs > 0) server.on('request', (request, response) => closeWhenIdle(request.socket, response, idleUs / 1000))
     server.on('connection', () => counts.connections++)
     await this.#listen(server, address, 80)
     return counts
   }
 
-  /** Runs curl without the user's settings. @throws {CliError} where there is none */
+  /** Runs curl without the user's settings and proxies. @throws {CliError} where there is none */
   curl(args: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
     return new Promise((resolve, reject) => {
-      const all = ['-q', '-sS', '--noproxy', '*', ...args]
-      const child = execFile('curl', all, { timeout: CURL_LIMIT_MS, encoding: 'latin1' }, (error, stdout, stderr) => {
-        if (error !== null && typeof error.code === 'string')
-          reject(new CliError('this experiment needs curl', { mend: 'install it: apt-get install curl' }))
-        else resolve({ code: child.exitCode ?? -1, stdout, stderr })
-      })
+      const all = ['-q', '-sS', ...args]
+      const child = execFile(
+        'curl',
+        all,
+        { timeout: CURL_LIMIT_MS, encoding: 'latin1', env: { PATH: process.env['PATH'] } },
+        (error, stdout, stderr) => {
+          if (error !== null && typeof error.code === 'string')
+            reject(new CliError('this experiment needs curl', { mend: 'install it: apt-get install curl' }))
+          else resolve({ code: child.exitCode ?? -1, stdout, stderr })
+        },
+      )
     })
   }
 
@@ -103,4 +110,13 @@ export class LinuxSide {
     this.#sockets.add(socket)
     socket.once('close', () => this.#sockets.delete(socket))
   }
+}
+
+/** Closes a connection that brings no request for so long after an answer; Node itself waits for up to a second more than it tells. */
+function closeWhenIdle(socket: Socket, response: ServerResponse, idleMs: number): void {
+  response.once('finish', () => {
+    const timer = setTimeout(() => socket.destroy(), idleMs)
+    const stop = (): void => clearTimeout(timer)
+    socket.once('data', stop).once('close', stop)
+  })
 }

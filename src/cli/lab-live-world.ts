@@ -117,7 +117,9 @@ export class TunWorld implements LiveWorld {
   dial(from: string, options: DialOptions): Promise<LabSocket> {
     const [host] = this.addressesOf(options.host ?? '')
     if (!this.#isLinux(from)) return this.#host.connect({ ...options, host })
-    return this.#linux.connect({ localAddress: this.addressesOf(from)[0], ...options, host })
+    // Linux itself takes the first address of the interface. One that is named binds a port before it is known for which connection.
+    const own = from === this.#linuxNames[0] ? {} : { localAddress: this.addressesOf(from)[0] }
+    return this.#linux.connect({ ...own, ...options, host })
   }
 
   open(from: string, to: string, port: number, options: Partial<CreateConnectionOptions> = {}): LabSocket {

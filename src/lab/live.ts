@@ -54,6 +54,8 @@ export interface LinuxSite {
   readonly idleUs?: Micros
   /** Requests that one connection may carry. Default any number. */
   readonly requestsPerConnection?: number
+  /** Whether answers tell the timeout (Keep-Alive: timeout). Default true. */
+  readonly isTimeoutTold?: boolean
   /** The body's length is not told. */
   readonly isOpenEnded?: boolean
 }

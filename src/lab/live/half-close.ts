@@ -31,18 +31,18 @@ export const halfCloseLive = defineLive<Values>(halfClose, {}, async (context, {
         0,
       ),
       claimExact(
-        { text: 'Either client is told of a reset.', because: 'the server has nobody left to read' },
-        `${full.end}, ${linuxFull.end}`,
-        'ECONNRESET, ECONNRESET',
+        { text: 'Our client is told of the reset.', because: 'the server has nobody left to read' },
+        full.end,
+        'ECONNRESET',
       ),
       claimExact(
         {
-          text: 'Linux does otherwise when the reset comes to it: what had arrived can still be read, then the reset is told.',
-          because: 'its receive queue is kept until the socket is closed',
-          unit,
+          text: 'Linux does otherwise when the reset comes to it: what had arrived can still be read, and then the end.',
+          because: 'its receive queue outlives the reset, and the FIN came before; only a write is told (EPIPE)',
+          unit: 'answers read, and what the client is told',
         },
-        linuxFull.answers,
-        requests,
+        `${linuxFull.answers}, ${linuxFull.end}`,
+        `${requests}, end`,
       ),
       claimExact(
         { text: 'The server closes its output only: neither client loses any.', because: 'RFC 9112 §9.6', unit },
@@ -68,7 +68,7 @@ export const halfCloseLive = defineLive<Values>(halfClose, {}, async (context, {
       },
     ],
     why: [
-      'RFC 9293 §3.10.7.4 has a reset flush all queues, and so do we; Linux lets the program read what had arrived and tells of the reset after.',
+      'RFC 9293 §3.10.7.4 has a reset flush all queues, and so do we; Linux lets the program read what had arrived before the reset.',
     ],
   }
 })

@@ -16,9 +16,16 @@ const PORT = 40_001
 const LATER = 300 * MILLISECOND
 
 /** Linux's client closes first, opens again from the same port, and an old segment of ours comes to it. */
-async function linuxWaits(worlds: LiveWorlds): Promise<{ again: string; answers: number; record: WorldRecord }> {
+async function linuxWaits(
+  worlds: LiveWorlds,
+  timestamps: boolean,
+): Promise<{ again: string; answers: number; record: WorldRecord }> {
   const faults = [`duplicate data segment 1 from server after ${LATER / MILLISECOND}ms`]
-  const world = worlds.world({ label: 'Linux in TIME-WAIT', faults })
+  const world = worlds.world({
+    label: `Linux in TIME-WAIT, ${timestamps ? 'with' : 'without'} timestamps`,
+    tcp: { timestamps },
+    faults,
+  })
   const again = await world.run(async () => {
     await world.listen('server', 80, (socket) => socket.once('data', () => socket.write('answer')))
     const socket = await world.connect('client', 'server', 80, { localPort: PORT })
@@ -48,10 +55,11 @@ export const timeWaitLive = defineLive<Values>(
   async (context, { msl }) => {
     context.sysctl('net/ipv4/tcp_tw_reuse', '0')
     const [toLinux, fromLinux] = [context.linux('server'), context.linux('client')]
-    const [without, kept, linux] = await Promise.all([
+    const [without, kept, linux, stamped] = await Promise.all([
       reuse(toLinux, { label: 'without TIME-WAIT', mslUs: 0, timestamps: false }),
       reuse(toLinux, { label: 'with TIME-WAIT', mslUs: msl, timestamps: false }),
-      linuxWaits(fromLinux),
+      linuxWaits(fromLinux, false),
+      linuxWaits(fromLinux, true),
     ])
     const unit = 'bytes'
     return {
@@ -59,10 +67,18 @@ export const timeWaitLive = defineLive<Values>(
         claimExact(
           {
             text: 'Linux closed first: it does not use the same four values again yet.',
-            because: 'RFC 9293 §3.6.1 [MUST-13]; tcp_tw_reuse is off here',
+            because: 'RFC 9293 §3.6.1 [MUST-13]',
           },
           linux.again,
           'EADDRNOTAVAIL',
+        ),
+        claimExact(
+          {
+            text: 'Linux does otherwise with timestamps: a program that names the port itself gets it at once.',
+            because: 'RFC 6191 §2: what is older tells itself apart by its timestamp',
+          },
+          stamped.again,
+          'open',
         ),
         claimAtLeast(
           {
