@@ -182,6 +182,7 @@ export class TunWorld implements LiveWorld {
       connections,
       transactions: explainTransactions(this.#transactions, packets, connections),
       queues: [],
+      hasTls: false,
       faults: this.#faults.map(formatFault),
       captures: this.#packets.captures(),
     }

@@ -111,7 +111,7 @@ function hurry(): void {
   }
 }
 
-/** Code that runs for the first time is slow, by more than the round trips that are measured: so a connection each way that nobody looks at. */
+/** Code that runs for the first time is slow, by more than what is measured: so a connection each way that nobody looks at. */
 async function warmUp(): Promise<void> {
   for (const [linux, ours] of [
     ['server', 'client'],

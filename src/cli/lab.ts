@@ -20,6 +20,7 @@ import {
 import type { RunOptions } from '../lab/run.ts'
 import type { Experiment } from '../lab/types.ts'
 import { CliError, EXIT, usageError } from './errors.ts'
+import { checkDigests, outcomeDigest, writeDigests } from './lab-digests.ts'
 import { outcomeJson, writeCaptures, writeIndex, writeLog, writeReport } from './lab-files.ts'
 import { readTopology } from './lab-yaml.ts'
 import { findNamespaceWay, isInsideNamespace, runInNamespace, watchLifeline } from './namespace.ts'
@@ -34,6 +35,8 @@ interface Flags {
   readonly fault: readonly string[]
   readonly topology?: string
   readonly live?: boolean
+  readonly digests?: string
+  readonly check?: string
 }
 
 const HELP = `
@@ -60,6 +63,8 @@ export function labCommand(): Command {
     .option('--pcap <folder>', 'write the packets of each host for Wireshark')
     .option('--log <file>', 'write all packets and events, for tunstack replay')
     .option('--live', 'with Linux’s TCP at the other end, over a TUN device in a namespace of its own')
+    .option('--digests <file>', 'for all: write the SHA-256 of everything that each experiment gives')
+    .option('--check <file>', 'for all: compare with such a file, of another run or another machine')
     .option('--json', 'the result as JSON on standard output')
     .option('--list', 'name the parameters of the experiment')
     .option(
@@ -125,13 +130,14 @@ async function live(name: string, given: Record<string, string>, flags: Flags): 
 }
 
 /** What belongs to virtual time only. */
-function checkLive({ seed, fault, topology, log }: Flags): void {
+function checkLive({ seed, fault, topology, log, digests, check }: Flags): void {
   const refuse = (option: string, mend: string): never => {
     throw usageError(`--live does not go with ${option}`, mend)
   }
   if (seed !== undefined) refuse('--seed', 'real time has no dice to repeat: leave it out')
   if (fault.length > 0) refuse('--fault', 'faults by name are of the virtual network: leave out one of the two')
   if (topology !== undefined) refuse('--topology', 'live the network is one TUN device: leave out one of the two')
+  if (digests !== undefined || check !== undefined) refuse('digests', 'no two runs in real time are the same')
   if (log !== undefined) refuse('--log', 'what Linux does cannot be replayed: --pcap keeps the packets')
 }
 
@@ -147,6 +153,9 @@ async function lab(name: string, given: Record<string, string>, flags: Flags): P
   const seed = Number(flags.seed ?? '1')
   if (!Number.isSafeInteger(seed)) throw usageError(`--seed ${flags.seed}`, 'write a whole number')
   const options = await runOptions(given, seed, flags)
+  if (name !== 'all' && (flags.digests ?? flags.check) !== undefined) {
+    throw usageError('digests are of all experiments', 'tunstack lab all')
+  }
   if (name === 'all') {
     checkAll(given)
     if (flags.log !== undefined) throw usageError('a log is of one run', 'name an experiment')
@@ -174,7 +183,8 @@ function checkAll(given: Record<string, string>): void {
 async function runOptions(given: Record<string, string>, seed: number, flags: Flags): Promise<RunOptions> {
   try {
     const faults = flags.fault.map(parseFault)
-    const capture = flags.report !== undefined || flags.pcap !== undefined
+    const isDigested = (flags.digests ?? flags.check) !== undefined
+    const capture = flags.report !== undefined || flags.pcap !== undefined || isDigested
     if (flags.topology === undefined) return { given, seed, faults, capture }
     return { given, seed, faults, capture, topology: await readTopology(flags.topology), topologyFile: flags.topology }
   } catch (error) {
@@ -201,12 +211,14 @@ async function usable(id: string, outcome: Promise<Outcome>): Promise<Outcome> {
 /** Runs one experiment after another. */
 async function runAll(runs: readonly (() => Promise<Outcome>)[], flags: Flags): Promise<number> {
   const outcomes: Outcome[] = []
+  const digests = new Map<string, string>()
   for (const run of runs) {
     const outcome = await run()
     if (flags.json) show(outcome, flags)
     else print(summaryLine(outcome))
     if (flags.pcap !== undefined && !flags.json) writeCaptures(flags.pcap, outcome)
     if (flags.report !== undefined) writeReport(`${flags.report}/${outcome.id}.html`, outcome)
+    if ((flags.digests ?? flags.check) !== undefined) digests.set(outcome.id, outcomeDigest(outcome))
     outcomes.push({ ...outcome, worlds: [] })
   }
   if (flags.report !== undefined) printError(`reports: ${writeIndex(flags.report, outcomes)}`)
@@ -216,7 +228,11 @@ async function runAll(runs: readonly (() => Promise<Outcome>)[], flags: Flags): 
     print(
       `${outcomes.length} experiments, ${count} claims: ${failed.length === 0 ? 'all hold' : `${failed.length} experiments FAILED`}`,
     )
-  return failed.length === 0 ? EXIT.ok : EXIT.failure
+  if (flags.digests !== undefined) printError(`digests: ${writeDigests(flags.digests, digests)}`)
+  const differing = flags.check === undefined ? [] : checkDigests(flags.check, digests)
+  for (const line of differing) print(`${paint().bad('FAILED')} ${line}`)
+  if (flags.check !== undefined && differing.length === 0) print(`all is as ${flags.check} has it, byte for byte`)
+  return failed.length === 0 && differing.length === 0 ? EXIT.ok : EXIT.failure
 }
 
 function summaryLine(outcome: Outcome): string {

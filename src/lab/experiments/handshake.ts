@@ -12,6 +12,7 @@ import { roundsNeeded } from './slow-start.ts'
 
 const MSS = 1448
 const HEAD_BYTES = 45
+/** The request that may ride on the handshake's ACK. */
 export const REQUEST = 'GET / HTTP/1.1\r\nHost: server\r\n\r\n'
 /** Acknowledgements of whole windows come at once here, more than CUBIC's HyStart++ lets count (RFC 9406 §4.2: L). */
 const TCP = { congestion: 'reno', delayedAckUs: 0 }
@@ -24,6 +25,7 @@ interface Measured {
   readonly setupUs: Micros
 }
 
+/** One transaction over a new connection. */
 export async function fetchOnce(
   context: Worlds,
   label: string,
@@ -46,6 +48,7 @@ export async function fetchOnce(
   return { fetched, setupUs: connectedAt - startedAt }
 }
 
+/** The share of its time that a transaction spent on its connection. */
 export const shareOf = ({ fetched, setupUs }: Measured): number => setupUs / (fetched.endedAt - fetched.startedAt)
 
 /** Opens a connection with the request already written, so that it can ride on the handshake's ACK; the packets until the answer. */

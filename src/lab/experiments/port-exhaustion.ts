@@ -14,6 +14,7 @@ import type { Claim } from '../types.ts'
 
 const FIRST_PORT = 40_000
 
+/** A client that opens connections as fast as it is told. */
 export interface Bench {
   readonly label: string
   readonly ports: number

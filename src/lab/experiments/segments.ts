@@ -13,6 +13,7 @@ const TCP_BYTES = 20
 /** The timestamps option, padded to 32 bits (RFC 7323 §A). */
 const TIMESTAMP_BYTES = 12
 
+/** The packets of one stream. */
 export interface Carried {
   readonly data: readonly PacketRecord[]
   readonly all: readonly PacketRecord[]

@@ -19,6 +19,7 @@ const OLD_BYTES = 2_000_000
 /** When the second connection is opened, and how far behind its first number the old segment lies then. */
 const AGAIN_US: Micros = 600 * MILLISECOND
 const AHEAD_BYTES = 50_000
+/** What the new connection carries. */
 export const NEW_BYTES = 200_000
 
 interface Way {
@@ -37,7 +38,7 @@ interface Outcome {
   readonly waitedUs: Micros
 }
 
-export async function send(world: LabWorld, letter: number, parts: readonly number[], pauseUs: Micros): Promise<void> {
+async function send(world: LabWorld, letter: number, parts: readonly number[], pauseUs: Micros): Promise<void> {
   const socket = await world.connect('client', 'server', 80, { localPort: PORT })
   socket.resume()
   for (const bytes of parts) {
@@ -49,6 +50,7 @@ export async function send(world: LabWorld, letter: number, parts: readonly numb
   await closed
 }
 
+/** Two connections with the same four values, and an old segment that comes back during the second. */
 export async function reuse(context: Worlds, { label, mslUs, timestamps }: Way): Promise<Outcome> {
   const number = Math.ceil((AGAIN_US / 4 + AHEAD_BYTES) / (timestamps ? 1448 : 1460))
   const world = context.world({

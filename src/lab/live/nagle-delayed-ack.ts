@@ -50,7 +50,7 @@ async function askLinux(
 export const nagleDelayedAckLive = defineLive<Values>(nagleDelayedAck, {}, async (context, { rtt, ack }) => {
   const [fromLinux, toLinux] = [context.linux('client'), context.linux('server')]
   const [linux, ours] = await Promise.all([
-    Promise.all(WAYS.map((way) => ask(fromLinux, way, ack))),
+    Promise.all(WAYS.map(async (way) => (await ask(fromLinux, way, ack)).tookUs)),
     Promise.all(WAYS.map((way) => askLinux(toLinux, way))),
   ])
   const [stalled, undelayed, joined] = linux

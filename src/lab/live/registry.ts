@@ -2,7 +2,9 @@
 // Owns: the order in which `lab all --live` runs them. Does not own: any of them.
 
 import type { LiveExperiment } from '../live.ts'
+import { cutAnywhereLive } from './cut-anywhere.ts'
 import { delayedAckLive } from './delayed-ack.ts'
+import { fastOpenLive } from './fast-open.ts'
 import { gracefulCloseLive } from './graceful-close.ts'
 import { halfCloseLive } from './half-close.ts'
 import { handshakeLive } from './handshake.ts'
@@ -21,6 +23,7 @@ import { truncationLive } from './truncation.ts'
 export const LIVE: readonly LiveExperiment[] = [
   segmentsLive, // E2
   handshakeLive, // E7
+  fastOpenLive, // E8
   delayedAckLive, // E9
   slowStartLive, // E10
   nagleLive, // E11
@@ -32,6 +35,7 @@ export const LIVE: readonly LiveExperiment[] = [
   pipeliningLive, // E24
   idleCloseRaceLive, // E26
   truncationLive, // E27
+  cutAnywhereLive, // E28
   halfCloseLive, // E29
   gracefulCloseLive, // E30
 ]

@@ -127,7 +127,8 @@ export const timeWaitLive = defineLive<Values>(
         },
       ],
       why: [
-        'Linux’s TIME-WAIT lasts 60 s, whatever the settings; tcp_fin_timeout is about FIN-WAIT-2. With tcp_tw_reuse and timestamps it may end after 1 s.',
+        'Linux’s TIME-WAIT lasts 60 s, whatever the settings: tcp_fin_timeout is about FIN-WAIT-2.',
+        'With tcp_tw_reuse and timestamps Linux uses such a port by itself after a second.',
       ],
     }
   },
