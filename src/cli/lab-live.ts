@@ -93,7 +93,6 @@ async function runOnce(
           if (!before.has(name)) before.set(name, readKnob(name))
           writeKnob(name, value)
         },
-        nstat,
       }
       return { context, records: () => shown.map((world) => world.record()) }
     })
@@ -152,15 +151,4 @@ function writeKnob(name: string, value: string): void {
     const mend = 'the namespace needs a writable /proc/sys/net (containers have it with --privileged)'
     throw new CliError(`the kernel's knob ${name} cannot be turned: ${messageOf(error)}`, { mend })
   }
-}
-
-/** One of the kernel's counters in this namespace. */
-function nstat(name: string): number {
-  const lines = ['snmp', 'netstat'].flatMap((file) => readFileSync(`/proc/self/net/${file}`, 'utf8').trim().split('\n'))
-  for (let i = 0; i + 1 < lines.length; i += 2) {
-    const [group, ...names] = lines[i].split(/:? /)
-    const at = names.findIndex((one) => group + one === name)
-    if (at >= 0) return Number(lines[i + 1].split(' ')[at + 1])
-  }
-  throw new TypeError(`the kernel has no counter ${name}`)
 }

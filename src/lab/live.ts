@@ -81,8 +81,6 @@ export interface LiveContext {
   linux(...names: string[]): LiveWorlds
   /** Turns a knob of this namespace's kernel ('net/ipv4/tcp_tw_reuse', '0'); it goes back when the run ends. */
   sysctl(name: string, value: string): void
-  /** Linux's counters of this namespace by the names of nstat: 'TcpExtTW'. */
-  nstat(name: string): number
 }
 
 /** The live part of an experiment. */

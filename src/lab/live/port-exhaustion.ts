@@ -3,8 +3,9 @@
 import { MILLISECOND, SECOND } from '../../base/time.ts'
 import { claimAtLeast, claimExact, claimNear } from '../claims.ts'
 import { type Bench, bench, portExhaustion } from '../experiments/port-exhaustion.ts'
-import { defineLive, type LiveWorld, type LiveWorlds } from '../live.ts'
+import { defineLive, type LiveContext, type LiveWorld, type LiveWorlds } from '../live.ts'
 import { pairOf } from '../topology.ts'
+import type { Claim } from '../types.ts'
 
 interface Values extends Record<string, number> {
   readonly ports: number
@@ -64,6 +65,81 @@ async function askOften(
   })
 }
 
+async function measure(context: LiveContext, { ports, msl }: Values) {
+  const [fromLinux, toLinux] = [context.linux('client'), context.linux('server')]
+  const requests = 2 * ports
+  const range = (first: number): void => context.sysctl('net/ipv4/ip_local_port_range', `${first} ${first + ports - 1}`)
+  range(FIRST_PORT)
+  context.sysctl('net/ipv4/tcp_tw_reuse', '0')
+  const plain = await askOften(fromLinux, 'nothing', requests)
+  const linger = await askOften(fromLinux, 'SO_LINGER 0', requests, { isReset: true })
+  context.sysctl('net/ipv4/tcp_tw_reuse', '1')
+  const again = await askOften(fromLinux, 'tcp_tw_reuse', requests, { pauseUs: 1200 * MILLISECOND })
+  // Linux does not take a port by itself that a program has named an address for: so these are others.
+  range(FIRST_PORT + 10_000)
+  const two = await askOften(fromLinux, 'two addresses', requests, { addresses: 2 })
+  const ceiling = ports / ((2 * msl) / SECOND)
+  const ours: Bench = { label: '', ports, mslUs: msl, offered: 4 * ceiling, forUs: 8 * msl }
+  const measured = await bench(toLinux, ours)
+  return { ports, msl, requests, plain, two, linger, again, ceiling, measured }
+}
+
+/** What was measured, put to the test. */
+function claimsOf({
+  ports,
+  msl,
+  requests,
+  plain,
+  two,
+  linger,
+  again,
+  ceiling,
+  measured,
+}: Awaited<ReturnType<typeof measure>>): Claim[] {
+  const unit = 'connections'
+  return [
+    claimExact(
+      {
+        text: 'Linux closes first: each port serves once, then there is none.',
+        because: `${ports} ports, and Linux's TIME-WAIT lasts 60 s: ports / 60 s and no more`,
+        unit,
+      },
+      plain.done,
+      ports,
+    ),
+    claimExact({ text: 'A second address doubles it.', because: 'another place differs', unit }, two.done, 2 * ports),
+    claimExact(
+      { text: 'SO_LINGER 0 leaves no TIME-WAIT: all succeed.', because: 'a reset ends the connection', unit },
+      linger.done,
+      requests,
+    ),
+    claimAtLeast(
+      {
+        text: 'With tcp_tw_reuse ports come back after a second: all succeed.',
+        because: 'RFC 6191 §2: newer timestamps tell old segments apart',
+        unit,
+      },
+      again.done,
+      requests,
+    ),
+    claimNear(
+      {
+        text: 'Our client towards Linux has ports / 2 MSL connections a second, however many are asked for.',
+        because: `${ports} ports / ${(2 * msl) / SECOND} s`,
+        unit: 'a second',
+      },
+      measured.rate,
+      ceiling,
+      0.15,
+    ),
+    claimExact(
+      { text: 'What found no port was told so at once.', because: 'the rest of the requests' },
+      `${plain.refused} times ${plain.why}`,
+      `${requests - ports} times EADDRNOTAVAIL`,
+    ),
+  ]
+}
+
 /** E14 against Linux. */
 export const portExhaustionLive = defineLive<Values>(
   portExhaustion,
@@ -71,70 +147,11 @@ export const portExhaustionLive = defineLive<Values>(
     ports: { default: '40', range: ['10', '200'] },
     msl: { default: '500ms', range: ['100ms', '2s'] },
   },
-  async (context, { ports, msl }) => {
-    const [fromLinux, toLinux] = [context.linux('client'), context.linux('server')]
-    const requests = 2 * ports
-    const range = (first: number): void =>
-      context.sysctl('net/ipv4/ip_local_port_range', `${first} ${first + ports - 1}`)
-    range(FIRST_PORT)
-    context.sysctl('net/ipv4/tcp_tw_reuse', '0')
-    const plain = await askOften(fromLinux, 'nothing', requests)
-    const linger = await askOften(fromLinux, 'SO_LINGER 0', requests, { isReset: true })
-    context.sysctl('net/ipv4/tcp_tw_reuse', '1')
-    const again = await askOften(fromLinux, 'tcp_tw_reuse', requests, { pauseUs: 1200 * MILLISECOND })
-    // Linux does not take a port by itself that a program has named an address for: so these are others.
-    range(FIRST_PORT + 10_000)
-    const two = await askOften(fromLinux, 'two addresses', requests, { addresses: 2 })
-    const ceiling = ports / ((2 * msl) / SECOND)
-    const ours: Bench = { label: '', ports, mslUs: msl, offered: 4 * ceiling, forUs: 8 * msl }
-    const measured = await bench(toLinux, ours)
-    const unit = 'connections'
+  async (context, values) => {
+    const measured = await measure(context, values)
+    const { ports, requests, plain, two, linger, again } = measured
     return {
-      claims: [
-        claimExact(
-          {
-            text: 'Linux closes first: each port serves once, then there is none.',
-            because: `${ports} ports, and Linux's TIME-WAIT lasts 60 s: ports / 60 s and no more`,
-            unit,
-          },
-          plain.done,
-          ports,
-        ),
-        claimExact(
-          { text: 'A second address doubles it.', because: 'another place differs', unit },
-          two.done,
-          2 * ports,
-        ),
-        claimExact(
-          { text: 'SO_LINGER 0 leaves no TIME-WAIT: all succeed.', because: 'a reset ends the connection', unit },
-          linger.done,
-          requests,
-        ),
-        claimAtLeast(
-          {
-            text: 'With tcp_tw_reuse ports come back after a second: all succeed.',
-            because: 'RFC 6191 §2: newer timestamps tell old segments apart',
-            unit,
-          },
-          again.done,
-          requests,
-        ),
-        claimNear(
-          {
-            text: 'Our client towards Linux has ports / 2 MSL connections a second, however many are asked for.',
-            because: `${ports} ports / ${(2 * msl) / SECOND} s`,
-            unit: 'a second',
-          },
-          measured.rate,
-          ceiling,
-          0.15,
-        ),
-        claimExact(
-          { text: 'What found no port was told so at once.', because: 'the rest of the requests' },
-          `${plain.refused} times ${plain.why}`,
-          `${requests - ports} times EADDRNOTAVAIL`,
-        ),
-      ],
+      claims: claimsOf(measured),
       tables: [
         {
           title: `Linux with ${ports} ports asks ${requests} times`,
