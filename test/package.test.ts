@@ -4,8 +4,9 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
 import { join } from 'node:path'
+import ts from 'typescript'
 import { expect, test } from 'vitest'
-import { expectNone, filesIn, ROOT, sourcesIn } from './tidy/source.ts'
+import { expectNone, filesIn, ROOT } from './tidy/source.ts'
 
 const manifest = readJson('package.json')
 const lock = readJson('package-lock.json')
@@ -84,9 +85,11 @@ test('dependencies are pinned to one version each, optional peers excepted', () 
 })
 
 test('src imports the packages that package.json names, no others, and every dependency', () => {
-  const imports = sourcesIn('src').flatMap((source) => source.imports)
-  const packages = imports.filter(({ target, specifier }) => target === null && !isBuiltin(specifier))
-  const used = new Set(packages.map(({ specifier }) => /^(?:@[^/]+\/)?[^/]+/.exec(specifier)![0]))
+  const imports = filesIn('src').flatMap(
+    (path) => ts.preProcessFile(readFileSync(join(ROOT, path), 'utf8')).importedFiles,
+  )
+  const packages = imports.map(({ fileName }) => fileName).filter((name) => !/^[./]/.test(name) && !isBuiltin(name))
+  const used = new Set(packages.map((name) => /^(?:@[^/]+\/)?[^/]+/.exec(name)![0]))
   const optional = Object.keys(manifest.peerDependencies).filter((name) => !used.has(name)) // users may hand them in instead
   expect([...used, ...optional].sort()).toEqual(
     Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }).sort(),

@@ -3,8 +3,8 @@
 // what may be stored. A file that is not whole is removed and forgotten; files of other names are left alone.
 
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import {
   type CacheStore,
   decodeRecords,
@@ -35,8 +35,12 @@ export class DiskStore implements CacheStore {
     this.limits = storeLimits({ bytes: 1024 * 1024 * 1024, ...limits })
     this.#folder = folder
     try {
-      mkdirSync(folder, { recursive: true, mode: 0o700 })
+      makeFolder(resolve(folder))
       this.#load()
+      // Nothing says that a folder can be written to but writing to it.
+      const probe = join(folder, `${'0'.repeat(64)}.new`)
+      writeFileSync(probe, '', { mode: 0o600 })
+      rmSync(probe)
     } catch (error) {
       throw usageError(
         `--store ${folder} cannot be used: ${codeOf(error) ?? messageOf(error)}`,
@@ -133,6 +137,14 @@ export class DiskStore implements CacheStore {
     this.#bytes -= this.#files.get(name) ?? 0
     this.#files.delete(name)
   }
+}
+
+/** As mkdir -p; that of Node never comes back from a place such as /proc, where nothing can be made. */
+function makeFolder(folder: string): void {
+  const parent = dirname(folder)
+  if (existsSync(folder)) return
+  if (parent !== folder) makeFolder(parent)
+  mkdirSync(folder, { mode: 0o700 })
 }
 
 /** The file of a URI: what a URI holds is no name for a file. */

@@ -39,6 +39,7 @@ export function networkOptions(): Option[] {
     valueOption('--parallel-max <n>', 'transfers at the same time with -Z', whole(1, 1000)).default(50),
     valueOption('--parallel-host-max <n>', 'connections to one host (default: 6, with --pipeline 1)', whole(1, 1000)),
     new Option('--pipeline [depth]', `send GETs before those ahead are answered, up to ${PIPELINE_DEPTH}; means -Z`),
+    new Option('--keepalive', 'keep connections for the next request (default)'),
     new Option('--no-keepalive', 'a connection for each request'),
     new Option('-x, --proxy <URL>', 'a proxy, as http://10.77.0.1:3128; with user:password@ if it asks for them'),
     new Option('-U, --proxy-user <user:password>', 'Basic credentials for the proxy'),
@@ -69,7 +70,8 @@ export function parseDnsServer(text: string): string {
 /** Reads what `networkOptions` has parsed. @throws {CliError} for a proxy that is none, or a file that cannot be read */
 export function networkSettings(raw: RawOptions): NetworkSettings {
   const pipeline = raw.pipeline as string | true | undefined
-  const pipelineDepth = pipeline === undefined ? 1 : pipeline === true ? PIPELINE_DEPTH : depthOf(pipeline)
+  const isPlain = pipeline === true || (pipeline !== undefined && !isNumber(pipeline))
+  const pipelineDepth = pipeline === undefined ? 1 : isPlain ? PIPELINE_DEPTH : depthOf(pipeline as string)
   const isParallel = raw.parallel === true || pipelineDepth > 1
   const perHost = raw.parallelHostMax as number | undefined
   return {
@@ -96,14 +98,16 @@ export function retrySettings(raw: RawOptions): RetrySettings {
   }
 }
 
+/** Whether what stands behind --pipeline is meant as a depth; otherwise it is a URL. */
+export function isNumber(text: string): boolean {
+  return /^-?[0-9.]+$/.test(text)
+}
+
 function depthOf(text: string): number {
   try {
     return parseWhole(text, 1, 1000)
   } catch {
-    throw usageError(
-      `--pipeline '${text}' is no depth`,
-      'give a whole number from 1 to 1000; put URLs before --pipeline, or behind --',
-    )
+    throw usageError(`--pipeline '${text}' is no depth`, 'give a whole number from 1 to 1000')
   }
 }
 

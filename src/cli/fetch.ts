@@ -6,6 +6,7 @@ import { Command } from 'commander'
 import { HttpClient, parseProxy } from '../http/index.ts'
 import { CliError, usageError } from './errors.ts'
 import { Connector } from './fetch-connect.ts'
+import { isNumber } from './fetch-network.ts'
 import { addFetchOptions, type Collected, type FetchSettings, fetchSettings } from './fetch-options.ts'
 import { type TransferContext, transfer } from './fetch-transfer.ts'
 import { parseFetchUrl } from './fetch-url.ts'
@@ -44,17 +45,30 @@ export function fetchCommand(): Command {
     .description(
       'Fetches http and https URLs over a TCP/IP stack of its own behind a TUN device, with the options of curl.',
     )
-    .argument('<url...>', 'as http://10.77.0.1:8080/path')
+    .argument('[url...]', 'as http://10.77.0.1:8080/path')
   addFetchOptions(command, collected)
   addHostOptions(command)
   command.addHelpText('after', EXAMPLES)
-  return command.action(async (urls: string[], raw: RawOptions) => {
+  return command.action(async (operands: string[], raw: RawOptions) => {
     const host = hostSettings(raw)
+    const urls = withPipelinedUrl(operands, raw, command.parent?.args ?? [])
     if (collected.outputs.length > urls.length) {
       throw usageError('there are more -o and -O than URLs', 'give one for each URL')
     }
     await runCommand(async (life) => fetchAll(urls, host, await fetchSettings(raw, collected), life))
   })
+}
+
+/** `--pipeline URL`: what is no depth is a URL, in its place among the others. @throws {CliError} when there is no URL at all */
+export function withPipelinedUrl(operands: readonly string[], raw: RawOptions, args: readonly string[]): string[] {
+  const { pipeline } = raw
+  const urls = [...operands]
+  if (typeof pipeline === 'string' && !isNumber(pipeline)) {
+    urls.push(pipeline)
+    urls.sort((a, b) => args.indexOf(a) - args.indexOf(b))
+  }
+  if (urls.length === 0) throw usageError("missing required argument 'url'", 'see tunstack fetch --help')
+  return urls
 }
 
 async function fetchAll(urls: string[], host: HostSettings, settings: FetchSettings, life: Lifecycle): Promise<number> {

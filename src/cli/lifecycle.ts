@@ -124,11 +124,13 @@ export function reportError(error: unknown): number {
 
 function guardStreams(life: Lifecycle): void {
   process.stderr.on('error', () => undefined)
-  // Whoever read our results has seen enough (`| head`): that is curl's exit status 23.
-  process.stdout.on('error', (error) => {
-    const silent = codeOf(error) === 'EPIPE'
-    life.fail(new CliError(silent ? '' : `stdout: ${messageOf(error)}`, { exitCode: 23 }))
-  })
+  process.stdout.on('error', (error) => life.fail(stdoutLost(error)))
+}
+
+/** What a failure of stdout means: who read our results has seen enough (`| head`); that is curl's exit status 23. */
+export function stdoutLost(error: unknown): CliError {
+  const silent = codeOf(error) === 'EPIPE'
+  return new CliError(silent ? '' : `stdout: ${messageOf(error)}`, { exitCode: 23 })
 }
 
 function watchSignals(life: Lifecycle): void {

@@ -10,7 +10,7 @@ import { fetchCommand } from './fetch.ts'
 import { ipCommand } from './ip.ts'
 import { iperf3Command } from './iperf3.ts'
 import { labCommand } from './lab.ts'
-import { reportError } from './lifecycle.ts'
+import { reportError, stdoutLost } from './lifecycle.ts'
 import { loadCommand } from './load.ts'
 import { nstatCommand } from './nstat.ts'
 import { packetdrillCommand } from './packetdrill.ts'
@@ -91,11 +91,21 @@ function usageText(command: Command, text: string): string {
   return `${text.replace(/^error: /, 'tunstack: ').trimEnd()}\n  see ${names} --help`
 }
 
+/** Commands that `runCommand` runs end in order when nobody reads on (`| head`); the others have nothing to undo, and end here. */
+function guardStdout(): void {
+  const guard = (error: unknown): void => {
+    if (process.stdout.listeners('error').some((one) => one !== guard)) return
+    process.exit(reportError(stdoutLost(error)))
+  }
+  process.stdout.on('error', guard)
+}
+
 /**
  * Runs a command line and ends the process.
  * @param args without the program's own name
  */
 export async function main(args: readonly string[]): Promise<void> {
+  guardStdout()
   try {
     const root = program()
     if (args.length === 0) {

@@ -60,6 +60,8 @@ export function parseOrigin(text: string): Origin {
 export function parseServer(text: string): Origin {
   const mend = 'write http://host:port or https://host:port, as http://10.77.0.1:8080'
   const url = tryUrl(text)
+  // A word alone is a slip more often than a host.
+  if (!/:/.test(text)) throw new TypeError(mend)
   if (url === null || !/^https?:$/.test(url.protocol)) throw new TypeError(mend)
   if (url.pathname !== '/' || url.search !== '' || url.username !== '')
     throw new TypeError(`no path and no user; ${mend}`)

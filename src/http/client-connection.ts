@@ -67,7 +67,7 @@ export class HttpClientConnection {
     this.#timeouts = checkTimeouts({ ...CLIENT_TIMEOUTS, ...options.timeouts })
     this.#depth = checkDepth(options.pipelineDepth)
     this.#timer = new KindTimer(options.scheduler, (kind) => this.#timedOut(kind))
-    this.#http = new HttpConnection({ role: 'client', limits: options.limits })
+    this.#http = new HttpConnection({ role: 'client', limits: options.limits, lenient: options.lenient })
     this.#output = new Output(stream, options.scheduler, this.#timeouts.writeUs, () =>
       this.#lose('ETIMEDOUT', 'the server takes nothing of the request'),
     )

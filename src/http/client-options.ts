@@ -6,6 +6,7 @@ import { type BodyHooks, IncomingBody } from './body.ts'
 import type { ClientResponse, ConnectionRequest, PreparedRequest } from './client-message.ts'
 import type { ExchangeTimings } from './client-timings.ts'
 import type { InformationalResponse } from './events.ts'
+import type { Leniency } from './leniency.ts'
 import type { HttpLimits } from './limits.ts'
 
 /** Time limits of a client connection, in Micros; `Infinity` switches one off. */
@@ -37,6 +38,8 @@ export interface ClientConnectionOptions {
   /** Value of Host for requests that do not name one. */
   readonly host?: string
   readonly limits?: Partial<HttpLimits>
+  /** What is taken though it is not valid; nothing unless given. */
+  readonly lenient?: Partial<Leniency>
   readonly timeouts?: Partial<ClientTimeouts>
   /**
    * Requests that may be under way at the same time, once an answer has shown that the server is HTTP/1.1 and stays (RFC 9112 §9.3.2).

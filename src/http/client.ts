@@ -6,7 +6,7 @@ import type { Micros } from '../base/time.ts'
 import type { BodySource } from './body.ts'
 import type { ClientResponse, ConnectionRequest, ExchangeHooks } from './client-message.ts'
 import { isDirect, type ProxyOptions, parseProxy } from './client-proxy.ts'
-import { type BodyDecoder, decodeResponse } from './decode.ts'
+import { type BodyDecoder, checkExpansion, decodeResponse } from './decode.ts'
 import { HttpError, remoteError } from './errors.ts'
 import type { HttpVersion } from './events.ts'
 import { HeaderList, type HeadersInit } from './headers.ts'
@@ -31,6 +31,8 @@ export interface HttpClientOptions extends PoolOptions {
   readonly proxy?: ProxyOptions | null
   /** Content codings that are taken off answers, by name; Accept-Encoding then names them unless a request does. None unless given. */
   readonly decoders?: Readonly<Record<string, BodyDecoder>>
+  /** How many times larger than what came an answer may become by its codings, beyond 16 MiB. 1100. */
+  readonly maxExpansion?: number
   readonly cookies?: CookieStore
 }
 
@@ -62,11 +64,13 @@ export class HttpClient {
   readonly pool: ConnectionPool
   readonly #options: HttpClientOptions
   readonly #proxy: ProxyServer | null
+  readonly #maxExpansion: number
   #closed = false
 
   /** @throws {RangeError} {TypeError} for an option out of its bounds, a proxy that is none */
   constructor(options: HttpClientOptions) {
     this.#options = options
+    this.#maxExpansion = checkExpansion(options.maxExpansion)
     this.pool = new ConnectionPool(options)
     this.counters = this.pool.counters
     const { proxy = null } = options
@@ -119,7 +123,8 @@ export class HttpClient {
       response.url = hop.url.href
       response.redirects = redirects
       if (step === null) {
-        if (this.#options.decoders !== undefined) decodeResponse(response, hop.method, this.#options.decoders)
+        if (this.#options.decoders !== undefined)
+          decodeResponse(response, hop.method, this.#options.decoders, this.#maxExpansion)
         return response
       }
       if (redirects >= maxRedirects) throw remoteError(502, 'bad-target', `more than ${maxRedirects} redirects`)

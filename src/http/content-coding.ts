@@ -12,7 +12,10 @@ export interface ContentCoding {
   readonly name: string
   /** Compresses a whole body, at once. */
   whole(body: Uint8Array): Uint8Array
-  /** Compresses a body as it comes; chunks belong to whoever takes them. Leaving the loop early ends the source, too. */
+  /**
+   * Compresses a body as it comes; chunks belong to whoever takes them. Leaving the loop early ends the source, too. When the source
+   * has nothing for a while, what is held back comes out, so that a line written now is read now.
+   */
   stream(body: AsyncIterable<Uint8Array | string>): AsyncIterable<Uint8Array>
 }
 

@@ -3,12 +3,11 @@
 // FileSource made elsewhere; it decides about symbolic links), content types (content-types.ts), listings (listing.ts).
 // Read first: RFC 9110 §9.3.1 (GET), §13 (conditions), §14 (ranges), §15.4.2 (301); RFC 3986 §2.1 and §5.2.4 (what a
 // path may hide).
-import { toBytes } from './body.ts'
 import { checkConditions } from './conditional.ts'
 import { contentTypeOf } from './content-types.ts'
 import { formatHttpDate } from './grammar.ts'
 import { type DirectoryEntry, listingPage } from './listing.ts'
-import { type ByteRange, contentRange, ifRangeHolds, lastBoundary, parseRange, partHead } from './ranges.ts'
+import { type ByteRange, contentRange, ifRangeHolds, multipartFrame, parseRange } from './ranges.ts'
 import type { Handler, ServerRequest, ServerResponse } from './server-message.ts'
 import { reasonPhrase } from './status.ts'
 
@@ -196,11 +195,7 @@ function sendParts(
   ranges: readonly ByteRange[],
   response: ServerResponse,
 ): Promise<void> {
-  const boundary = `tunstack-byteranges-${size.toString(36)}`
-  const type = contentTypeOf(path)
-  const heads = ranges.map((range, i) => toBytes(partHead(boundary, range, size, type, i === 0)))
-  const tail = toBytes(lastBoundary(boundary))
-  const length = ranges.reduce((sum, range, i) => sum + heads[i].length + range.end - range.start, tail.length)
+  const { contentType, heads, tail, length } = multipartFrame(ranges, size, contentTypeOf(path))
   async function* body(): AsyncGenerator<Uint8Array> {
     for (let i = 0; i < ranges.length; i++) {
       yield heads[i]
@@ -208,6 +203,5 @@ function sendParts(
     }
     yield tail
   }
-  const headers = { 'Content-Type': `multipart/byteranges; boundary=${boundary}`, 'Content-Length': length }
-  return response.send(206, headers, body())
+  return response.send(206, { 'Content-Type': contentType, 'Content-Length': length }, body())
 }

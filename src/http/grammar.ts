@@ -104,7 +104,7 @@ export function splitList(value: string): string[] {
 
 /**
  * Whether a host name or address in brackets with an optional port, as the Host field holds it (RFC 9110 §7.2). May be
- * empty.
+ * empty as a whole; a port of no host is none (RFC 9110 §4.2.1).
  */
 export function isHost(value: string): boolean {
   if (value === lastHost) return true
@@ -118,7 +118,7 @@ let lastHost = ''
 
 function isNewHost(value: string): boolean {
   const parts = HOST.exec(value)
-  if (parts === null || Number(parts[2] ?? 0) > 65_535) return false
+  if (parts === null || value[0] === ':' || Number(parts[2] ?? 0) > 65_535) return false
   return parts[1] === undefined || isIpv6(parts[1])
 }
 
@@ -170,7 +170,8 @@ let lastTarget: { method: string; target: string; parsed: RequestTarget | null }
 function parseTarget(method: string, target: string): RequestTarget | null {
   if (!/^[\x21\x22\x24-\x7e]+$/.test(target)) return null
   if (method === 'CONNECT') {
-    const valid = isHost(target) && /[^:]:[0-9]{1,5}$/.test(target)
+    // RFC 9110 §9.3.6: an empty or invalid port is refused.
+    const valid = isHost(target) && /[^:]:[0-9]{1,5}$/.test(target) && !/:0+$/.test(target)
     return valid ? { form: 'authority', scheme: '', authority: target, path: '', query: '' } : null
   }
   if (target === '*') {

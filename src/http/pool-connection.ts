@@ -45,7 +45,7 @@ export class KeptConnection implements PooledConnection {
     settings: PoolSettings,
     hooks: PoolHooks,
   ) {
-    const { scheduler, limits, timeouts, pipelineDepth } = settings
+    const { scheduler, limits, lenient, timeouts, pipelineDepth } = settings
     this.id = id
     this.origin = origin
     this.dial = dial
@@ -57,6 +57,7 @@ export class KeptConnection implements PooledConnection {
     this.http = new HttpClientConnection(stream, {
       scheduler,
       limits,
+      lenient,
       timeouts,
       pipelineDepth,
       onFinished: (last) => this.#finished(last),

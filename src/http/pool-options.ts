@@ -4,6 +4,7 @@
 import { type Micros, type Scheduler, SECOND } from '../base/time.ts'
 import { type ClientTimeouts, checkDepth } from './client-options.ts'
 import type { DialTrace } from './client-timings.ts'
+import type { Leniency } from './leniency.ts'
 import type { HttpLimits } from './limits.ts'
 import type { ByteStream } from './stream.ts'
 
@@ -55,6 +56,8 @@ export interface PoolOptions {
   readonly connect: Connect
   readonly scheduler: Scheduler
   readonly limits?: Partial<HttpLimits>
+  /** What is taken of answers though it is not valid; nothing unless given. */
+  readonly lenient?: Partial<Leniency>
   readonly timeouts?: Partial<ClientTimeouts>
   /** Connections to one origin (or, without TLS, one proxy) at the same time, opening ones counted. 6, as browsers; 1 to 10000. */
   readonly maxPerOrigin?: number
@@ -82,8 +85,11 @@ export interface PoolOptions {
   readonly onEvent?: (event: PoolEvent) => void
 }
 
+/** Options that go on to each connection as they are. */
+type PassedOn = 'limits' | 'lenient' | 'timeouts'
+
 /** The options of a pool with nothing left open. */
-export type PoolSettings = Required<Omit<PoolOptions, 'limits' | 'timeouts'>> & Pick<PoolOptions, 'limits' | 'timeouts'>
+export type PoolSettings = Required<Omit<PoolOptions, PassedOn>> & Pick<PoolOptions, PassedOn>
 
 /** Fills in defaults. @throws {RangeError} for an option out of its bounds */
 export function poolSettings(options: PoolOptions): PoolSettings {

@@ -1,6 +1,7 @@
 // Byte ranges: reading Range and If-Range, and the frame of a multipart answer.
 // Owns: which bytes a request asks for, how much of it is too much. Does not own: reading the bytes (files.ts).
 // Read first: RFC 9110 §14 (range requests), §14.6 (multipart/byteranges), §17.15 (many small ranges as an attack).
+import { toBytes } from './body.ts'
 import { parseHttpDate, splitList } from './grammar.ts'
 
 /** Bytes `[start, end)` of a representation. */
@@ -25,7 +26,7 @@ export function parseRange(value: string, size: number): readonly ByteRange[] | 
   const ranges: ByteRange[] = []
   let total = 0
   for (const item of items) {
-    const parts = /^([0-9]{0,15})-([0-9]{0,15})$/.exec(item)
+    const parts = /^([0-9]*)-([0-9]*)$/.exec(item)
     if (parts === null || item === '-') return 'ignore'
     const first = parts[1] === '' ? Math.max(0, size - Number(parts[2])) : Number(parts[1])
     const last = parts[1] === '' || parts[2] === '' ? size - 1 : Number(parts[2])
@@ -50,24 +51,32 @@ export function ifRangeHolds(value: string, etag: string, modifiedMs: number): b
   return parseHttpDate(value) === Math.floor(modifiedMs / 1000) * 1000
 }
 
-/**
- * The head of one part of a multipart/byteranges body; the first part has no line end before its boundary (RFC 9110
- * §14.6).
- */
-export function partHead(
-  boundary: string,
-  range: ByteRange,
-  size: number,
-  contentType: string,
-  first: boolean,
-): string {
-  const dash = first ? '--' : '\r\n--'
-  return `${dash}${boundary}\r\nContent-Type: ${contentType}\r\nContent-Range: ${contentRange(range, size)}\r\n\r\n`
+/** What stands around the ranges in a multipart/byteranges body (RFC 9110 §14.6). */
+export interface MultipartFrame {
+  /** The value of Content-Type for the whole. */
+  readonly contentType: string
+  /** What stands before each range. */
+  readonly heads: readonly Uint8Array[]
+  /** What stands behind the last. */
+  readonly tail: Uint8Array
+  /** Bytes of the whole, ranges included. */
+  readonly length: number
 }
 
-/** The line that ends a multipart body. */
-export function lastBoundary(boundary: string): string {
-  return `\r\n--${boundary}--\r\n`
+/**
+ * The frame of a multipart/byteranges body.
+ * @param contentType that of the representation, which each part repeats; null when it has none
+ */
+export function multipartFrame(ranges: readonly ByteRange[], size: number, contentType: string | null): MultipartFrame {
+  const boundary = `tunstack-byteranges-${size.toString(36)}`
+  const type = contentType === null ? '' : `Content-Type: ${contentType}\r\n`
+  const heads = ranges.map((range, i) => {
+    const dash = i === 0 ? '--' : '\r\n--'
+    return toBytes(`${dash}${boundary}\r\n${type}Content-Range: ${contentRange(range, size)}\r\n\r\n`)
+  })
+  const tail = toBytes(`\r\n--${boundary}--\r\n`)
+  const length = ranges.reduce((sum, range, i) => sum + heads[i].length + range.end - range.start, tail.length)
+  return { contentType: `multipart/byteranges; boundary=${boundary}`, heads, tail, length }
 }
 
 /** The value of Content-Range for a range of a representation (RFC 9110 §14.4). */

@@ -3,6 +3,7 @@
 // (outgoing.ts).
 // Read first: RFC 9110 §6 (message abstraction), §9.3.2 (HEAD), §10.1.1 (Expect).
 import { type BodySource, DEFAULT_GATHER_BYTES, gatherBytes, type IncomingBody, toBytes, toText } from './body.ts'
+import { CodedWriter } from './coded-writer.ts'
 import {
   type ContentCoding,
   chooseCoding,
@@ -152,7 +153,11 @@ export class ServerResponse {
   readonly #method: string
   readonly #acceptEncoding: string | null
   readonly #codings: readonly ContentCoding[]
+  /** The way of the body when it is compressed as it is written. */
+  #coded: CodedWriter | null = null
   #headSent = false
+  /** Whether the program has written all of it; compressed parts may still be on their way. */
+  #finished = false
   #ended = false
   #failure: Error | null = null
 
@@ -204,7 +209,7 @@ export class ServerResponse {
    */
   flushHead(): void {
     this.#mustBeOpen(false)
-    this.#sendHead()
+    this.#begin()
     this.#sink.flush()
   }
 
@@ -214,7 +219,8 @@ export class ServerResponse {
   }
 
   /**
-   * Sends a part of the body, the head with the first. To HEAD and with 204 and 304 the part is dropped.
+   * Sends a part of the body, the head with the first. To HEAD and with 204 and 304 the part is dropped. Where the server has codings,
+   * the client takes one and the type is worth it, parts are compressed; what a compressor holds back leaves as soon as nothing follows.
    * @param chunk belongs to the response from now on
    * @returns resolves when the connection takes more; rejects when it is gone (need not be awaited)
    * @throws {TypeError} when the response has ended, or a field of the head is not valid
@@ -223,8 +229,9 @@ export class ServerResponse {
   write(chunk: string | Uint8Array): Promise<void> {
     this.#mustBeOpen(false)
     if (this.#failure !== null) return quiet(Promise.reject(this.#failure))
-    this.#sendHead()
+    this.#begin()
     const bytes = toBytes(chunk)
+    if (this.#coded !== null) return this.#coded.write(bytes)
     if (bytes.length > 0 && !this.#bodyless()) this.#sink.sendEvent(dataEvent(bytes))
     return this.#sink.ready()
   }
@@ -239,10 +246,38 @@ export class ServerResponse {
   end(chunk?: string | Uint8Array, trailers?: HeaderList): Promise<void> {
     this.#mustBeOpen(false)
     if (this.#failure !== null) return quiet(Promise.reject(this.#failure))
-    const bytes = chunk === undefined ? null : toBytes(chunk)
-    if (!this.#headSent) this.#announce(bytes)
+    let bytes = chunk === undefined ? null : toBytes(chunk)
+    if (this.#coded !== null) return this.#endCoded(this.#coded, bytes, trailers)
+    if (!this.#headSent) {
+      if (bytes !== null) bytes = this.#codeWhole(bytes)
+      this.#announce(bytes)
+    }
     this.#sendHead()
     if (bytes !== null && bytes.length > 0 && !this.#bodyless()) this.#sink.sendEvent(dataEvent(bytes))
+    this.#sendEnd(trailers)
+    return this.#sink.ready()
+  }
+
+  // RFC 9110 §9.3.2: HEAD has the fields of GET, so that one who leaves the body out there must have said how long it is.
+  #codeWhole(bytes: Uint8Array): Uint8Array {
+    if (bytes.length > 0 || this.#method !== 'HEAD') return this.#coding(bytes.length)?.whole(bytes) ?? bytes
+    if (this.headers.has('content-length')) this.#coding(null)
+    return bytes
+  }
+
+  #endCoded(coded: CodedWriter, bytes: Uint8Array | null, trailers: HeaderList | undefined): Promise<void> {
+    if (bytes !== null) void coded.write(bytes)
+    const sent = coded.end()
+    this.#finished = true
+    return quiet(
+      sent.then(() => {
+        if (this.#failure === null) this.#sendEnd(trailers)
+        return this.#sink.ready()
+      }),
+    )
+  }
+
+  #sendEnd(trailers: HeaderList | undefined): void {
     this.#ended = true
     try {
       this.#sink.sendEvent(endEvent(trailers))
@@ -250,20 +285,19 @@ export class ServerResponse {
       this.#ended = false
       throw error
     }
-    return this.#sink.ready()
   }
 
   /**
    * Sends a whole response. A string is UTF-8 `text/plain` unless a Content-Type is given; an iterable is sent as it
    * comes, with back-pressure, and not read at all when the response has no body. Where the server has codings and the
-   * client takes one, the body is compressed; what is sent by `write` never is, because a compressor holds bytes back.
+   * client takes one, the body is compressed.
    * @throws what `writeHead`, `write` and `end` throw, and what the iterable throws
    */
   async send(status: number, headers?: HeadersInit, body: BodySource = ''): Promise<void> {
     if (typeof body === 'string' || body instanceof Uint8Array) return this.sendWhole(status, headers, body)
     this.writeHead(status, headers)
-    const coded = this.#coding(null)?.stream(body) ?? body
-    if (!this.#bodyless()) for await (const chunk of coded) await this.write(chunk)
+    if (this.#bodyless()) this.#coding(null)
+    else for await (const chunk of body) await this.write(chunk)
     return this.end()
   }
 
@@ -271,8 +305,7 @@ export class ServerResponse {
   sendWhole(status: number, headers: HeadersInit | undefined, body: string | Uint8Array): Promise<void> {
     this.writeHead(status, headers)
     if (typeof body === 'string' && body !== '') this.headers.setDefault('Content-Type', 'text/plain; charset=utf-8')
-    const bytes = toBytes(body)
-    return this.end(this.#coding(bytes.length)?.whole(bytes) ?? bytes)
+    return this.end(body)
   }
 
   /**
@@ -317,7 +350,9 @@ export class ServerResponse {
 
   /** Connection's side: nothing more of this response can be sent. */
   fail(error: Error): void {
-    if (!this.#ended) this.#failure ??= error
+    if (this.#ended) return
+    this.#failure ??= error
+    this.#coded?.fail(error)
   }
 
   #bodyless(): boolean {
@@ -327,7 +362,18 @@ export class ServerResponse {
   // RFC 9110 §8.6: a length when it is known. With HEAD it says what GET would send; a bare end() does not know that.
   #announce(bytes: Uint8Array | null): void {
     if (isBodyless(this.status) || this.headers.has('transfer-encoding')) return
-    if (bytes !== null || this.#method !== 'HEAD') this.headers.setDefault('Content-Length', bytes?.length ?? 0)
+    const isUnknown = this.#method === 'HEAD' && (bytes === null || bytes.length === 0)
+    if (!isUnknown) this.headers.setDefault('Content-Length', bytes?.length ?? 0)
+  }
+
+  /** The head of an answer whose body is written part by part. */
+  #begin(): void {
+    if (this.#headSent || this.#failure !== null) return
+    const length = this.headers.get('content-length')
+    const coding = this.#coding(null)
+    if (coding !== null && !this.#bodyless())
+      this.#coded = new CodedWriter(coding, this.#sink, length === null ? null : Number(length))
+    this.#sendHead()
   }
 
   #sendHead(): void {
@@ -339,7 +385,7 @@ export class ServerResponse {
   }
 
   #mustBeOpen(head: boolean): void {
-    if (this.#ended) throw new TypeError('the response has ended; nothing more can be written to it')
+    if (this.#ended || this.#finished) throw new TypeError('the response has ended; nothing more can be written to it')
     if (head && this.#headSent)
       throw new TypeError('the head has been sent; set status and headers before the first write')
   }

@@ -37,6 +37,10 @@ export function refusal({ head, target, connection, bodyBytes }: Asked, context:
   if (options.role !== 'proxy' && target.scheme === 'https' && connection.secure !== true) {
     return remoteError(421, 'misdirected', 'an https target on a connection without TLS')
   }
+  // An origin server has nothing of other schemes; what they mean by the same host and path is not known here.
+  if (options.role !== 'proxy' && !/^(?:https?)?$/.test(target.scheme)) {
+    return remoteError(421, 'misdirected', `a target of the scheme ${target.scheme}`)
+  }
   return null
 }
 

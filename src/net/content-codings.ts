@@ -3,17 +3,22 @@
 // Read first: RFC 9110 §8.4.1 (the codings; a "deflate" without its zlib wrapper is a known mistake).
 
 import { pipeline, Readable, type Transform } from 'node:stream'
-import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib'
+import zlib, { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib'
 
 /** Takes a coding off a body; throws when what comes is not in that coding, or is cut short. */
 export type ContentDecoder = (body: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>
 
-/** The value of `decoders` of an HttpClient: gzip, deflate and br, by node:zlib. */
-export const contentDecoders: Readonly<Record<'gzip' | 'deflate' | 'br', ContentDecoder>> = {
-  gzip: (body) => through(body, createGunzip()),
-  deflate: inflate,
-  br: (body) => through(body, createBrotliDecompress()),
-}
+/** Since Node 22.15. */
+const { createZstdDecompress } = zlib as { createZstdDecompress?: () => Transform }
+
+/** The value of `decoders` of an HttpClient: gzip, deflate, br, and zstd where Node has it (RFC 8878), by node:zlib. */
+export const contentDecoders: Readonly<Record<'gzip' | 'deflate' | 'br', ContentDecoder> & { zstd?: ContentDecoder }> =
+  {
+    gzip: (body) => through(body, createGunzip()),
+    deflate: inflate,
+    br: (body) => through(body, createBrotliDecompress()),
+    ...(createZstdDecompress !== undefined && { zstd: (body) => through(body, createZstdDecompress()) }),
+  }
 
 function through(body: AsyncIterable<Uint8Array>, coding: Transform): AsyncIterable<Uint8Array> {
   // What fails, on either side, ends both; whoever iterates hears of it.

@@ -42,6 +42,13 @@ describe('the store on disk', () => {
     expect(['a', 'b', 'c'].filter((path) => store.get(uri(path)).length > 0)).toHaveLength(1)
   })
 
+  it('a place where no folder can be made or written to is said to be one, not waited for', () => {
+    for (const place of ['/proc/x/y', '/proc/self', join(folder, 'a'.repeat(300))]) {
+      expect(() => new DiskStore(place), place).toThrow('--store')
+    }
+    expect(new DiskStore(join(folder, 'deep/er')).size).toBe(0)
+  })
+
   it('keeps within its entries and bytes: the least recently used goes first', () => {
     const store = new DiskStore(folder, { entries: 2 })
     for (const path of ['a', 'b']) put(store, path)

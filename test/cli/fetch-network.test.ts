@@ -5,11 +5,13 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import { describe, expect, test } from 'vitest'
 import { SECOND } from '../../src/base/time.ts'
+import { withPipelinedUrl } from '../../src/cli/fetch.ts'
 import { multipartForm } from '../../src/cli/fetch-form.ts'
 import { networkOptions, networkSettings, retrySettings } from '../../src/cli/fetch-network.ts'
 import { isTransientFailure, isTransientStatus, retryDelayUs } from '../../src/cli/fetch-retry.ts'
 import { LatencyHistogram } from '../../src/cli/histogram.ts'
 import { type LoadPlan, runLoad } from '../../src/cli/load-run.ts'
+import { parseOrigin, parseServer } from '../../src/cli/proxy.ts'
 import { streamPair, VirtualScheduler } from '../http/helpers.ts'
 import { answer, ScriptedServer } from '../http/pool-helpers.ts'
 
@@ -25,13 +27,32 @@ function parsed(...args: string[]): Record<string, unknown> {
 const network = (...args: string[]) => networkSettings(parsed(...args))
 
 describe('connections', () => {
+  test('the server behind a proxy is written with its scheme or its port', () => {
+    expect(parseServer('http://foo')).toEqual({ protocol: 'http:', host: 'foo', port: 80 })
+    expect(parseOrigin('foo:8080')).toEqual({ protocol: 'http:', host: 'foo', port: 8080 })
+    expect(parseOrigin('[fd77::1]:80').host).toBe('fd77::1')
+    for (const text of ['foo', '10.77.0.1', '', 'ftp://foo', 'http://u@foo', 'foo:0x1']) {
+      expect(() => parseServer(text), text).toThrow(TypeError)
+    }
+  })
+
+  test('what stands behind --pipeline and is no depth is a URL, in its place', () => {
+    expect(network('--pipeline', 'http://x/')).toMatchObject({ pipelineDepth: 4 })
+    const args = ['fetch', 'http://a/', '--pipeline', 'http://x/', 'http://z/']
+    const urls = withPipelinedUrl(['http://a/', 'http://z/'], { pipeline: 'http://x/' }, args)
+    expect(urls).toEqual(['http://a/', 'http://x/', 'http://z/'])
+    expect(withPipelinedUrl(['http://a/'], { pipeline: '9' }, args)).toEqual(['http://a/'])
+    expect(() => withPipelinedUrl([], {}, args)).toThrow('missing')
+  })
+
   test('one transfer after another unless -Z or --pipeline says otherwise', () => {
     expect(network()).toMatchObject({ parallel: 1, maxPerHost: 6, pipelineDepth: 1, keepAlive: true, proxy: null })
     expect(network('-Z')).toMatchObject({ parallel: 50, maxPerHost: 6 })
     expect(network('--pipeline')).toMatchObject({ parallel: 50, maxPerHost: 1, pipelineDepth: 4 })
     expect(network('--pipeline', '9', '--parallel-host-max', '2')).toMatchObject({ pipelineDepth: 9, maxPerHost: 2 })
     expect(network('--no-keepalive').keepAlive).toBe(false)
-    expect(() => network('--pipeline', 'http://x/')).toThrow('no depth')
+    expect(() => network('--pipeline', '0')).toThrow('no depth')
+    expect([network('--keepalive').keepAlive, network('--no-keepalive').keepAlive]).toEqual([true, false])
   })
 
   test('proxies: a scheme and a port may be left out, and -U has credentials', () => {

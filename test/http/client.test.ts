@@ -3,6 +3,17 @@ import { describe, expect, it } from 'vitest'
 import type { ConnectionRequest } from '../../src/http/client-message.ts'
 import { dial, exchange, OK } from './client-helpers.ts'
 
+describe('answers that are not quite valid', () => {
+  it('are refused unless the leniency is asked for by name (RFC 9112 §2.2, §6.3)', async () => {
+    const odd = 'HTTP/1.1 200 OK\nContent-Length: 2\nContent-Length: 2\n\nok'
+    expect(await exchange(dial(), odd)).toMatchObject({ side: 'remote', reason: 'line-ending' })
+    expect(await exchange(dial({ lenient: { bareLf: true } }), odd)).toMatchObject({
+      reason: 'duplicate-content-length',
+    })
+    expect(await exchange(dial({ lenient: { bareLf: true, repeatedLength: true } }), odd)).toEqual([200, 'ok'])
+  })
+})
+
 describe('requests on the wire', () => {
   it('head and body leave in one write, Host first (RFC 9110 §7.2)', async () => {
     const dialled = dial()

@@ -76,6 +76,134 @@ describe('compressed answers', () => {
     expect(zlib.gunzipSync(b(body)).toString()).toBe(TEXT.repeat(20))
   })
 
+  /** The data of a chunked body so far. */
+  const chunksOf = (answer: string): Uint8Array => {
+    let body = ''
+    for (let at = answer.indexOf('\r\n\r\n') + 4; at < answer.length; ) {
+      const end = answer.indexOf('\r\n', at)
+      const size = Number.parseInt(answer.slice(at, end), 16)
+      body += answer.slice(end + 2, end + 2 + size)
+      at = end + 4 + size
+    }
+    return b(body)
+  }
+  /** Turns of the program until it is so: zlib works on threads of its own, and takes the time that it is given. */
+  const until = async (isSo: () => boolean): Promise<void> => {
+    while (!isSo()) await new Promise((resolve) => setImmediate(resolve))
+  }
+  const typed = { 'Content-Type': 'text/plain' }
+
+  it('what is written is compressed as it goes; a line that nothing follows leaves at once (RFC 9110 §8.4)', async () => {
+    const flushed = { br: zlib.constants.BROTLI_OPERATION_FLUSH, gzip: zlib.constants.Z_SYNC_FLUSH }
+    const unpackSoFar = {
+      br: (data: Uint8Array) => zlib.brotliDecompressSync(data, { finishFlush: flushed.br }),
+      gzip: (data: Uint8Array) => zlib.gunzipSync(data, { finishFlush: flushed.gzip }),
+    }
+    for (const name of ['br', 'gzip'] as const) {
+      const served = serve(
+        async (_, response) => {
+          response.writeHead(200, { 'Content-Type': 'text/event-stream', ETag: '"1"' })
+          for (const line of ['one\n', 'two\n']) {
+            await response.write(line)
+            await served.scheduler.wait(1_000_000)
+          }
+          await response.end('three\n')
+        },
+        { codings },
+      )
+      served.peer.send(req('GET /', [`Accept-Encoding: ${name}`]))
+      const soFar = async (text: string): Promise<void> => {
+        await until(() => {
+          const { received } = served.peer
+          return received !== '' && unpackSoFar[name](chunksOf(received)).toString() === text
+        })
+      }
+      await soFar('one\n')
+      expect(served.peer.received).toMatch(
+        new RegExp(`ETag: W/"1"[^]*Vary: Accept-Encoding[^]*Content-Encoding: ${name}`),
+      )
+      await served.scheduler.run(1_000_000)
+      await soFar('one\ntwo\n')
+      await served.scheduler.run(2_000_000)
+      await soFar('one\ntwo\nthree\n')
+      expect(served.peer.received.endsWith('0\r\n\r\n')).toBe(true)
+    }
+  })
+
+  it('a writer is held back while the client reads nothing (memory stays bounded)', async () => {
+    const noise = Buffer.from(Array.from({ length: 20_000 }, (_, i) => (i * i * 7919) >>> 3))
+    let written = 0
+    const served = serve(
+      async (_, response) => {
+        response.writeHead(200, typed)
+        for (; written < 500; written++) await response.write(noise.toString('base64') + written)
+        await response.end()
+      },
+      { codings },
+    )
+    const { peer } = served.connect(1000)
+    peer.stream.pause()
+    peer.send(req('GET /', ['Accept-Encoding: gzip']))
+    for (let i = 0; i < 5; i++) await served.scheduler.settle()
+    expect(written).toBeLessThan(30)
+    peer.stream.destroy()
+    for (let i = 0; i < 5; i++) await served.scheduler.settle()
+    expect([written < 30, served.server.connectionCount]).toEqual([true, 1])
+  })
+
+  it('compressed or not, an answer is as long as Content-Length announced, or cut off (RFC 9110 §8.6)', async () => {
+    for (const [length, isWhole] of [
+      [TEXT.length, true],
+      [TEXT.length + 1, false],
+      [TEXT.length - 1, false],
+    ] as const) {
+      const served = serve(
+        async (_, response) => {
+          response.writeHead(200, { ...typed, 'Content-Length': length })
+          await response.write(TEXT.slice(0, 1000))
+          await response.end(TEXT.slice(1000))
+        },
+        { codings },
+      )
+      served.peer.send(req('GET /', ['Accept-Encoding: gzip']))
+      const isOver = (): boolean => served.peer.closed || served.peer.received.endsWith('0\r\n\r\n')
+      await until(isOver)
+      expect([length, served.peer.closed, served.errors.length]).toEqual([length, !isWhole, isWhole ? 0 : 1])
+      if (isWhole) expect(zlib.gunzipSync(chunksOf(served.peer.received)).toString()).toBe(TEXT)
+    }
+  })
+
+  it('answers that are compressed on their way still come in the order of their requests (RFC 9112 §9.3.2)', async () => {
+    const served = serve(
+      async (request, response) => {
+        response.writeHead(200, typed)
+        await response.write(TEXT)
+        await response.end(request.path)
+      },
+      { codings },
+    )
+    served.peer.send(['/1', '/2', '/3'].map((path) => req(`GET ${path}`, ['Accept-Encoding: gzip'])).join(''))
+    await until(() => served.peer.received.split('0\r\n\r\n').length === 4)
+    const bodies = served.peer.received
+      .split(/(?=HTTP\/1.1 200)/)
+      .map((one) => zlib.gunzipSync(chunksOf(one)).toString())
+    expect(bodies.map((one) => one.slice(TEXT.length))).toEqual(['/1', '/2', '/3'])
+  })
+
+  it('HEAD has the fields of GET, and no length where GET has none of its own (RFC 9110 §9.3.2)', async () => {
+    const { ask } = serve(
+      (request) => ({
+        headers: { ...typed, 'Content-Length': TEXT.length },
+        body: request.method === 'HEAD' ? '' : TEXT,
+      }),
+      { codings },
+    )
+    const head = await ask(req('HEAD /', ['Accept-Encoding: gzip']))
+    expect(head).toContain('Content-Encoding: gzip\r\n')
+    expect(head).not.toContain('Content-Length')
+    expect(await ask(req('HEAD /'))).toContain(`Content-Length: ${TEXT.length}\r\n`)
+  })
+
   it('small, coded, partial and no-transform answers, and media of other kinds, are sent as they are', async () => {
     const bodies: Record<string, () => object> = {
       '/small': () => ({ body: 'x' }),

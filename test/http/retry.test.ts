@@ -104,14 +104,17 @@ describe('the connection cut at every byte of the answer (RFC 9112 §9.3.1)', ()
   }
 })
 
-describe('the connection cut at every byte of the request (RFC 9112 §9.3.1)', () => {
+describe.each([
+  ['FIN', fin],
+  ['RST', rst],
+] as const)('the connection cut by %s at every byte of the request (RFC 9112 §9.3.1)', (_, cut) => {
   for (const method of METHODS) {
     it(`${method}: ${isIdempotent(method) ? 'is done once, on another connection' : 'is not done, and the client says that it does not know'}`, async () => {
       const size =
         `${method} /do HTTP/1.1\r\nHost: h\r\n${hasBody(method) ? 'Content-Length: 4\r\n' : ''}\r\n`.length +
         (hasBody(method) ? 4 : 0)
       for (let cutAt = 1; cutAt < size; cutAt++) {
-        const { result, effects, retries } = await broken(method, { requestBytes: cutAt }, rst)
+        const { result, effects, retries } = await broken(method, { requestBytes: cutAt }, cut)
         if (isIdempotent(method)) expect([result, effects, retries]).toEqual([method === 'HEAD' ? '' : 'done', 1, 1])
         else {
           expect(result).toMatchObject({ code: 'ECONNRESET', answered: false, sent: true })

@@ -1,7 +1,11 @@
 // Peers that vanish, at every byte; and ten thousand that dawdle beside one that does not. Virtual time.
+import { EventEmitter } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { SECOND } from '../../src/base/time.ts'
-import type { RawPeer, VirtualScheduler } from './helpers.ts'
+import { HttpServer } from '../../src/http/server.ts'
+import type { Handler } from '../../src/http/server-message.ts'
+import { VirtualTime } from '../../src/sim/virtual-time.ts'
+import { b, s, type VirtualScheduler } from './helpers.ts'
 import { req, serve, statuses } from './server-helpers.ts'
 
 const CHUNKED = req('POST /2', ['Transfer-Encoding: chunked'], '3\r\nabc\r\n0\r\n\r\n')
@@ -81,27 +85,99 @@ async function settle(_: VirtualScheduler, until: () => boolean): Promise<void> 
   }
 }
 
-describe('a crowd of slow clients', () => {
-  it('costs a fast one neither time nor answers, and each slow one its 408 or its end (RFC 9110 §15.5.9)', async () => {
-    const count = 400
-    const { connect, scheduler, server, ask } = serve(() => ({ body: 'ok' }), { timeouts: { headersUs: 10 * SECOND } })
-    const slow: RawPeer[] = []
-    for (let i = 0; i < count; i++) {
-      const { peer } = connect()
-      slow.push(peer)
-      peer.send('GET / HTTP/1.1\r\nX: ')
+/** A connection that costs a test next to nothing: what is written to it is kept, and may be refused for ever. */
+class Line extends EventEmitter {
+  destroyed = false
+  ended = false
+  text = ''
+  isFull = false
+
+  say(text: string): void {
+    this.emit('data', b(text))
+  }
+
+  write(bytes: Uint8Array): boolean {
+    this.text += s(bytes)
+    return !this.isFull
+  }
+
+  end(): void {
+    this.ended = true
+  }
+
+  destroy(): void {
+    this.destroyed = true
+    this.emit('close')
+  }
+
+  pause(): void {}
+  resume(): void {}
+}
+
+describe('a crowd', () => {
+  const crowd = (
+    count: number,
+    handler: Handler,
+  ): { time: VirtualTime; server: HttpServer; slow: Line[]; fast: Line } => {
+    const time = new VirtualTime()
+    const server = new HttpServer({
+      handler,
+      scheduler: time,
+      timeouts: { headersUs: 10 * SECOND, writeUs: 20 * SECOND },
+    })
+    const connect = (): Line => {
+      const line = new Line()
+      server.handleConnection(line, {})
+      return line
     }
-    await scheduler.settle()
-    for (let second = 1; second <= 8; second += 4) {
-      for (const peer of slow) peer.send('y')
-      const before = scheduler.now()
-      expect(statuses(await ask(req()))).toEqual([200])
-      expect(scheduler.now()).toBe(before)
-      await scheduler.run(second * SECOND)
+    return { time, server, slow: Array.from({ length: count }, connect), fast: connect() }
+  }
+  /** Asks on a connection; whether the answer is there at this very moment of virtual time. */
+  const isAnswered = (time: VirtualTime, line: Line): boolean => {
+    const events = time.events
+    line.text = ''
+    line.say(req())
+    time.runSync({ until: time.now() })
+    return line.text.endsWith('\r\n\r\nok') && time.events - events < 10
+  }
+
+  it('of ten thousand that dawdle over their heads costs a fast one neither time nor answers; each of them gets 408 (RFC 9110 §15.5.9)', async () => {
+    const { time, server, slow, fast } = crowd(10_000, () => ({ body: 'ok' }))
+    for (const line of slow) line.say('GET / HTTP/1.1\r\nX: ')
+    for (let second = 4; second <= 8; second += 4) {
+      expect(isAnswered(time, fast)).toBe(true)
+      time.runSync({ until: second * SECOND })
+      for (const line of slow) line.say('y')
     }
-    expect(server.connectionCount).toBe(count + 1)
-    await scheduler.run(17 * SECOND)
-    expect(slow.every((peer) => /^HTTP\/1\.1 408 /.test(peer.received) && peer.ended)).toBe(true)
-    expect(server.connectionCount).toBeLessThanOrEqual(1)
+    expect(isAnswered(time, fast)).toBe(true)
+    expect(slow.filter(({ text }) => text !== '')).toHaveLength(0)
+    time.runSync({ until: 11 * SECOND })
+    expect(slow.filter(({ text, ended }) => !text.startsWith('HTTP/1.1 408 ') || !ended)).toHaveLength(0)
+    expect(isAnswered(time, fast)).toBe(true)
+    await new Promise(setImmediate)
+    time.runSync({ until: 19 * SECOND })
+    expect(slow.filter(({ destroyed }) => !destroyed)).toHaveLength(0)
+    expect(server.connectionCount).toBe(1)
+  })
+
+  it('that reads nothing of its answers holds what fits a buffer each, and is dropped in the end', async () => {
+    let most = 0
+    const { time, server, slow, fast } = crowd(500, async (request, response) => {
+      if (request.path === '/') return response.send(200, {}, 'ok')
+      for (let i = 1; ; i++) {
+        most = Math.max(most, i)
+        await response.write('x'.repeat(20_000))
+      }
+    })
+    for (const line of slow) {
+      line.isFull = true
+      line.say(req('GET /endless'))
+    }
+    time.runSync({ until: SECOND })
+    await new Promise(setImmediate)
+    expect([isAnswered(time, fast), most]).toEqual([true, 1])
+    time.runSync({ until: 22 * SECOND })
+    expect(slow.filter(({ destroyed }) => !destroyed)).toHaveLength(0)
+    expect(server.counters.timeouts).toBe(500)
   })
 })

@@ -4,7 +4,7 @@ import http from 'node:http'
 import net, { type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { interfaces, run, scratchFolder, start, tunstack } from './cli-helpers.ts'
+import { BIN, interfaces, run, scratchFolder, start, tunstack } from './cli-helpers.ts'
 
 const scratch = scratchFolder()
 const large = randomBytes(20_000_000)
@@ -262,5 +262,12 @@ describe('its end', () => {
     fetching.child.stdout?.once('data', () => fetching.child.stdout?.destroy())
     const { code, stderr } = await fetching.finished
     expect({ code, stderr }).toEqual({ code: 23, stderr: '' })
+  })
+
+  test('... and a command that runs to its end as well', async () => {
+    const log = join(scratch.path, 'run.jsonl')
+    expect((await tunstack('lab', 'slow-start', '--log', log)).code).toBe(0)
+    const shell = `"${process.execPath}" "${BIN}" replay "${log}" --events | true; exit \${PIPESTATUS[0]}`
+    expect(await run('bash', ['-c', shell])).toMatchObject({ code: 23, stderr: '' })
   })
 })

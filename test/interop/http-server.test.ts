@@ -26,6 +26,12 @@ function makeHandler(source: FsSource): Handler {
   return async (request, response) => {
     if (request.path === '/small') return { body: 'small\n' }
     if (request.path === '/text') return { body: TEXT }
+    if (request.path === '/written') {
+      response.headers.set('Content-Type', 'text/plain')
+      for (let at = 0; at < TEXT.length; at += 1000) await response.write(TEXT.slice(at, at + 1000))
+      await response.end()
+      return undefined
+    }
     if (request.path === '/upload') return { body: String((await request.bytes()).length) }
     if (request.path === '/refused') return { status: 403, body: 'no\n' }
     if (request.path === '/trailers') {
@@ -83,9 +89,9 @@ describe('curl', () => {
     expect([result.text.trim(), kernel, ours]).toEqual(['200 200 200 200', 1, 1])
   })
 
-  test('br, gzip and deflate unpack to the same text, whole and as a stream (RFC 9110 §8.4)', async () => {
+  test('br, gzip and deflate unpack to the same text, whole, as a stream and as it is written (RFC 9110 §8.4)', async () => {
     for (const coding of ['br', 'gzip', 'deflate']) {
-      for (const path of ['/text', '/text.txt']) {
+      for (const path of ['/text', '/text.txt', '/written']) {
         const file = OUT.file('coded')
         const args = ['--compressed', '-H', `Accept-Encoding: ${coding}`, '-o', file, '-w', '%{size_download}']
         const got = await curl(...args, URL4 + path)

@@ -73,8 +73,8 @@ function flood(tcp: Partial<TcpConfig>, clientRttUs: number, count = 25_000) {
 }
 const clientAddress = IpAddress.parse('10.0.0.1')
 
-test('a client gets in through 100,000 spoofed SYNs, with window scale, SACK and timestamps (RFC 4987 §3.6)', () => {
-  const { s, client, accepted, most, listener } = flood({}, 200_000, 100_000)
+test('a client gets in through 40,000 spoofed SYNs, with window scale, SACK and timestamps (RFC 4987 §3.6)', () => {
+  const { s, client, accepted, most, listener } = flood({}, 200_000, 40_000)
   expect(client?.state).toBe('ESTABLISHED')
   expect(client?.info().tcpi_options).toEqual(['timestamps', 'sack', 'wscale'])
   expect(accepted?.info().tcpi_options).toEqual(['timestamps', 'sack', 'wscale'])
@@ -83,7 +83,7 @@ test('a client gets in through 100,000 spoofed SYNs, with window scale, SACK and
   expect(most).toBeLessThanOrEqual(1025)
   expect(listener.halfOpen).toBeLessThanOrEqual(1024)
   const { TcpExtSyncookiesSent, TcpExtSyncookiesRecv, TcpExtSyncookiesFailed } = s.tcp.counters
-  expect(TcpExtSyncookiesSent).toBeGreaterThan(98_000)
+  expect(TcpExtSyncookiesSent).toBeGreaterThan(38_000)
   expect([TcpExtSyncookiesRecv, TcpExtSyncookiesFailed]).toEqual([1, 0])
 })
 
@@ -134,9 +134,13 @@ test('also where the cookie lies just below the end of the sequence space (RFC 9
     // The cookie goes with the peer's number, but for its low 21 bits, which are anyone's guess.
     const before = (isn: number): number => (end - cookieFor(isn)) | 0
     let isn = (end - base) | 0
-    for (let tries = 0; tries < 1000 && !(before(isn) > 0 && before(isn) < 90_000); tries++) isn = (isn - 997) | 0
-    expect(before(isn)).toBeGreaterThan(0)
-    expect(before(isn)).toBeLessThan(90_000)
+    let left = before(isn)
+    for (let tries = 0; tries < 1000 && !(left > 0 && left < 90_000); tries++) {
+      isn = (isn - 997) | 0
+      left = before(isn)
+    }
+    expect(left).toBeGreaterThan(0)
+    expect(left).toBeLessThan(90_000)
     new Pair({ ...options, isn: [isn, 0] }).transfer().expectDelivered()
   }
 })

@@ -1,9 +1,10 @@
 // The answer that a client gets from a stored record.
 // Owns: 200, 206, 304 and 416 made of a record, their fields. Does not own: whether it may be used (decision.ts).
 // Read first: RFC 9111 §4 (Age), §4.3.2, §5.2.2.4; RFC 9110 §15.3.7 (206), §15.4.5 (304), §15.5.17 (416).
+import { concatBytes } from '../body.ts'
 import { HeaderList } from '../headers.ts'
 import { bodyOf, type HopResponse } from '../hop.ts'
-import { contentRange } from '../ranges.ts'
+import { type ByteRange, contentRange, multipartFrame } from '../ranges.ts'
 import { reasonPhrase } from '../status.ts'
 import { readDirectives } from './directives.ts'
 import { selectBytes } from './partial.ts'
@@ -33,13 +34,22 @@ export function answerFrom(query: CacheQuery, record: StoredResponse, ageS: numb
     fields.append('Content-Range', `bytes */${selected.size}`).append('Content-Length', 0)
     return make(record, 416, fields, NOTHING)
   }
-  if (selected?.kind === 'part') {
-    const { start, end, size } = selected
-    headers.set('Content-Length', end - start).set('Content-Range', contentRange({ start, end }, size))
-    const from = record.part?.start ?? 0
-    return make(record, 206, headers, record.body.subarray(start - from, end - from))
-  }
+  if (selected?.kind === 'parts') return partsOf(record, selected.ranges, selected.size, headers)
   return make(record, record.status, headers, query.method === 'HEAD' ? NOTHING : record.body)
+}
+
+// RFC 9110 §15.3.7.1, §15.3.7.2: one range stands alone, several in the parts of a multipart body.
+function partsOf(record: StoredResponse, ranges: readonly ByteRange[], size: number, headers: HeaderList): HopResponse {
+  const from = record.part?.start ?? 0
+  const pieces = ranges.map(({ start, end }) => record.body.subarray(start - from, end - from))
+  if (ranges.length === 1) {
+    headers.set('Content-Length', pieces[0].length).set('Content-Range', contentRange(ranges[0], size))
+    return make(record, 206, headers, pieces[0])
+  }
+  const { contentType, heads, tail, length } = multipartFrame(ranges, size, headers.get('content-type'))
+  headers.set('Content-Length', length).set('Content-Type', contentType)
+  const parts = pieces.flatMap((piece, i) => [heads[i], piece])
+  return make(record, 206, headers, concatBytes([...parts, tail], length))
 }
 
 function make(record: StoredResponse, status: number, headers: HeaderList, body: Uint8Array): HopResponse {

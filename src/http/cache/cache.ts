@@ -9,12 +9,13 @@ import { dropBody, type Forward, type HopRequest, type HopResponse, ownResponse 
 import { answerFrom } from './answer.ts'
 import { addCacheStatus, type CacheOutcome } from './cache-status.ts'
 import { type Chosen, type Decision, decide, mayServeOnError } from './decision.ts'
+import { readDirectives } from './directives.ts'
 import { CACHE_POLICY, type CachePolicy, currentAge, freshnessLifetime } from './freshness.ts'
 import { invalidatedUris, isSafe } from './invalidation.ts'
 import { type Arrival, type CacheQuery, cacheUri, type StoredResponse } from './record.ts'
-import { type CacheStore, MemoryStore, withRecord } from './store.ts'
+import { type CacheStore, MemoryStore, withoutRecord, withRecord } from './store.ts'
 import { makeRecord, mayStore } from './storing.ts'
-import { applyHead, freshen, unconditional, validationFields } from './validation.ts'
+import { applyHead, freshen, freshenAlike, unconditional, validationFields } from './validation.ts'
 import { matchesVary } from './vary.ts'
 
 /** Options of a cache. */
@@ -51,6 +52,14 @@ export interface CacheCounters {
   invalidated: number
 }
 
+/** An answer on its way through. */
+interface Fill {
+  /** Whether nothing has made it out of date meanwhile. */
+  isCurrent(): boolean
+  /** It has passed, or failed. */
+  release(): void
+}
+
 /** What stands in for a server that cannot answer (RFC 5861 §4). */
 const FAILURES: ReadonlySet<number> = new Set([500, 502, 503, 504])
 
@@ -66,6 +75,8 @@ export class HttpCache {
   readonly #collapseUs: Micros
   /** Requests under way whose answer may be stored, by URI. */
   readonly #pending = new Map<string, Promise<void>>()
+  /** All requests under way; one that an invalidation has overtaken brings what was before it. */
+  readonly #fetches = new Set<{ readonly uri: string; isOvertaken: boolean }>()
 
   /** @throws {TypeError} for a name that is no token @throws {RangeError} for a time below 0 */
   constructor(options: HttpCacheOptions) {
@@ -149,7 +160,13 @@ export class HttpCache {
     decision: Extract<Decision, { kind: 'validate' | 'forward' }>,
     collapsed: boolean,
   ): Promise<HopResponse> {
-    const release = mayCollapse(query, decision) ? this.#lead(query.uri) : () => undefined
+    const fetch = { uri: query.uri, isOvertaken: false }
+    const unlead = mayCollapse(query, decision) ? this.#lead(query.uri) : () => undefined
+    const release = (): void => {
+      this.#fetches.delete(fetch)
+      unlead()
+    }
+    this.#fetches.add(fetch)
     const chosen = decision.kind === 'validate' ? decision : null
     const fields = chosen === null ? null : validationFields(query, chosen.record)
     this.#counters.forwarded++
@@ -174,16 +191,13 @@ export class HttpCache {
       void dropBody(reply)
       const record = freshen(chosen.record, arrival)
       release()
-      if (record !== null) return this.#confirmed(query, chosen.record, record, outcome)
+      if (record !== null) return this.#confirmed(query, arrival, record, outcome, fetch.isOvertaken)
       // RFC 9111 §4.3.4: the 304 is about something else than what is stored: ask for it whole.
-      this.store.set(
-        query.uri,
-        this.store.get(query.uri).filter((one) => one !== chosen.record),
-      )
+      this.store.set(query.uri, withoutRecord(this.store.get(query.uri), chosen.record))
       const plain = { ...request, headers: unconditional(request.headers) }
       return this.#fetch(query, plain, forward, { kind: 'forward', why: 'stale' }, collapsed)
     }
-    return this.#pass(query, arrival, reply, outcome, release)
+    return this.#pass(query, arrival, reply, outcome, { isCurrent: () => !fetch.isOvertaken, release })
   }
 
   #standIn(query: CacheQuery, chosen: Chosen, fwd: CacheOutcome['fwd'], fwdStatus?: number): HopResponse {
@@ -192,29 +206,31 @@ export class HttpCache {
     return this.#hit(query, chosen, fwdStatus === undefined ? outcome : { ...outcome, fwdStatus })
   }
 
-  #confirmed(query: CacheQuery, old: StoredResponse, record: StoredResponse, outcome: CacheOutcome): HopResponse {
+  #confirmed(
+    query: CacheQuery,
+    arrival: Arrival,
+    record: StoredResponse,
+    outcome: CacheOutcome,
+    isOvertaken: boolean,
+  ): HopResponse {
     this.#counters.validated++
-    const records = this.store.get(query.uri).filter((one) => one !== old)
-    this.store.set(query.uri, [record, ...records])
+    if (!isOvertaken && !forbidsStoring(query)) {
+      const others = withoutRecord(this.store.get(query.uri), record)
+      this.store.set(query.uri, [record, ...others.map((one) => freshenAlike(one, arrival))])
+    }
     const ageS = currentAge(record, this.#options.wallClock())
     const ttlS = freshnessLifetime(record, this.policy) - ageS
     return this.#hit(query, { record, ageS, ttlS }, { ...outcome, ttlS }, true)
   }
 
   /** An answer that goes through, and into the store where it may. */
-  #pass(
-    query: CacheQuery,
-    arrival: Arrival,
-    reply: HopResponse,
-    outcome: CacheOutcome,
-    release: () => void,
-  ): HopResponse {
+  #pass(query: CacheQuery, arrival: Arrival, reply: HopResponse, outcome: CacheOutcome, fill: Fill): HopResponse {
     const headers = reply.headers.clone()
     // RFC 9110 §6.6.1: whoever stores or passes on an answer without Date adds when it came.
     headers.setDefault('Date', formatHttpDate(arrival.responseMs))
     const dated = { ...arrival, headers }
     const stored = this.store.get(query.uri)
-    if (query.method === 'HEAD' && stored.length > 0) {
+    if (query.method === 'HEAD' && stored.length > 0 && !forbidsStoring(query)) {
       const mine = (one: StoredResponse): boolean => matchesVary(one, query.headers)
       this.store.set(
         query.uri,
@@ -225,8 +241,8 @@ export class HttpCache {
     const isKept = verdict === 'store' && Number(headers.get('content-length') ?? 0) <= this.store.limits.bodyBytes
     const shown = headers.clone()
     addCacheStatus(shown, this.#name, { ...outcome, stored: isKept })
-    if (isKept) return { ...reply, headers: shown, body: this.#storing(query, dated, reply.body, release) }
-    release()
+    if (isKept) return { ...reply, headers: shown, body: this.#storing(query, dated, reply.body, fill) }
+    fill.release()
     // What has just been replaced by something that cannot be stored is not current any more.
     if (query.method === 'GET' && reply.status === 200 && stored.length > 0) {
       this.store.set(
@@ -242,7 +258,7 @@ export class HttpCache {
     query: CacheQuery,
     arrival: Arrival,
     body: AsyncIterable<Uint8Array>,
-    release: () => void,
+    { isCurrent, release }: Fill,
   ): AsyncGenerator<Uint8Array> {
     const { bodyBytes, variants } = this.store.limits
     let parts: Uint8Array[] | null = []
@@ -256,7 +272,7 @@ export class HttpCache {
       }
       // RFC 9111 §3.3: only here is it known to be complete; a body cut short throws above.
       const record = parts === null ? null : makeRecord(query, arrival, concatBytes(parts, length), this.policy)
-      if (record === null) return
+      if (record === null || !isCurrent()) return
       this.#counters.stored++
       this.store.set(query.uri, withRecord(this.store.get(query.uri), record, variants))
     } finally {
@@ -270,6 +286,7 @@ export class HttpCache {
     const reply = await forward(request)
     const arrival: Arrival = { ...reply, requestMs, responseMs: this.#options.wallClock() }
     for (const uri of invalidatedUris(query, arrival)) {
+      for (const fetch of this.#fetches) fetch.isOvertaken ||= fetch.uri === uri
       if (this.store.get(uri).length > 0) this.#counters.invalidated++
       this.store.set(uri, [])
     }
@@ -311,6 +328,11 @@ export class HttpCache {
       })
     })
   }
+}
+
+// RFC 9111 §5.2.1.5: no part of the answer to such a request is stored, be it only to renew another.
+function forbidsStoring(query: CacheQuery): boolean {
+  return readDirectives(query.headers).noStore
 }
 
 // Only plain requests for what is not there, or not fresh: what they bring suits one another.

@@ -2,13 +2,13 @@
 // Owns: which bytes of a record a request wants, joining parts of one representation. Does not own: reading Range (../ranges.ts).
 // Read first: RFC 9111 §3.3 (incomplete answers), §3.4 (combining partial content); RFC 9110 §14.2, §13.1.5 (If-Range).
 import { concatBytes } from '../body.ts'
-import { parseRange } from '../ranges.ts'
+import { type ByteRange, parseRange } from '../ranges.ts'
 import { type CacheQuery, dateField, entityTag, isStrongDate, type StoredResponse, tagsMatch } from './record.ts'
 
-/** What of a record a request gets: all, bytes `[start, end)` of `size`, or 416. */
+/** What of a record a request gets: all, one range or several of `size` bytes, or 416. */
 export type Selection =
   | { readonly kind: 'whole' }
-  | { readonly kind: 'part'; readonly start: number; readonly end: number; readonly size: number }
+  | { readonly kind: 'parts'; readonly ranges: readonly ByteRange[]; readonly size: number }
   | { readonly kind: 'unsatisfiable'; readonly size: number }
 
 /** What of a record a GET or HEAD gets; null when the record has not all of it. */
@@ -21,11 +21,9 @@ export function selectBytes(query: CacheQuery, record: StoredResponse): Selectio
   const size = record.part?.size ?? record.body.length
   const ranges = parseRange(range, size)
   if (ranges === 'unsatisfiable') return { kind: 'unsatisfiable', size }
-  // Several ranges are answered with the whole, as RFC 9110 §14.2 lets a server do.
-  if (ranges === 'ignore' || ranges.length !== 1) return whole
-  const [{ start, end }] = ranges
+  if (ranges === 'ignore') return whole
   const has = record.part ?? { start: 0, end: size }
-  return start >= has.start && end <= has.end ? { kind: 'part', start, end, size } : null
+  return ranges.every(({ start, end }) => start >= has.start && end <= has.end) ? { kind: 'parts', ranges, size } : null
 }
 
 // RFC 9110 §13.1.5: strong comparison; a date must be a strong validator, and the very same.

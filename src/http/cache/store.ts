@@ -73,6 +73,12 @@ export function withRecord(
   return [merged, ...others].slice(0, variants)
 }
 
+/** A URI's records without one, which is known by its Vary values and its part: a store may give a new copy every time. */
+export function withoutRecord(records: readonly StoredResponse[], record: StoredResponse): StoredResponse[] {
+  const key = JSON.stringify([record.vary, record.part])
+  return records.filter((one) => JSON.stringify([one.vary, one.part]) !== key)
+}
+
 /** A store in memory: the least recently used URI goes first. */
 export class MemoryStore implements CacheStore {
   readonly limits: StoreLimits

@@ -56,6 +56,13 @@ export function freshen(record: StoredResponse, reply: Arrival): StoredResponse 
   return updated(record, reply)
 }
 
+/** Another record of the same URI, renewed as well where the 304 names its own strong tag (RFC 9111 §4.3.4); otherwise as it is. */
+export function freshenAlike(record: StoredResponse, reply: Arrival): StoredResponse {
+  const told = entityTag(reply.headers)
+  const isNamed = told !== null && !told.startsWith('W/') && told === entityTag(record.headers)
+  return isNamed ? updated(record, reply) : record
+}
+
 /**
  * What the answer to HEAD says of a stored answer to GET (RFC 9111 §4.3.5): the record updated, or marked as not current
  * any more when ETag, Last-Modified or the length differ.

@@ -18,6 +18,9 @@ export type Method = (typeof METHODS)[number]
 export const isIdempotent = (method: string): boolean =>
   ['GET', 'HEAD', 'PUT', 'DELETE', 'TRACE', 'OPTIONS'].includes(method)
 
+/** In which order a claim gives them. */
+const PLACES = 'cuts in the request, before the answer, within it'
+
 const HEAD = 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n'
 const BODY = 'done'
 const ORDER = 'one book'
@@ -201,10 +204,8 @@ function claimsOf(tallies: ReadonlyMap<Method, Tally>): Claim[] {
           text: isIdempotent(method)
             ? `${method}: cut before anything of the answer was seen, it is asked again by itself and answered.`
             : `${method}: wherever it is cut, it fails and is not asked again.`,
-          because: isIdempotent(method)
-            ? 'RFC 9112 §9.3.1; done twice when the first had been done'
-            : 'RFC 9112 §9.3.1',
-          unit: 'answered/failed/done (cut in the request, before the answer, within it)',
+          because: `RFC 9112 §9.3.1${isIdempotent(method) ? '; done twice when the first had been done' : ''}; ${PLACES}`,
+          unit: 'answered/failed/done',
         },
         [inRequest, beforeAnswer, inAnswer].map(inWords).join(', '),
         expected(method, tally),

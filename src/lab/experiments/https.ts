@@ -12,7 +12,7 @@ import { CLASS_CERTIFICATE, CLASS_KEY } from '../class-certificate.ts'
 import { CLASS_NAMES } from '../classroom.ts'
 import type { RunContext } from '../context.ts'
 import { defineExperiment } from '../define.ts'
-import { inMs, rounded } from '../measure.ts'
+import { rounded } from '../measure.ts'
 import { PLAIN_TCP } from '../page-load.ts'
 import type { PacketRecord } from '../record.ts'
 import { pairOf } from '../topology.ts'
@@ -179,7 +179,7 @@ function claimsOf(plain: Visit, full13: Visit, again13: Visit, full12: Visit, ag
     ]),
     claimTrue(
       {
-        text: 'The page is the same, and TCP below is the same: between its handshake and the first request lie TLS’s round trips and nothing else.',
+        text: 'The page is the same, and TCP is: between its handshake and the request lie TLS’s round trips and nothing else.',
         because: 'TLS is a layer between HTTP and TCP',
         beside: all.map(({ name, secureRounds }) => figure(name, secureRounds, unit)),
       },
@@ -231,10 +231,7 @@ export const https = defineExperiment({
           ]),
         },
       ],
-      why: [
-        'Lengths and times repeat, the bytes of TLS do not: its keys are drawn by Node.',
-        `Round trips of ${inMs(rtt)} ms.`,
-      ],
+      why: ['Lengths and times repeat, the bytes of TLS do not: its keys are drawn by Node.'],
     }
   },
 })

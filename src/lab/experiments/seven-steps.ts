@@ -90,7 +90,7 @@ function claimsOf(steps: readonly Step[], plans: readonly Plan[], seen: Seen, by
   const placed = steps.reduce((sum, step) => sum + step.packets.length, 0)
   const count = (name: string): number => steps.find((step) => step.name === name)?.packets.length ?? 0
   const segments = steps.find(({ name }) => name === 'response')?.packets.filter((p) => p.textBytes > 0) ?? []
-  const text = segments.reduce((sum, { textBytes }) => sum + textBytes, 0)
+  const text = segments.reduce((sum, { textBytes, isAgain }) => sum + (isAgain ? 0 : textBytes), 0)
   return [
     claimExact(
       {

@@ -153,10 +153,30 @@ const CALLS = [
   'setsockopt',
 ] as const
 
+/** Which calls put packets on the wire. */
+function sendingClaims(sentBy: (call: string) => string[]): Claim[] {
+  const silent = ['socket', 'bind', 'listen', 'getsockopt', 'setsockopt', 'read'].flatMap(sentBy)
+  return [
+    claimExact(
+      {
+        text: 'socket, bind, listen, read, getsockopt and setsockopt send nothing.',
+        because: 'they change what a host knows',
+        unit: 'packets',
+      },
+      silent.length,
+      0,
+    ),
+    claimExact(
+      { text: 'write sends text, shutdown and close send FIN.', because: 'RFC 9293 §3.10.2, §3.10.4' },
+      [...sentBy('write'), ...sentBy('shutdown'), ...sentBy('close')].join('; '),
+      '5 bytes; 15 bytes; 8 bytes; FIN; FIN',
+    ),
+  ]
+}
+
 function claimsOf(made: readonly Made[], answers: readonly string[], errors: readonly string[], rtt: number): Claim[] {
   const sentBy = (call: string): string[] =>
     made.filter((m) => m.call.startsWith(call) && m.sent !== '').map((m) => m.sent)
-  const silent = ['socket', 'bind', 'listen', 'getsockopt', 'setsockopt', 'read'].flatMap(sentBy)
   const tookMs = (who: string, call: string): number => {
     const i = made.findIndex((m) => m.who === who && m.call.startsWith(call))
     const next = made.slice(i + 1).find((m) => m.who === who)
@@ -185,23 +205,7 @@ function claimsOf(made: readonly Made[], answers: readonly string[], errors: rea
       sentBy('connect').join() === 'SYN' ? tookMs('client', 'connect') : -1,
       inMs(rtt),
     ),
-    claimExact(
-      {
-        text: 'socket, bind, listen, read, getsockopt and setsockopt send nothing.',
-        because: 'they change what a host knows',
-        unit: 'packets',
-      },
-      silent.length,
-      0,
-    ),
-    claimExact(
-      {
-        text: 'write sends text, shutdown and close send FIN.',
-        because: 'RFC 9293 §3.10.2, §3.10.4',
-      },
-      [...sentBy('write'), ...sentBy('shutdown'), ...sentBy('close')].join('; '),
-      '5 bytes; 15 bytes; 8 bytes; FIN; FIN',
-    ),
+    ...sendingClaims(sentBy),
     claimExact(
       {
         text: 'Nagle’s algorithm is on until setsockopt turns it off.',

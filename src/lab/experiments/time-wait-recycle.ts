@@ -199,7 +199,7 @@ function claimsOf(seen: readonly Seen[], times: number, rates: readonly [number,
     ),
     claimWithin(
       {
-        text: 'With today’s clocks, which differ from connection to connection, it refuses about half of one host’s visits without any translation.',
+        text: 'With today’s clocks, one for each connection, it refuses half of a host’s visits, about, without any translation.',
         because: 'RFC 7323 §5.4: a random offset is behind the last one half of the time',
         unit: '% of the visits',
       },

@@ -212,7 +212,7 @@ export const transactionTime = defineExperiment({
         ),
         ...cases.map(({ name, slices, because }, i) =>
           claimExact(
-            { text: `${name}: each slice has its cause.`, because, unit: 'ms' },
+            { text: `${name[0].toUpperCase()}${name.slice(1)}: each slice has its cause.`, because, unit: 'ms' },
             inWords(slicesOf(seen[i])),
             inWords(slices),
           ),
