@@ -148,7 +148,7 @@ function makeServer(
   inspector: Inspector | null,
 ): HttpServer {
   const { index, listing, upload } = settings
-  const files = fileHandler(source, { index, listing })
+  const files = fileHandler(source, { index, listing, wallClock: Date.now })
   const served: Handler = upload ? withUploads(files) : files
   const handler = inspector === null ? served : inspector.handler(served)
   return new HttpServer({
