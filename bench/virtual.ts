@@ -7,6 +7,7 @@ import { figure, type Summary, summary } from './statistics.ts'
 const LINKS = [
   { name: '1 Gbit/s x 20 ms', rateBps: 1e9, delayUs: 10_000, checks: 'checked' },
   { name: '1 Gbit/s x 20 ms, checksums by the cable', rateBps: 1e9, delayUs: 10_000, checks: 'unchecked' },
+  { name: '1 Gbit/s x 20 ms, super-segments on the cable', rateBps: 1e9, delayUs: 10_000, checks: 'super' },
 ] as const
 const SECONDS = 4
 
