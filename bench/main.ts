@@ -177,7 +177,7 @@ async function main(): Promise<void> {
   const hold = isHoldWanted ? await benchHold(Number(flags.idle), 10_000, Number(flags.seconds), how, text) : null
   const isAllocationWanted = flags.only.split(',').includes('allocation')
   const allocation = isAllocationWanted ? await benchAllocation(flags.profile, how, text) : null
-  const virtual = isWanted('P9') ? await benchVirtual(Number(flags.runs), text) : null
+  const virtual = isWanted('P9') ? await benchVirtual(Number(flags.runs), how, text) : null
   const growth = isWanted('P10') ? await benchGrowth(text) : null
   const all = { machine, rows, idle, hold, allocation, virtual, growth }
   if (flags.json) process.stdout.write(`${JSON.stringify(all, null, 2)}\n`)
