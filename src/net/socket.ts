@@ -185,7 +185,7 @@ export class TunSocket extends TcpDuplex implements EventSink {
       this.connection = null
       const isCut = error !== null && !this.#pending.isIdle
       const how = this.#resetting || isCut ? 'reset' : error === null ? 'end' : 'fail'
-      this.lastConnection = connection
+      this.lastInfo = connection.info()
       this.core.letGo(connection, how, this.#hold.held, this.waiters)
       this.#settleHold()
       this.core.forget(this)

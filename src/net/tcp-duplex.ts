@@ -17,8 +17,8 @@ export class TcpDuplex extends TimedDuplex {
   protected readonly core: HostCore
   /** Null before there is one, and from `destroy` on. */
   protected connection: Connection | null = null
-  /** The one that was let go. */
-  protected lastConnection: Connection | null = null
+  /** Of the connection that was let go. */
+  protected lastInfo: TcpInfo | null = null
   /** Who waits for what becomes of the connection, also when the socket has let go of it. */
   protected waiters = new AckWaiters()
 
@@ -32,9 +32,9 @@ export class TcpDuplex extends TimedDuplex {
     this.core = core
   }
 
-  /** What TCP knows of the connection, in tcp_info's names: of one that was let go, how far it has come since; null before there was one. */
+  /** What TCP knows of the connection, in tcp_info's names: of a closed one, when it was closed; null before there was one. */
   info(): TcpInfo | null {
-    return (this.connection ?? this.lastConnection)?.info() ?? null
+    return this.connection?.info() ?? this.lastInfo
   }
 
   /**
@@ -127,7 +127,7 @@ export class TcpDuplex extends TimedDuplex {
 
   /** Before another connection: what is told of the last one, which may still be on its way to its end, is no news of this one. */
   protected forgetConnection(): void {
-    this.lastConnection = null
+    this.lastInfo = null
     this.waiters = new AckWaiters()
   }
 
