@@ -167,9 +167,10 @@ async function lab(name: string, given: Record<string, string>, flags: Flags): P
   }
   const struck = new Set<string>()
   const outcome = await runOne(named(name), { ...options, onFault: (text) => struck.add(text) })
-  tellIdleFaults(options.faults ?? [], struck)
   if (flags.log !== undefined) printError(`log: ${await writeLog(flags.log, named(name).id, options)}`)
-  return runShown(outcome, flags)
+  const status = runShown(outcome, flags)
+  tellIdleFaults(options.faults ?? [], struck)
+  return status
 }
 
 /** A fault that waits for a packet which never comes changes nothing: that is to be known. */
