@@ -91,7 +91,7 @@ function usageText(command: Command, text: string): string {
   const told = text
     .replace(/^error: /, 'tunstack: ')
     .replace(/\n\(Did you mean (.*)\?\)/, (_, known) => `; did you mean '${known}'?`)
-    .replace(/( argument '[^]*?' is invalid)\. /, '$1: ')
+    .replace(/( argument '.*' is invalid)\. /, '$1: ')
   return `${told.trimEnd()}\n  see ${names} --help`
 }
 
