@@ -53,7 +53,7 @@ export async function fetchVirtually(options: DemoOptions, reason: string): Prom
 
 /** The same network in real time, so that it can be looked at through `door`. */
 export function openVirtualScene({ impairment, seed }: DemoOptions, door: Server): DemoScene {
-  const scheduler = realTime()
+  const scheduler = realTime({ ref: true })
   const [left, right] = memoryPair({ scheduler, names: ['client0', 'tunstack0'] })
   const link = impair(right, { scheduler, random: new SeededRandom(seed), out: impairment, in: impairment })
   let inspector: Inspector | null = null
