@@ -58,7 +58,7 @@ export function labCommand(): Command {
     .description(
       'Runs an experiment in virtual time and puts its claims to the test; without a name lists them, `all` runs all.',
     )
-    .argument('[name]', 'an experiment, or the row of the chapter it shows (E10), or all')
+    .argument('[name]', 'an experiment, or the row of the chapter it shows (E10), or several (a,b,c), or all')
     .argument('[parameters...]', '--name=value')
     .option('--seed <number>', 'repeats the dice of a run (default: 1)')
     .option('--report <file>', 'write a page with plots, to be opened in a browser (for all: a folder)')
@@ -110,8 +110,9 @@ function readWords(words: readonly string[]): Record<string, string> {
 /** Runs an experiment, or all that can, against Linux. */
 async function live(name: string, given: Record<string, string>, flags: Flags): Promise<number> {
   checkLive(flags)
-  const chosen = name === 'all' ? LIVE : [liveOf(name)]
-  if (name === 'all') checkAll(given)
+  const chosen = name === 'all' ? LIVE : name.split(',').map(liveOf)
+  const isOne = name !== 'all' && chosen.length === 1
+  if (!isOne) checkAll(given)
   if (!isInsideNamespace()) {
     const way = findNamespaceWay()
     if (!way.ok) throw new CliError(way.reason, { exitCode: EXIT.noTun })
@@ -122,12 +123,11 @@ async function live(name: string, given: Record<string, string>, flags: Flags): 
   const { runLive } = await import('./lab-live.ts')
   const isKept = flags.report !== undefined || flags.pcap !== undefined
   const run = (one: LiveExperiment): Promise<Outcome> => usable(one.experiment.id, runLive(one, given, isKept))
-  return name === 'all'
-    ? runAll(
-        chosen.map((one) => () => run(one)),
-        flags,
-      )
-    : runShown(await run(chosen[0]), flags)
+  if (isOne) return runShown(await run(chosen[0]), flags)
+  return runAll(
+    chosen.map((one) => () => run(one)),
+    flags,
+  )
 }
 
 /** What belongs to virtual time only. */
@@ -157,17 +157,19 @@ async function lab(name: string, given: Record<string, string>, flags: Flags): P
   if (name !== 'all' && (flags.digests ?? flags.check) !== undefined) {
     throw usageError('digests are of all experiments', 'tunstack lab all')
   }
-  if (name === 'all') {
+  const chosen = name === 'all' ? EXPERIMENTS : name.split(',').map(named)
+  if (name === 'all' || chosen.length > 1) {
     checkAll(given)
     if (flags.log !== undefined) throw usageError('a log is of one run', 'name an experiment')
     return runAll(
-      EXPERIMENTS.map((experiment) => () => runOne(experiment, options)),
+      chosen.map((experiment) => () => runOne(experiment, options)),
       flags,
     )
   }
+  const [experiment] = chosen
   const struck = new Set<string>()
-  const outcome = await runOne(named(name), { ...options, onFault: (text) => struck.add(text) })
-  if (flags.log !== undefined) printError(`log: ${await writeLog(flags.log, named(name).id, options)}`)
+  const outcome = await runOne(experiment, { ...options, onFault: (text) => struck.add(text) })
+  if (flags.log !== undefined) printError(`log: ${await writeLog(flags.log, experiment.id, options)}`)
   const status = runShown(outcome, flags)
   tellIdleFaults(options.faults ?? [], struck)
   return status
@@ -189,7 +191,7 @@ function runShown(outcome: Outcome, flags: Flags): number {
 }
 
 function checkAll(given: Record<string, string>): void {
-  if (Object.keys(given).length > 0) throw usageError('all takes no parameters', 'run one by its name')
+  if (Object.keys(given).length > 0) throw usageError('parameters are of one experiment', 'run one by its name')
 }
 
 async function runOptions(given: Record<string, string>, seed: number, flags: Flags): Promise<RunOptions> {

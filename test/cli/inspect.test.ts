@@ -41,7 +41,8 @@ async function watched(act: (feed: InspectFeed, knobs: Knobs) => void) {
 describe('what the live page is told', () => {
   test('every packet with its numbers from 0 on, states and windows, and every socket', async () => {
     const { telling } = await watched((feed) => feed.start())
-    const { packets, events, sockets } = telling
+    const { names, packets, events, sockets } = telling
+    expect(names[0]).toEqual([packets[0][0], expect.stringMatching(/^10\.77\.0\.2:80 ◀▶ 10\.77\.0\.1:\d+$/)])
     expect(packets.slice(0, 4).map(([, , out, seq, ack, , length, flags]) => [out, flags, seq, ack, length])).toEqual([
       [0, 'S', 0, -1, 0],
       [1, 'S.', 0, 1, 0],
