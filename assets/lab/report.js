@@ -543,13 +543,14 @@
     ].join(' ')
     const most = Math.max(20, Math.floor(Math.abs(b - a) / 6.8))
     const label = text.length > most ? `${text.slice(0, most - 1)}…` : text
-    const slope = Math.abs((y2 - y1) / (endX - startX || 1))
-    const labelY = (y1 + y2) / 2 - slope * label.length * 3.4 - 3
+    // Along the arrow, so that labels of packets that leave together lie side by side.
+    const middle = `${r1((startX + endX) / 2)} ${r1((y1 + y2) / 2)}`
+    const angle = (Math.atan((y2 - y1) / (endX - startX || 1)) * 180) / Math.PI
     const time = (at, end, y) =>
       `<text class="time" x="${x(end) + (names.indexOf(end) === 0 ? -14 : 14)}" y="${r1(y + 4)}" text-anchor="${names.indexOf(end) === 0 ? 'end' : 'start'}">${(at / 1000).toFixed(1)}</text>`
     return (
       `<g class="${classes}" data-packet="${i}"><title>${esc(p[P.line])}</title><line class="arrow" x1="${startX}" y1="${r1(y1)}" x2="${r1(endX)}" y2="${r1(y2)}" marker-end="url(#tip)"/>${cross}` +
-      `<text x="${(a + b) / 2}" y="${r1(labelY)}" text-anchor="middle">${esc(label)}</text>${isStray ? '' : time(p[P.sent], p[P.from], y1)}</g>`
+      `<text transform="translate(${middle}) rotate(${r1(angle)})" y="-3" text-anchor="middle">${esc(label)}</text>${isStray ? '' : time(p[P.sent], p[P.from], y1)}</g>`
     )
   }
 

@@ -6,7 +6,7 @@ import { congestionControlNames } from '../tcp/congestion/index.ts'
 import { TRANSITIONS } from '../tcp/state.ts'
 
 const asset = (name: string): string =>
-  readFileSync(fileURLToPath(new URL(`../../assets/inspect/${name}`, import.meta.url)), 'utf8')
+  readFileSync(fileURLToPath(new URL(`../../assets/${name}`, import.meta.url)), 'utf8')
 
 let page: string | null = null
 
@@ -16,9 +16,9 @@ export function inspectPage(): string {
     /</g,
     '\\u003c',
   )
-  page ??= asset('page.html')
-    .replace('/* STYLE */', () => asset('page.css'))
+  page ??= asset('inspect/page.html')
+    .replace('/* STYLE */', () => asset('base.css') + asset('inspect/page.css'))
     .replace('"DATA"', () => data)
-    .replace('/* SCRIPT */', () => asset('page.js'))
+    .replace('/* SCRIPT */', () => asset('inspect/page.js'))
   return page
 }

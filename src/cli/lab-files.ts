@@ -13,8 +13,10 @@ import { packageVersion } from './version.ts'
 
 /** Script and style of the page, which stand beside src and dist alike. */
 function asset(name: string): string {
-  return readFileSync(fileURLToPath(new URL(`../../assets/lab/${name}`, import.meta.url)), 'utf8')
+  return readFileSync(fileURLToPath(new URL(`../../assets/${name}`, import.meta.url)), 'utf8')
 }
+
+const style = (): string => asset('base.css') + asset('lab/report.css')
 
 function write(path: string, content: string | Uint8Array): string {
   mkdirSync(dirname(path), { recursive: true })
@@ -24,12 +26,12 @@ function write(path: string, content: string | Uint8Array): string {
 
 /** Writes the page of an outcome; its path. */
 export function writeReport(path: string, outcome: Outcome): string {
-  return write(path, reportHtml(outcome, { script: asset('report.js'), style: asset('report.css') }))
+  return write(path, reportHtml(outcome, { script: asset('lab/report.js'), style: style() }))
 }
 
 /** Writes the list of all pages of a folder; its path. */
 export function writeIndex(folder: string, outcomes: readonly Outcome[]): string {
-  return write(join(folder, 'index.html'), indexHtml(outcomes, { style: asset('report.css') }))
+  return write(join(folder, 'index.html'), indexHtml(outcomes, { style: style() }))
 }
 
 /** Writes the captures of an outcome, one file for each host of each world; their paths. */

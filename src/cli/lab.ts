@@ -18,6 +18,7 @@ import {
 import type { RunOptions } from '../lab/run.ts'
 import type { Experiment } from '../lab/types.ts'
 import { CliError, EXIT, usageError } from './errors.ts'
+import { checkDigests, outcomeDigest, writeDigests } from './lab-digests.ts'
 import { outcomeJson, writeCaptures, writeIndex, writeLog, writeReport } from './lab-files.ts'
 import { runLive } from './lab-live.ts'
 import { readTopology } from './lab-yaml.ts'
@@ -32,6 +33,8 @@ interface Flags {
   readonly json?: boolean
   readonly fault: readonly string[]
   readonly topology?: string
+  readonly digests?: string
+  readonly check?: string
 }
 
 const HELP = `
@@ -58,6 +61,8 @@ export function labCommand(): Command {
     .option('--pcap <folder>', 'write the packets of each host for Wireshark')
     .option('--log <file>', 'write all packets and events, for tunstack replay')
     .option('--live', 'with Linux’s TCP at the other end, over a TUN device in a namespace of its own')
+    .option('--digests <file>', 'for all: write the SHA-256 of everything that each experiment gives')
+    .option('--check <file>', 'for all: compare with such a file, of another run or another machine')
     .option('--json', 'the result as JSON on standard output')
     .option('--list', 'name the parameters of the experiment')
     .option(
@@ -125,6 +130,9 @@ async function lab(name: string, given: Record<string, string>, flags: Flags): P
   if (!Number.isSafeInteger(seed)) throw usageError(`--seed ${flags.seed}`, 'write a whole number')
   const options = await runOptions(given, seed, flags)
   if (name === 'all' && flags.log !== undefined) throw usageError('a log is of one run', 'name an experiment')
+  if (name !== 'all' && (flags.digests ?? flags.check) !== undefined) {
+    throw usageError('digests are of all experiments', 'tunstack lab all')
+  }
   if (name === 'all') return runAll(options, flags)
   const outcome = await runOne(named(name), options)
   if (flags.log !== undefined) printError(`log: ${await writeLog(flags.log, named(name).id, options)}`)
@@ -136,7 +144,8 @@ async function lab(name: string, given: Record<string, string>, flags: Flags): P
 async function runOptions(given: Record<string, string>, seed: number, flags: Flags): Promise<RunOptions> {
   try {
     const faults = flags.fault.map(parseFault)
-    const capture = flags.report !== undefined || flags.pcap !== undefined
+    const isDigested = (flags.digests ?? flags.check) !== undefined
+    const capture = flags.report !== undefined || flags.pcap !== undefined || isDigested
     if (flags.topology === undefined) return { given, seed, faults, capture }
     return { given, seed, faults, capture, topology: await readTopology(flags.topology), topologyFile: flags.topology }
   } catch (error) {
@@ -159,12 +168,14 @@ async function runOne(experiment: Experiment, options: RunOptions): Promise<Outc
 async function runAll(options: RunOptions, flags: Flags): Promise<number> {
   if (Object.keys(options.given ?? {}).length > 0) throw usageError('all takes no parameters', 'run one by its name')
   const outcomes: Outcome[] = []
+  const digests = new Map<string, string>()
   for (const experiment of EXPERIMENTS) {
     const outcome = await runOne(experiment, options)
     if (flags.json) show(outcome, flags)
     else print(summaryLine(outcome))
     if (flags.pcap !== undefined && !flags.json) writeCaptures(flags.pcap, outcome)
     if (flags.report !== undefined) writeReport(`${flags.report}/${outcome.id}.html`, outcome)
+    if ((flags.digests ?? flags.check) !== undefined) digests.set(outcome.id, outcomeDigest(outcome))
     outcomes.push({ ...outcome, worlds: [] })
   }
   if (flags.report !== undefined) printError(`reports: ${writeIndex(flags.report, outcomes)}`)
@@ -174,7 +185,11 @@ async function runAll(options: RunOptions, flags: Flags): Promise<number> {
     print(
       `${outcomes.length} experiments, ${count} claims: ${failed.length === 0 ? 'all hold' : `${failed.length} experiments FAILED`}`,
     )
-  return failed.length === 0 ? EXIT.ok : EXIT.failure
+  if (flags.digests !== undefined) printError(`digests: ${writeDigests(flags.digests, digests)}`)
+  const differing = flags.check === undefined ? [] : checkDigests(flags.check, digests)
+  for (const line of differing) print(`${paint().bad('FAILED')} ${line}`)
+  if (flags.check !== undefined && differing.length === 0) print(`all is as ${flags.check} has it, byte for byte`)
+  return failed.length === 0 && differing.length === 0 ? EXIT.ok : EXIT.failure
 }
 
 function summaryLine(outcome: Outcome): string {

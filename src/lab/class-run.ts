@@ -175,6 +175,7 @@ export class ClassRun {
       queues: [],
       faults: this.#faults,
       captures: this.room.captures(),
+      hasTls: true,
     }
   }
 

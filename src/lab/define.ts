@@ -5,7 +5,20 @@ import { readParameters } from './parameters.ts'
 import type { Experiment, Parameter } from './types.ts'
 
 /** Names that the command line has itself. */
-const RESERVED = new Set(['seed', 'report', 'pcap', 'json', 'live', 'fault', 'topology', 'list', 'help', 'log'])
+const RESERVED = new Set([
+  'seed',
+  'report',
+  'pcap',
+  'json',
+  'live',
+  'fault',
+  'topology',
+  'list',
+  'help',
+  'log',
+  'digests',
+  'check',
+])
 
 /**
  * Takes an experiment as it is and checks it.

@@ -9,18 +9,20 @@ import type { Packet, PacketDevice } from '../link/device.ts'
 
 const BATCH = 64
 
+/** Changes a packet before it is passed on (address translation); false drops it. */
+export type Rewrite = (packet: Packet) => boolean
+
 /** A relay between devices. */
 export class Forwarder {
   readonly #scheduler: Scheduler
   readonly #ports: PacketDevice[] = []
   readonly #table: { readonly address: IpAddress; readonly port: PacketDevice }[] = []
   readonly #ip = new IpHeader()
-  /** Changes a packet before it is passed on (address translation); null passes all on as they are. */
-  readonly #rewrite: ((packet: Packet) => void) | null
+  readonly #rewrite: Rewrite | null
   /** Packets for addresses that live nowhere. */
   unroutable = 0
 
-  constructor(scheduler: Scheduler, rewrite: ((packet: Packet) => void) | null = null) {
+  constructor(scheduler: Scheduler, rewrite: Rewrite | null = null) {
     this.#scheduler = scheduler
     this.#rewrite = rewrite
   }
@@ -47,7 +49,7 @@ export class Forwarder {
   }
 
   #forward(packet: Packet, from: PacketDevice): void {
-    this.#rewrite?.(packet)
+    if (this.#rewrite !== null && !this.#rewrite(packet)) return
     if (parseIp(packet.bytes, packet.start, packet.end, this.#ip) !== 'ok') return
     const route = this.#table.find(({ address }) => address.equals(this.#ip.dst))
     if (route === undefined || route.port === from) {

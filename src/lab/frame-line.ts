@@ -83,6 +83,12 @@ export class FrameLines {
     return { src, dst, ...ends, ...this.#inner(packet) }
   }
 
+  /** What an IP packet says. */
+  readPacket(packet: Packet): { protocol: string; text: string } {
+    const verdict = this.#parsed.parse(packet)
+    return verdict === 'ok' ? this.#inner(packet) : { protocol: 'other', text: verdict }
+  }
+
   #inner(packet: Packet): { protocol: string; text: string } {
     const { ip, kind, icmp } = this.#parsed
     const start = packet.start + ip.headerBytes

@@ -4,12 +4,14 @@
 
 import type { Micros } from '../base/time.ts'
 import type { IpAddress } from '../ip/address.ts'
+import { PROTOCOL } from '../ip/header.ts'
 import type { Packet } from '../link/device.ts'
 import { FLAG } from '../tcp/header.ts'
 import { type Seq, seqAdd, seqDiff, seqLt } from '../tcp/seq.ts'
 import { formatPacket, formatSegment, ParsedPacket } from '../trace/packet-line.ts'
 import { PcapngWriter } from '../trace/pcapng.ts'
 import type { ConnectionTable } from './connection-table.ts'
+import { FrameLines } from './frame-line.ts'
 import type { PacketRecord } from './record.ts'
 
 /** Bounds, and what to keep. */
@@ -29,6 +31,9 @@ interface Flow {
   scale: number
 }
 
+/** What is spoken on this port begins with a record of TLS. */
+const HTTPS_PORT = 443
+
 const HTTP_START = /^(?:[A-Z]+ \S+ HTTP\/1\.[01]|HTTP\/1\.[01] [0-9]{3}[^\r\n]*)/
 
 /** The packets of a world. */
@@ -37,6 +42,7 @@ export class PacketRecorder {
   omitted = 0
   readonly #options: PacketRecorderOptions
   readonly #parsed = new ParsedPacket()
+  readonly #words = new FrameLines()
   readonly #flying = new Map<string, PacketRecord[]>()
   readonly #flows = new Map<string, Flow>()
   readonly #captures = new Map<string, { writer: PcapngWriter; chunks: Uint8Array[] }>()
@@ -134,6 +140,10 @@ export class PacketRecorder {
     const empty = { flags: 0, seq: 0, ack: -1, textBytes: 0, window: 0, isAgain: false, http: '', connection: -1 }
     const sender = from === '' && verdict === 'ok' ? this.#options.hostOf(ip.src) : from
     const common = { sentAt, receivedAt, from: sender, to, packetBytes: packet.length, fate: '' }
+    if (verdict === 'ok' && ip.protocol === PROTOCOL.UDP) {
+      const { protocol, text } = this.#words.readPacket(packet)
+      return { ...common, ...empty, line: `${protocol} ${text}` }
+    }
     if (verdict !== 'ok' || kind !== 'tcp') return { ...common, ...empty, line: formatPacket(packet) }
     const isOpening = (tcp.flags & (FLAG.SYN | FLAG.ACK)) === FLAG.SYN
     const iss = isOpening ? tcp.seq : null
@@ -158,8 +168,18 @@ export class PacketRecorder {
       window:
         isSyn || theirs === undefined || theirs.scale < 0 || mine.scale < 0 ? tcp.window : tcp.window << mine.scale,
       isAgain,
-      http: startOfText(tcp.bytes, tcp.textStart, tcp.textLength),
+      http: this.#startOf(packet),
     }
+  }
+
+  /** What the text of the packet just parsed begins with: a line of HTTP, or 'TLS ' and the kinds of its records. */
+  #startOf(packet: Packet): string {
+    const { tcp } = this.#parsed
+    if (tcp.textLength === 0) return ''
+    if (tcp.sourcePort === HTTPS_PORT || tcp.destinationPort === HTTPS_PORT) {
+      return `TLS ${this.#words.readPacket(packet).text.replace(/; [0-9]+ bytes$/, '')}`
+    }
+    return startOfText(tcp.bytes, tcp.textStart, tcp.textLength)
   }
 
   #flow(key: string, seq: Seq): Flow {

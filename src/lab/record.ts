@@ -26,7 +26,7 @@ export interface PacketRecord {
   /** Window as the peer reads it, scaled. */
   readonly window: number
   readonly isAgain: boolean
-  /** The request or status line that it begins with; or empty. */
+  /** The request or status line that it begins with, of https 'TLS' and the kinds of its records; or empty. */
   readonly http: string
   /** What became of it besides arriving: 'queue full', 'lost on the line', the text of a fault; '' for nothing. */
   fate: string
@@ -57,6 +57,8 @@ export interface HoldSpan {
   readonly from: Micros
   /** Infinity while it goes on. */
   to: Micros
+  /** Of an acknowledgement that was held back: why it went ('timer', 'text', ...); else ''. */
+  endedBy: string
   /** 'nagle', 'cwnd', ...; for acknowledgements 'delayed', 'interactive'. */
   readonly reason: string
   readonly text: string
@@ -119,6 +121,8 @@ export interface TransactionRecord {
   readonly ahead: number
   /** When there was a connection: equal to `startedAt` on a kept one. */
   readonly connectedAt: Micros
+  /** When TLS was agreed upon, on a kept connection `startedAt`; -1 without TLS. */
+  readonly securedAt: Micros
   readonly sentAt: Micros
   readonly firstByteAt: Micros
   readonly endedAt: Micros
@@ -147,4 +151,6 @@ export interface WorldRecord {
   readonly faults: readonly string[]
   /** The capture of each host as a pcapng file; empty when the world was not to be captured. */
   readonly captures: readonly { readonly host: string; readonly bytes: Uint8Array }[]
+  /** TLS was spoken: the bytes of the captures do not repeat, as Node draws its keys; their lengths do. */
+  readonly hasTls: boolean
 }

@@ -6,14 +6,17 @@ import { bufferbloat } from './experiments/bufferbloat.ts'
 import { cacheDistance } from './experiments/cache-distance.ts'
 import { classroom } from './experiments/classroom.ts'
 import { cubicCurve } from './experiments/cubic-curve.ts'
+import { cutAnywhere } from './experiments/cut-anywhere.ts'
 import { delayedAck } from './experiments/delayed-ack.ts'
 import { dumbProxy } from './experiments/dumb-proxy.ts'
 import { fairness } from './experiments/fairness.ts'
+import { fastOpen } from './experiments/fast-open.ts'
 import { fourValues } from './experiments/four-values.ts'
 import { gracefulClose } from './experiments/graceful-close.ts'
 import { halfClose } from './experiments/half-close.ts'
 import { handshake } from './experiments/handshake.ts'
 import { hopByHop } from './experiments/hop-by-hop.ts'
+import { https } from './experiments/https.ts'
 import { idleCloseRace } from './experiments/idle-close-race.ts'
 import { keepAlive, persistent } from './experiments/keep-alive.ts'
 import { nagle } from './experiments/nagle.ts'
@@ -29,23 +32,33 @@ import { proxyConnection } from './experiments/proxy-connection.ts'
 import { renoLaw } from './experiments/reno-law.ts'
 import { segments } from './experiments/segments.ts'
 import { serialLoading } from './experiments/serial-loading.ts'
+import { sevenSteps } from './experiments/seven-steps.ts'
 import { slowStart } from './experiments/slow-start.ts'
+import { socketCallsExperiment } from './experiments/socket-calls.ts'
 import { timeWait } from './experiments/time-wait.ts'
+import { timeWaitRecycle } from './experiments/time-wait-recycle.ts'
+import { transactionTime } from './experiments/transaction-time.ts'
 import { transfer } from './experiments/transfer.ts'
 import { truncation } from './experiments/truncation.ts'
 import type { Experiment } from './types.ts'
 
 /** All experiments: by the rows of the chapter first, then the classics. One line each, so that additions do not collide. */
 export const EXPERIMENTS: readonly Experiment[] = [
+  sevenSteps, // E1
   segments, // E2
   fourValues, // E3
+  socketCallsExperiment, // E4
+  https, // E5
+  transactionTime, // E6
   handshake, // E7
+  fastOpen, // E8
   delayedAck, // E9
   slowStart, // E10
   nagle, // E11
   nagleDelayedAck, // E12
   timeWait, // E13
   portExhaustion, // E14
+  timeWaitRecycle, // E14
   hopByHop, // E15
   serialLoading, // E16
   parallelConnections, // E17
@@ -59,6 +72,7 @@ export const EXPERIMENTS: readonly Experiment[] = [
   pageWays, // E25
   idleCloseRace, // E26
   truncation, // E27
+  cutAnywhere, // E28
   halfClose, // E29
   gracefulClose, // E30
   cacheDistance, // E31

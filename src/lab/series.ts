@@ -59,7 +59,7 @@ export class SeriesRecorder {
         turn(end.holds, at, event.reason === 'nothing' ? null : event)
         return
       case 'ack-hold':
-        turn(end.ackHolds, at, event.reason === 'none' || event.reason === 'due' ? null : event)
+        turn(end.ackHolds, at, event.reason === 'none' || event.reason === 'due' ? null : event, event.last)
     }
   }
 
@@ -114,11 +114,20 @@ export class SeriesRecorder {
 }
 
 /** Ends the span that goes on, and begins another. */
-function turn(spans: HoldSpan[], at: Micros, next: { reason: string; text: string; clause: string } | null): void {
+function turn(
+  spans: HoldSpan[],
+  at: Micros,
+  next: { reason: string; text: string; clause: string } | null,
+  endedBy = '',
+): void {
   const last = spans.at(-1)
-  if (last !== undefined && last.to === Number.POSITIVE_INFINITY) last.to = at
+  if (last !== undefined && last.to === Number.POSITIVE_INFINITY) {
+    last.to = at
+    last.endedBy = endedBy
+  }
   if (next === null) return
-  spans.push({ from: at, to: Number.POSITIVE_INFINITY, reason: next.reason, text: next.text, clause: next.clause })
+  const { reason, text, clause } = next
+  spans.push({ from: at, to: Number.POSITIVE_INFINITY, endedBy: '', reason, text, clause })
 }
 
 /** At most about MOST_POINTS: of each stretch the first, the least, the greatest and the last, so that no peak is lost. */

@@ -10,6 +10,7 @@ export const CAUSES = {
   wait: { text: 'no connection is free', clause: 'RFC 9112 §9.4' },
   resolve: { text: 'asking for the address, and getting there', clause: 'RFC 1035' },
   handshake: { text: 'opening the connection: a round trip', clause: 'RFC 9293 §3.5' },
+  tls: { text: 'agreeing on keys', clause: 'RFC 8446 §2' },
   request: { text: 'the request travels', clause: '' },
   server: { text: 'the server thinks', clause: '' },
   'answers-ahead': { text: 'answers to earlier requests come first', clause: 'RFC 9112 §9.3.2' },
@@ -49,17 +50,20 @@ export function explainTransactions(
 }
 
 function requestOf(
-  { name, host, sentAt, endedAt, ahead }: TransactionRecord,
+  { name, host, sentAt, endedAt, ahead, securedAt }: TransactionRecord,
   packets: readonly PacketRecord[],
 ): PacketRecord | null {
+  const isAsking = securedAt < 0 ? (text: string) => askedBy(text) === `${name} HTTP` : isData
   const found = packets.find(
-    (p) =>
-      p.from === host && askedBy(p.http) === `${name} HTTP` && p.sentAt >= sentAt && p.sentAt <= endedAt && !p.isAgain,
+    (p) => p.from === host && isAsking(p.http) && p.sentAt >= sentAt && p.sentAt <= endedAt && !p.isAgain,
   )
   if (found !== undefined || ahead === 0) return found ?? null
   // A pipelined request may lie behind another one in its packet, which is known by its first line only.
   return packets.find((p) => p.from === host && p.textBytes > 0 && p.sentAt >= sentAt && p.sentAt <= endedAt) ?? null
 }
+
+/** Whether records of TLS have text of HTTP among them, as far as can be seen. */
+const isData = (records: string): boolean => records.startsWith('TLS ') && records.includes('data')
 
 /** Method and path of a request line, as a transaction is called; a proxy's absolute target without its host. */
 function askedBy(line: string): string {
@@ -126,7 +130,7 @@ function slicesOf(
   own: readonly PacketRecord[],
   ends: readonly EndRecord[],
 ): Slice[] {
-  const { host, startedAt, endedAt, connectedAt, waitedUntil } = transaction
+  const { host, startedAt, endedAt, connectedAt, securedAt, waitedUntil } = transaction
   const steps = stepsOf(transaction, request, own)
   const losses = lossSpans(own)
   const client = ends.find((end) => end.host === host)
@@ -136,6 +140,7 @@ function slicesOf(
     endedAt,
     waitedUntil,
     connectedAt,
+    securedAt,
     steps.synAt,
     steps.requestedAt,
     steps.answeredAt,
@@ -159,7 +164,7 @@ function spansOf(end: EndRecord | undefined): readonly HoldSpan[] {
 
 function causeAt(
   at: Micros,
-  { connectedAt, waitedUntil, isReused, ahead }: TransactionRecord,
+  { connectedAt, securedAt, waitedUntil, isReused, ahead }: TransactionRecord,
   { synAt, requestedAt, answeredAt }: Steps,
   losses: readonly Span[],
   client: EndRecord | undefined,
@@ -168,6 +173,7 @@ function causeAt(
   if (at < waitedUntil) return 'wait'
   if (during(losses, at) !== null) return 'retransmission'
   if (!isReused && at < connectedAt) return at < synAt ? 'resolve' : 'handshake'
+  if (at < securedAt) return 'tls'
   const isAsking = at < requestedAt
   if (!isAsking && at < answeredAt) {
     // What the server wrote may still wait in its TCP.

@@ -7,10 +7,13 @@
 
 import type { Micros } from '../base/time.ts'
 import { type FetchOptions, HttpClient, type HttpClientOptions } from '../http/client.ts'
+import type { ConnectionUse } from '../http/client-timings.ts'
+import type { Connect } from '../http/pool-options.ts'
 import { HttpServer } from '../http/server.ts'
 import type { Handler } from '../http/server-message.ts'
 import type { HttpServerOptions } from '../http/server-options.ts'
 import type { ByteStream } from '../http/stream.ts'
+import type { HttpConnector } from '../net/http-connect.ts'
 import type { DialOptions, HostListenOptions } from '../net/options.ts'
 import type { World } from './world.ts'
 
@@ -42,11 +45,16 @@ export interface Fetched {
   readonly startedAt: Micros
   readonly firstByteAt: Micros
   readonly endedAt: Micros
+  /** Its connection; null for an answer that needed none. */
+  readonly use: ConnectionUse | null
+  readonly sentAt: Micros
 }
 
 /** How a client is set up; Nagle is off unless `connect.noDelay` says otherwise. */
 export interface BrowseOptions extends Partial<Omit<HttpClientOptions, 'connect' | 'scheduler'>> {
   readonly connect?: Partial<DialOptions>
+  /** Opens connections by DNS and TLS, as httpConnector makes it; default: by the names of hosts, without TLS. */
+  readonly connector?: HttpConnector
   /** False opens a connection for each request. Default true. */
   readonly keepAlive?: boolean
 }
@@ -60,18 +68,19 @@ export interface Browser {
 
 /** A client on a host of a world. */
 export function browse(world: World, host: string, options: BrowseOptions = {}): Browser {
-  const { connect = {}, keepAlive = true, ...rest } = options
+  const { connect = {}, connector, keepAlive = true, ...rest } = options
+  const byNames: Connect = async (origin, { dial }) => {
+    if (dial !== undefined) dial.connectStartAt = world.now()
+    const target = { host: origin.host, port: origin.port, allowHalfOpen: true, noDelay: true }
+    const socket = await world.host(host).connect({ ...target, ...connect })
+    if (dial !== undefined) dial.connectEndAt = world.now()
+    return socket as ByteStream
+  }
   const client = new HttpClient({
     keepAliveUs: keepAlive ? Number.POSITIVE_INFINITY : 0,
     ...rest,
     scheduler: world.time,
-    connect: async (origin, { dial }) => {
-      if (dial !== undefined) dial.connectStartAt = world.now()
-      const target = { host: origin.host, port: origin.port, allowHalfOpen: true, noDelay: true }
-      const socket = await world.host(host).connect({ ...target, ...connect })
-      if (dial !== undefined) dial.connectEndAt = world.now()
-      return socket as ByteStream
-    },
+    connect: connector === undefined ? byNames : (connector as Connect),
   })
   return {
     client,
@@ -94,12 +103,14 @@ export function browse(world: World, host: string, options: BrowseOptions = {}):
         waitedUntil: Math.max(startedAt, use === null ? startedAt : use.reused ? sentAt : use.dial.startAt),
         ahead: use?.ahead ?? 0,
         connectedAt: Math.max(startedAt, use === null || use.reused ? startedAt : use.dial.connectEndAt),
+        securedAt: target.protocol === 'http:' ? -1 : Math.max(startedAt, use?.dial.secureEndAt ?? startedAt),
         sentAt,
         firstByteAt,
         endedAt: world.now(),
         slices: [],
       })
-      return { status: response.status, bytes: body.length, body, startedAt, firstByteAt, endedAt: world.now() }
+      const times = { startedAt, sentAt, firstByteAt, endedAt: world.now() }
+      return { status: response.status, bytes: body.length, body, use, ...times }
     },
   }
 }

@@ -15,7 +15,7 @@ import { memoryPair } from '../link/pair.ts'
 import { DropTail, type QueueDiscipline } from '../link/queue-discipline.ts'
 import { Red } from '../link/red.ts'
 import { shape } from '../link/shape.ts'
-import { Forwarder } from './forwarder.ts'
+import { Forwarder, type Rewrite } from './forwarder.ts'
 import { addressesOf, backOf, checkTopology, type Link, readWay, type Topology, type WayPlan } from './topology.ts'
 
 /** Packets that a cable holds at most: what limits them are the queues of the plan. */
@@ -32,8 +32,8 @@ export interface WiringOptions {
   readonly onQueue: (name: string, packets: number, bytes: number) => void
   /** That queue has dropped a packet. */
   readonly onQueueDrop: (name: string) => void
-  /** Changes packets that a node passes on (address translation), by the node's name. */
-  readonly rewrites?: Readonly<Record<string, (packet: Packet) => void>>
+  /** Changes or drops packets that a node passes on (address translation), by the node's name. */
+  readonly rewrites?: Readonly<Record<string, Rewrite>>
 }
 
 /** A network made real. */

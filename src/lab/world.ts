@@ -20,6 +20,7 @@ import type { TcpEvent } from '../tcp/watch.ts'
 import { ConnectionTable } from './connection-table.ts'
 import { withFaults } from './fault-device.ts'
 import { type Fault, formatFault, parseFault } from './faults.ts'
+import type { Rewrite } from './forwarder.ts'
 import { PacketRecorder } from './packet-recorder.ts'
 import type { QueueRecord, TransactionRecord, WorldRecord } from './record.ts'
 import { SeriesRecorder, thin } from './series.ts'
@@ -56,8 +57,10 @@ export interface WorldOptions {
   readonly series?: boolean
   readonly capture?: boolean
   readonly mostUs?: Micros
-  /** Changes packets that a node passes on, by its name. */
-  readonly rewrites?: Readonly<Record<string, (packet: Packet) => void>>
+  /** Changes or drops packets that a node passes on, by its name. */
+  readonly rewrites?: Readonly<Record<string, Rewrite>>
+  /** TLS is spoken in it: its bytes do not repeat, as Node draws the keys; lengths and times do. */
+  readonly hasTls?: boolean
   readonly observer?: WorldObserver
 }
 
@@ -187,7 +190,7 @@ export class World {
   /** What was remembered. */
   record(): WorldRecord {
     const endedAt = this.#endedAt
-    const { topology, faults = [] } = this.#options
+    const { topology, faults = [], hasTls = false } = this.#options
     const { packets, omitted } = this.#packets
     const connections = this.#series.records(endedAt)
     return {
@@ -201,6 +204,7 @@ export class World {
       queues: this.#queueRecords(),
       faults: faults.map((fault) => (typeof fault === 'string' ? fault : formatFault(fault))),
       captures: this.#packets.captures(),
+      hasTls,
     }
   }
 

@@ -3,6 +3,7 @@
 
 export type { Lingered } from './ack-waiters.ts'
 export { TunAgent, TunHttpsAgent } from './agent.ts'
+export { type CallAddress, type ShutdownHow, SocketCalls, type SocketOptionName, socketCalls } from './calls.ts'
 export { type ContentDecoder, contentDecoders } from './content-codings.ts'
 
 export { type RemoteInfo, TunDgramSocket } from './dgram.ts'

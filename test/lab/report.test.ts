@@ -14,6 +14,10 @@ import type { Outcome } from '../../src/lab/types.ts'
 const ASSETS = { script: 'draw()', style: 'p { color: red }' }
 /** What takes no longer than a moment; the others are run by `npm run lab`. */
 const QUICK = [
+  'seven-steps',
+  'socket-calls',
+  'transaction-time',
+  'fast-open',
   'four-values',
   'nagle-delayed-ack',
   'half-close',
@@ -51,7 +55,7 @@ describe('an experiment', () => {
     expect(() => readParameters(parameters, { rtt: '20' })).toThrow("--rtt: '20': write a duration")
     expect(() => readParameters(parameters, { iw: '0' })).toThrow('--iw is from 1 to 100, not 0')
     expect(() => readParameters(parameters, { congestion: 'vegas' })).toThrow(
-      "--congestion is one of reno, newreno, cubic, not 'vegas'",
+      "--congestion is one of reno, newreno, not 'vegas'",
     )
     expect(() => readParameters(parameters, { iv: '1' })).toThrow("no parameter --iv; did you mean '--iw'?")
   })

@@ -1,6 +1,6 @@
 // E25: one page in all ways of using connections, on three lines, side by side; and the slow answer that holds up a pipeline.
-// The last way is HTTP/2's multiplexing as a script (multiplex.ts): node:http2 keeps its own timers and threads outside of virtual time, so
-// it cannot repeat to the byte here.
+// The last way is HTTP/2's multiplexing as a script (multiplex.ts): when bytes can go, frame by frame. It is not node:http2, whose HPACK,
+// settings and windows of streams are left out.
 
 import type { Micros } from '../../base/time.ts'
 import { claimExact, claimOrder, claimTrue, figure } from '../claims.ts'
@@ -189,8 +189,8 @@ export const pageWays = defineExperiment({
         },
       ],
       why: [
-        'The last way is a script with HTTP/2’s frame sizes over one TCP connection, without HPACK, settings and flow control: ' +
-          'node:http2 does not run in virtual time.',
+        'The last way is a script with HTTP/2’s frame sizes over one TCP connection: without HPACK, settings and windows of streams. ' +
+          'It says when bytes can go; an implementation of HTTP/2, node:http2 say, is not measured here.',
       ],
     }
   },

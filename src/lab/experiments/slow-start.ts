@@ -8,7 +8,7 @@ import { defineExperiment } from '../define.ts'
 import type { LiveContext } from '../live.ts'
 import { dataFrom, inMs, rounds } from '../measure.ts'
 import { pairOf } from '../topology.ts'
-import type { Findings } from '../types.ts'
+import type { Curve, Findings, Plot } from '../types.ts'
 import { bodyOf, browse, type Fetched, serve } from '../web.ts'
 import type { World } from '../world.ts'
 
@@ -87,6 +87,23 @@ async function sweep(context: RunContext, rttUs: number, congestion: string) {
     }
   }
   return { rows, right, all }
+}
+
+/** Rounds against the initial window, for some of the sizes; dashed, the formula. */
+function roundsPlot(rows: readonly (readonly (string | number)[])[]): Plot {
+  const curves = [10, 31, 100].flatMap((segments): Curve[] => {
+    const own = rows.filter((row) => row[1] === segments)
+    const name = `${segments} segments`
+    return [
+      { name, shape: 'dots', points: own.map((row) => [Number(row[0]), Number(row[3])]) },
+      {
+        name: `${name}, ceil(log2(n / IW + 1))`,
+        isReference: true,
+        points: WINDOWS.map((iw) => [iw, roundsNeeded(segments, iw)]),
+      },
+    ]
+  })
+  return { title: 'Rounds against the initial window', x: 'initial window, segments', y: 'rounds', curves }
 }
 
 /** The same from our server to a client on Linux's sockets; the answer has no head. */
@@ -170,8 +187,8 @@ export const slowStart = defineExperiment({
     congestion: {
       default: 'reno',
       unit: 'word',
-      oneOf: ['reno', 'newreno', 'cubic'],
-      doc: 'congestion controller; the claims are about Reno’s slow start',
+      oneOf: ['reno', 'newreno'],
+      doc: 'congestion controller; CUBIC counts 8 segments an acknowledgement at most (HyStart++, RFC 9406 §4.2)',
     },
   },
   topology: ({ rtt }) => pairOf({ delay: rtt / 2 }),
@@ -233,6 +250,7 @@ export const slowStart = defineExperiment({
           right === all,
         ),
       ],
+      plots: [roundsPlot(rows)],
       tables: [
         {
           title: 'Rounds by size and initial window',
