@@ -107,12 +107,19 @@ async function dig(
   })
   const startUs = scheduler.now()
   host.ref()
-  const [reply, source] = await resolver.ask(request.question, { recursionDesired: request.recursionDesired })
+  const { address, port } = resolver.machine.config.servers[0]
+  const asked = formatEndpoint(address, port)
+  let missed = 0
+  const waiting = setInterval(() => {
+    missed++
+    if (missed < request.tries)
+      printError(`;; no reply from ${asked} in ${request.timeoutMs / 1000} s, try ${missed + 1} of ${request.tries}`)
+  }, request.timeoutMs)
+  const [reply, source] = await resolver
+    .ask(request.question, { recursionDesired: request.recursionDesired })
+    .finally(() => clearInterval(waiting))
   if (reply === null || source === null) {
-    const { address, port } = resolver.machine.config.servers[0]
-    printError(
-      `;; no reply from ${formatEndpoint(address, port)}; ${request.tries} tries of ${request.timeoutMs / 1000} s`,
-    )
+    printError(`;; no reply from ${asked}; ${request.tries} tries of ${request.timeoutMs / 1000} s`)
     return NO_REPLY
   }
   const result = { reply, source, elapsedUs: scheduler.now() - startUs, when: new Date() }

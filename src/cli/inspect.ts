@@ -7,8 +7,8 @@
 //
 // Owns: these answers, who may ask, when something is told. Does not own: what is told (inspect-feed.ts), the knobs (inspect-knobs.ts).
 //
-// Invariant: while nobody has the page open nothing is gathered and no timer runs; a packet costs a question, and text that leaves is
-// gathered into one piece, because the devices between take no others (a tenth of the CPU time of a download, measured).
+// Invariant: while nobody has the page open nothing is gathered and no timer runs; and a packet costs no more than a question:
+// the devices between hand it on as it is.
 // Who may ask: whoever names the server by one of its own addresses, so that no foreign name can be bent to it; turning a knob needs an
 // Origin that is this server, which a page from elsewhere cannot send.
 

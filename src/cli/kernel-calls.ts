@@ -4,6 +4,8 @@
 
 import type { Ends, Value } from '../packetdrill/target.ts'
 import { ioVector, message } from './kernel-messages.ts'
+import type { Plan } from './kernel-plan.ts'
+import { selectPlan } from './kernel-select.ts'
 import {
   EPOLL_EVENT_BYTES,
   epollEvent,
@@ -24,31 +26,13 @@ const AF_INET = 2
 const AF_INET6 = 10
 const SOCK_NONBLOCK = 0o4000
 const F_GETFL = 3
-const F_DUPFD = 0
+const F_DUPFD: readonly number[] = [0, 1030] // with and without close-on-exec
 const MSG_DONTWAIT = 0x40
 const MSG_WAITALL = 0x100
 const MSG_ERRQUEUE = 0x2000
 const POLLIN = 1
 const SOL_SOCKET = 1
 const SO_LINGER = 13
-
-/** A call that is ready to be made. */
-export interface Plan {
-  readonly name: SyscallName
-  readonly args: readonly number[]
-  /** Whether it may wait: then it is made in a thread of its own. */
-  readonly blocks: boolean
-  /** Whether it makes a descriptor, or more in `outputs`. */
-  readonly opens?: boolean
-  /** Made after it has returned in the thread: the call itself, when `name` only waited for its turn. */
-  readonly follow?: readonly [SyscallName, readonly number[]]
-  /** What it returned, when that is not the script's result. */
-  readonly result?: (value: number) => number
-  /** The arguments as the call left them. */
-  outputs(value: number): readonly Value[]
-  /** Memory that has to live until it is over. */
-  readonly keep: readonly Memory[]
-}
 
 /** What planning has to know. */
 export interface CallContext {
@@ -226,7 +210,7 @@ const PLANNERS: Readonly<Record<string, Planner>> = {
   },
   fcntl: (args) => {
     const made = plain('fcntl', args, [numberOf(args[0]), numberOf(args[1]), numberOf(args[2])])
-    return { ...made, opens: numberOf(args[1]) === F_DUPFD }
+    return { ...made, opens: F_DUPFD.includes(numberOf(args[1])) }
   },
   ioctl: (args) => {
     const value = memory(8)
@@ -263,6 +247,10 @@ const PLANNERS: Readonly<Record<string, Planner>> = {
     const outputs = (): readonly Value[] => [readPollFds(list, fds.bytes), ...args.slice(1)]
     return { ...plain('poll', args, numbers, [fds]), blocks, outputs }
   },
+  select: (args, { wakeFd }) => selectPlan(args, 1e-3, 'tv_usec', wakeFd),
+  pselect: (args, { wakeFd }) => selectPlan(args, 1e-6, 'tv_nsec', wakeFd),
+  dup: (args) => ({ ...plain('dup', args, [numberOf(args[0])]), opens: true }),
+  dup2: (args) => ({ ...plain('dup2', args, [numberOf(args[0]), numberOf(args[1])]), opens: true }),
   epoll_create: (args) => ({ ...plain('epoll_create', args, [numberOf(args[0], 1)]), opens: true }),
   epoll_ctl: (args) => {
     const event = epollEvent(args[3] ?? null)

@@ -2,6 +2,7 @@
 // Owns: writing them from a script's values, reading back what the kernel filled in. Does not own: other structs (kernel-structs.ts).
 // Read first: recvmsg(2), cmsg(3).
 
+import { CONSTANTS } from '../packetdrill/constants.ts'
 import type { Value } from '../packetdrill/target.ts'
 import { type Fields, field, isFields, numberOf, readSockaddr, SOCKADDR_BYTES, sockaddr } from './kernel-structs.ts'
 import { type Memory, memory } from './kernel-syscalls.ts'
@@ -11,6 +12,7 @@ const CMSG_HEADER_BYTES = 16
 const CONTROL_BYTES = 1024
 const SOL_SOCKET = 1
 const SCM_TIMESTAMPING = [37, 65] // by its old and new numbers
+const SCM_TIMESTAMPING_OPT_STATS = 54
 const IP_RECVERR: readonly string[] = ['0:11', '41:25']
 
 /** struct iovec over memory of its own; each piece is `{iov_base, iov_len}`, or the two as a list. `keep` gets what has to live. */
@@ -110,11 +112,28 @@ function readControl(bytes: Buffer, epochUs: number): Value[] {
   return list
 }
 
+/** Netlink's attributes, by their names: each of 1, 4 or 8 octets. */
+function readStats(data: Buffer): Value {
+  const stats: Record<string, Value> = {}
+  for (let at = 0; at + 4 <= data.length; ) {
+    const [length, type] = [data.readUInt16LE(at), data.readUInt16LE(at + 2)]
+    if (length < 4 || at + length > data.length) break
+    const value = data.subarray(at + 4, at + length)
+    const name = Object.keys(CONSTANTS).find((one) => one.startsWith('TCP_NLA_') && CONSTANTS[one] === type)
+    if (name !== undefined && type !== 0)
+      stats[name] =
+        value.length >= 8 ? Number(value.readBigUInt64LE(0)) : value.length >= 4 ? value.readUInt32LE(0) : value[0]
+    at += (length + 3) & ~3
+  }
+  return stats
+}
+
 function controlData(level: number, type: number, data: Buffer, epochUs: number): Value {
   if (level === SOL_SOCKET && SCM_TIMESTAMPING.includes(type) && data.length >= 16) {
     const us = Number(data.readBigInt64LE(0)) * 1e6 + Math.round(Number(data.readBigInt64LE(8)) / 1000) - epochUs
     return { scm_sec: Math.floor(us / 1e6), scm_nsec: (((us % 1e6) + 1e6) % 1e6) * 1000 }
   }
+  if (level === SOL_SOCKET && type === SCM_TIMESTAMPING_OPT_STATS) return readStats(data)
   if (IP_RECVERR.includes(`${level}:${type}`) && data.length >= 16) {
     const [ee_origin, ee_type, ee_code] = data.subarray(4)
     const [ee_errno, ee_info, ee_data] = [data.readUInt32LE(0), data.readUInt32LE(8), data.readUInt32LE(12)]

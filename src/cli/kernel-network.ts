@@ -33,6 +33,9 @@ export class KernelNetwork {
   readonly device: TunDevice
   readonly #namespace: number
   readonly #ends: Ends
+  #congestion = 'cubic'
+  /** What else the routes say, by word. */
+  readonly #routeWords = new Map<string, string>()
 
   /**
    * @param isSegmentWise whether TCP decides for each segment anew, rather than for super-segments that are cut up before the device
@@ -83,6 +86,7 @@ export class KernelNetwork {
 
   /** Writes a sysctl of the namespace; returns why it cannot, or null. Never writes anything that the whole machine shares. */
   setSysctl(name: string, value: string): string | null {
+    if (name.startsWith('route.')) return this.#setRouteWord(name.slice('route.'.length), value)
     const names = BSD_SYSCTLS[name] ?? [name]
     if (name === 'net.ipv4.tcp_congestion_control') return this.inside(() => this.#trySetRoutes(value))
     for (const one of names) {
@@ -109,6 +113,14 @@ export class KernelNetwork {
     closeSync(this.#namespace)
   }
 
+  /** What a script says of its route: `initcwnd 4`. */
+  #setRouteWord(word: string, value: string): string | null {
+    if (word === 'congctl') return this.inside(() => this.#trySetRoutes(value))
+    if (!/^[a-z_]+$/.test(word) || !/^[\w.]+$/.test(value)) return `${word} ${value} is nothing that a route says`
+    this.#routeWords.set(word, value)
+    return this.inside(() => this.#trySetRoutes(this.#congestion))
+  }
+
   #trySetRoutes(congestion: string): string | null {
     try {
       this.#setRoutes(congestion)
@@ -120,9 +132,11 @@ export class KernelNetwork {
 
   /** Everything goes to the device. Congestion control by route, since a namespace may choose only what the machine has for all. */
   #setRoutes(congestion: string, more: readonly string[] = []): void {
+    this.#congestion = congestion
     const { family, remote } = this.#ends
+    const words = [...this.#routeWords].map(([word, value]) => ` ${word} ${value}`).join('')
     const destinations = ['default', `${remote}/${family === 4 ? 32 : 128}`]
-    const lines = destinations.map((to) => `route replace ${to} dev ${INTERFACE} congctl ${congestion}`)
+    const lines = destinations.map((to) => `route replace ${to} dev ${INTERFACE} congctl ${congestion}${words}`)
     const options = { input: `${[...lines, ...more].join('\n')}\n`, encoding: 'utf8', timeout: 10_000 } as const
     const { status, stderr, error } = spawnSync('ip', [`-${family}`, '-batch', '-'], options)
     if (status !== 0) throw new Error(`ip route (iproute2): ${error?.message ?? stderr.trim().split('\n')[0]}`)

@@ -17,6 +17,7 @@ const SO_LINGER = 13
 const TIMEOUTS: readonly number[] = [20, 21, 66, 67] // SO_RCVTIMEO, SO_SNDTIMEO, by their old and new numbers
 const TCP_INFO = 11
 const TCP_CONGESTION = 13
+const TCP_CC_INFO = 26
 const TCP_ULP = 31
 /** What `...` stands for in bind and connect. */
 export const DEFAULT_PORT = 8080
@@ -114,6 +115,7 @@ function words(numbers: readonly number[]): Memory & { readonly length: number }
 export function optionRoom(level: number, name: number): number {
   if (level === IPPROTO_TCP && name === TCP_INFO) return TCP_INFO_BYTES
   if (level === IPPROTO_TCP && (name === TCP_CONGESTION || name === TCP_ULP)) return 16
+  if (level === IPPROTO_TCP && name === TCP_CC_INFO) return 32
   if (level === SOL_SOCKET && name === SO_LINGER) return 8
   return level === SOL_SOCKET && TIMEOUTS.includes(name) ? 16 : 4
 }
@@ -124,6 +126,7 @@ export function readOption(level: number, name: number, bytes: Buffer, length: n
   if (level === IPPROTO_TCP && (name === TCP_CONGESTION || name === TCP_ULP)) {
     return bytes.toString('latin1', 0, length).replace(/\0.*$/s, '')
   }
+  if (level === IPPROTO_TCP && name === TCP_CC_INFO) return readControllerInfo(bytes, length)
   if (level === SOL_SOCKET && name === SO_LINGER)
     return { l_onoff: bytes.readInt32LE(0), l_linger: bytes.readInt32LE(4) }
   if (level === SOL_SOCKET && TIMEOUTS.includes(name)) {
@@ -131,6 +134,28 @@ export function readOption(level: number, name: number, bytes: Buffer, length: n
   }
   const value = length === 1 ? bytes[0] : bytes.readInt32LE(0)
   return typeof asked === 'number' ? value : [value]
+}
+
+/** union tcp_cc_info: BBR's has five words, DCTCP's four; others tell nothing. */
+function readControllerInfo(bytes: Buffer, length: number): Value {
+  const word = (i: number): number => bytes.readUInt32LE(4 * i)
+  if (length >= 20) {
+    return {
+      bbr_bw_lo: word(0),
+      bbr_bw_hi: word(1),
+      bbr_min_rtt: word(2),
+      bbr_pacing_gain: word(3),
+      bbr_cwnd_gain: word(4),
+    }
+  }
+  if (length < 16) return {}
+  return {
+    dctcp_enabled: bytes.readUInt16LE(0),
+    dctcp_ce_state: bytes.readUInt16LE(2),
+    dctcp_alpha: word(1),
+    dctcp_ab_ecn: word(2),
+    dctcp_ab_tot: word(3),
+  }
 }
 
 /** What poll is given: struct pollfd, and one more for `extra`, which is no concern of the script's. */

@@ -6,8 +6,9 @@
 import type { Micros } from '../base/time.ts'
 import { HEADROOM, Packet } from '../link/index.ts'
 import type { Call, Ends, Outcome, SentPacket, Target, Value } from '../packetdrill/target.ts'
-import { type Plan, planCall } from './kernel-calls.ts'
+import { planCall } from './kernel-calls.ts'
 import { KernelNetwork } from './kernel-network.ts'
+import type { Plan } from './kernel-plan.ts'
 import { numberOf } from './kernel-structs.ts'
 import { errorName, type Memory, memory, type SyscallResult, syscall } from './kernel-syscalls.ts'
 import { borrowThread, type CallThread, prepareThreads, returnThread } from './kernel-worker.ts'
@@ -199,7 +200,7 @@ export class KernelTarget implements Target {
     for (const fd of made) this.#fds.add(fd)
   }
 
-  /** Takes what the kernel has sent by now; packets that have nothing to do with TCP are dropped. */
+  /** Takes what the kernel has sent by now; packets that have nothing to do with a script are dropped. */
   #drain(): void {
     const take = (packet: Packet): void => {
       const bytes = packet.bytes.slice(packet.start, packet.end)
@@ -235,8 +236,8 @@ function lingerZero(): Memory {
   return made
 }
 
-/** TCP, and ICMP's errors. Not router solicitations, multicast reports and other business of the kernel's own. */
+/** TCP, UDP, ICMP's errors and echoes. Not router solicitations, multicast reports and other business of the kernel's own. */
 function isOfInterest(bytes: Uint8Array): boolean {
-  if (bytes[0] >> 4 === 4) return bytes[9] === 6 || bytes[9] === 1
-  return bytes[6] === 6 || (bytes[6] === 58 && bytes[40] < 128)
+  if (bytes[0] >> 4 === 4) return bytes[9] === 6 || bytes[9] === 1 || bytes[9] === 17
+  return bytes[6] === 6 || bytes[6] === 17 || (bytes[6] === 58 && bytes[40] < 130)
 }

@@ -7,7 +7,9 @@ import {
   allHold,
   EXPERIMENTS,
   experimentNamed,
-  liveLines,
+  LIVE,
+  type LiveExperiment,
+  liveNamed,
   type Outcome,
   type Paint,
   PLAIN,
@@ -20,19 +22,19 @@ import type { Experiment } from '../lab/types.ts'
 import { CliError, EXIT, usageError } from './errors.ts'
 import { checkDigests, outcomeDigest, writeDigests } from './lab-digests.ts'
 import { outcomeJson, writeCaptures, writeIndex, writeLog, writeReport } from './lab-files.ts'
-import { runLive } from './lab-live.ts'
 import { readTopology } from './lab-yaml.ts'
 import { findNamespaceWay, isInsideNamespace, runInNamespace, watchLifeline } from './namespace.ts'
 import { print, printError } from './print.ts'
 
 interface Flags {
-  readonly seed: string
+  readonly seed?: string
   readonly report?: string
   readonly pcap?: string
   readonly log?: string
   readonly json?: boolean
   readonly fault: readonly string[]
   readonly topology?: string
+  readonly live?: boolean
   readonly digests?: string
   readonly check?: string
 }
@@ -56,7 +58,7 @@ export function labCommand(): Command {
     )
     .argument('[name]', 'an experiment, or the row of the chapter it shows (E10), or all')
     .argument('[parameters...]', '--name=value')
-    .option('--seed <number>', 'repeats the dice of a run', '1')
+    .option('--seed <number>', 'repeats the dice of a run (default: 1)')
     .option('--report <file>', 'write a page with plots, to be opened in a browser (for all: a folder)')
     .option('--pcap <folder>', 'write the packets of each host for Wireshark')
     .option('--log <file>', 'write all packets and events, for tunstack replay')
@@ -74,11 +76,11 @@ export function labCommand(): Command {
     .option('--topology <file>', 'another network for it, in YAML')
     .allowUnknownOption()
     .addHelpText('after', HELP)
-    .action(async (name: string | undefined, words: string[], flags: Flags & { list?: boolean; live?: boolean }) => {
+    .action(async (name: string | undefined, words: string[], flags: Flags & { list?: boolean }) => {
       if (name === undefined) return print(listing())
       if (flags.list) return print(parameterLines(named(name)).join('\n'))
       process.exitCode = flags.live
-        ? await live(named(name), readWords(words), flags)
+        ? await live(name, readWords(words), flags)
         : await lab(name, readWords(words), flags)
     })
 }
@@ -104,41 +106,78 @@ function readWords(words: readonly string[]): Record<string, string> {
   return given
 }
 
-/** Runs an experiment against Linux. */
-async function live(experiment: Experiment, given: Record<string, string>, flags: Flags): Promise<number> {
-  if (experiment.live === undefined) {
-    const names = EXPERIMENTS.flatMap((one) => (one.live === undefined ? [] : [one.id]))
-    throw usageError(`${experiment.id} does not run live`, `these do: ${names.join(', ')}`)
-  }
+/** Runs an experiment, or all that can, against Linux. */
+async function live(name: string, given: Record<string, string>, flags: Flags): Promise<number> {
+  checkLive(flags)
+  const chosen = name === 'all' ? LIVE : [liveOf(name)]
+  if (name === 'all') checkAll(given)
   if (!isInsideNamespace()) {
     const way = findNamespaceWay()
     if (!way.ok) throw new CliError(way.reason, { exitCode: EXIT.noTun })
     return runInNamespace(way.flags)
   }
   watchLifeline(() => process.exit(129))
-  const findings = await runLive(experiment, given)
-  print(
-    flags.json
-      ? JSON.stringify({ id: experiment.id, live: true, ...findings })
-      : liveLines(experiment, findings, paint()).join('\n'),
-  )
-  return findings.claims.every(({ holds }) => holds) ? EXIT.ok : EXIT.failure
+  // Loaded here, so that the lab in virtual time does not load native code.
+  const { runLive } = await import('./lab-live.ts')
+  const isKept = flags.report !== undefined || flags.pcap !== undefined
+  const run = (one: LiveExperiment): Promise<Outcome> => usable(one.experiment.id, runLive(one, given, isKept))
+  return name === 'all'
+    ? runAll(
+        chosen.map((one) => () => run(one)),
+        flags,
+      )
+    : runShown(await run(chosen[0]), flags)
+}
+
+/** What belongs to virtual time only. */
+function checkLive({ seed, fault, topology, log, digests, check }: Flags): void {
+  const refuse = (option: string, mend: string): never => {
+    throw usageError(`--live does not go with ${option}`, mend)
+  }
+  if (seed !== undefined) refuse('--seed', 'real time has no dice to repeat: leave it out')
+  if (fault.length > 0) refuse('--fault', 'faults by name are of the virtual network: leave out one of the two')
+  if (topology !== undefined) refuse('--topology', 'live the network is one TUN device: leave out one of the two')
+  if (digests !== undefined || check !== undefined) refuse('digests', 'no two runs in real time are the same')
+  if (log !== undefined) refuse('--log', 'what Linux does cannot be replayed: --pcap keeps the packets')
+}
+
+function liveOf(name: string): LiveExperiment {
+  const { id } = named(name)
+  const found = liveNamed(id)
+  if (found !== null) return found
+  const names = LIVE.map(({ experiment }) => experiment.id)
+  throw usageError(`${id} does not run live`, `these do: ${names.join(', ')}, or all of them: all`)
 }
 
 async function lab(name: string, given: Record<string, string>, flags: Flags): Promise<number> {
-  const seed = Number(flags.seed)
+  const seed = Number(flags.seed ?? '1')
   if (!Number.isSafeInteger(seed)) throw usageError(`--seed ${flags.seed}`, 'write a whole number')
   const options = await runOptions(given, seed, flags)
-  if (name === 'all' && flags.log !== undefined) throw usageError('a log is of one run', 'name an experiment')
   if (name !== 'all' && (flags.digests ?? flags.check) !== undefined) {
     throw usageError('digests are of all experiments', 'tunstack lab all')
   }
-  if (name === 'all') return runAll(options, flags)
+  if (name === 'all') {
+    checkAll(given)
+    if (flags.log !== undefined) throw usageError('a log is of one run', 'name an experiment')
+    return runAll(
+      EXPERIMENTS.map((experiment) => () => runOne(experiment, options)),
+      flags,
+    )
+  }
   const outcome = await runOne(named(name), options)
   if (flags.log !== undefined) printError(`log: ${await writeLog(flags.log, named(name).id, options)}`)
+  return runShown(outcome, flags)
+}
+
+/** Shows what came of one; the exit status. */
+function runShown(outcome: Outcome, flags: Flags): number {
   show(outcome, flags)
   if (flags.report !== undefined) printError(`report: ${writeReport(flags.report, outcome)}`)
   return allHold(outcome) ? EXIT.ok : EXIT.failure
+}
+
+function checkAll(given: Record<string, string>): void {
+  if (Object.keys(given).length > 0) throw usageError('all takes no parameters', 'run one by its name')
 }
 
 async function runOptions(given: Record<string, string>, seed: number, flags: Flags): Promise<RunOptions> {
@@ -153,24 +192,28 @@ async function runOptions(given: Record<string, string>, seed: number, flags: Fl
   }
 }
 
-async function runOne(experiment: Experiment, options: RunOptions): Promise<Outcome> {
+function runOne(experiment: Experiment, options: RunOptions): Promise<Outcome> {
+  return usable(experiment.id, runExperiment(experiment, options))
+}
+
+/** An error of the parameters is one of the command line. */
+async function usable(id: string, outcome: Promise<Outcome>): Promise<Outcome> {
   try {
-    return await runExperiment(experiment, options)
+    return await outcome
   } catch (error) {
     if (error instanceof TypeError || error instanceof RangeError) {
-      throw usageError(error.message, `tunstack lab ${experiment.id} --list`)
+      throw usageError(error.message, `tunstack lab ${id} --list`)
     }
     throw error
   }
 }
 
-/** Runs every experiment with its own parameters. */
-async function runAll(options: RunOptions, flags: Flags): Promise<number> {
-  if (Object.keys(options.given ?? {}).length > 0) throw usageError('all takes no parameters', 'run one by its name')
+/** Runs one experiment after another. */
+async function runAll(runs: readonly (() => Promise<Outcome>)[], flags: Flags): Promise<number> {
   const outcomes: Outcome[] = []
   const digests = new Map<string, string>()
-  for (const experiment of EXPERIMENTS) {
-    const outcome = await runOne(experiment, options)
+  for (const run of runs) {
+    const outcome = await run()
     if (flags.json) show(outcome, flags)
     else print(summaryLine(outcome))
     if (flags.pcap !== undefined && !flags.json) writeCaptures(flags.pcap, outcome)

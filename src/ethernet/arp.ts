@@ -34,6 +34,12 @@ export interface ArpHost {
   sendArp(packet: ArpPacket, dst: Mac): void
   transmit(packet: Packet, mac: Mac): void
   unreachable(packet: Packet, neighbour: Neighbour): void
+  /** A neighbour has been found, or does not answer. */
+  onNeighbour(address: IpAddress, isThere: boolean): void
+  /** Whether a route leads by it. */
+  isGateway(address: IpAddress): boolean
+  /** When a transport last made progress by way of it; -Infinity: never. */
+  progressVia(address: IpAddress): Micros
   /** See ClaimOutput.onUsable. */
   onClaimed(address: IpAddress): void
   /** See ClaimOutput.onConflict. */
@@ -142,6 +148,18 @@ export class Arp implements NeighbourProtocol, ClaimOutput {
 
   unreachable(packet: Packet, neighbour: Neighbour): void {
     this.#host.unreachable(packet, neighbour)
+  }
+
+  judged(neighbour: Neighbour, isThere: boolean): void {
+    this.#host.onNeighbour(neighbour.address, isThere)
+  }
+
+  isGateway(neighbour: Neighbour): boolean {
+    return this.#host.isGateway(neighbour.address)
+  }
+
+  progressAt(neighbour: Neighbour): Micros {
+    return this.#host.progressVia(neighbour.address)
   }
 
   sendProbe(address: IpAddress): void {

@@ -267,8 +267,9 @@ export class Autoconfiguration {
     } else if (this.#routers.length >= MOST_ROUTERS) {
       return 'nd-too-many'
     } else {
-      this.#routers.push({ address: address.clone(), until: now + lifetimeS * SECOND })
-      this.#output.onRouter(address, true)
+      const own = address.clone() // that of the message is read over by the next one
+      this.#routers.push({ address: own, until: now + lifetimeS * SECOND })
+      this.#output.onRouter(own, true)
     }
     return 'ok'
   }

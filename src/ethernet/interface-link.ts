@@ -22,13 +22,20 @@ import { ALL_MLD_ROUTERS, isMldType, MldListener, type MldReport, writeMldReport
 import { isNdType, type NdMessage, writeNd } from './nd-message.ts'
 import type { Neighbour, NeighbourLimits } from './neighbour-cache.ts'
 import { type LinkParameters, type NdHost, NeighbourDiscovery } from './neighbour-discovery.ts'
-import type { EthernetDropReason, EthernetDrops } from './reasons.ts'
+import { ETHERNET_DROP_REASONS, type EthernetDropReason, type EthernetDrops } from './reasons.ts'
 import { hostUnreachable } from './unreachable.ts'
 
 const IPV6_HEADER_BYTES = 40
 const HOP_BY_HOP = 0
 /** The longest message made here: an IPv6 header and a report of 32 groups. */
 const MOST_BYTES = IPV6_HEADER_BYTES + 16 + 20 * 32
+
+/** Verdicts on messages that are not valid, rather than unwanted. */
+const INVALID: ReadonlySet<string> = new Set(
+  Object.keys(ETHERNET_DROP_REASONS).filter(
+    (reason) => reason.startsWith('nd-bad-') || reason === 'nd-too-short' || reason === 'mld-bad',
+  ),
+)
 
 const NOBODY_V4 = new IpAddress(0, 0, 0xffff, 0)
 
@@ -204,9 +211,12 @@ export class InterfaceLink implements ArpHost, NdHost {
     if (at >= last) return false
     const type = bytes[at]
     this.sync(now)
-    if (isNdType(type)) this.nd.handle(bytes, at, last, header, now, packet.checksum !== 'complete')
-    else if (isMldType(type)) this.nd.handleMld(bytes, at, last, header, now)
-    else return false
+    if (!isNdType(type) && !isMldType(type)) return false
+    const verdict = isNdType(type)
+      ? this.nd.handle(bytes, at, last, header, now, packet.checksum !== 'complete')
+      : this.nd.handleMld(bytes, at, last, header, now)
+    this.#ip?.icmp.countIn(6, type)
+    if (INVALID.has(verdict)) this.#ip?.icmp.countError(6, verdict === 'nd-bad-checksum')
     return true
   }
 
@@ -241,8 +251,9 @@ export class InterfaceLink implements ArpHost, NdHost {
 
   // ---- for ARP and neighbour discovery
 
+  // RFC 1122 §3.2.1.3(g): 127.0.0.1 and ::1 are every host's, and nobody's on a link.
   isOwn(address: IpAddress): boolean {
-    return !address.isUnspecified && this.#ip?.isLocal(address) === true
+    return !address.isUnspecified && !address.isLoopback && this.#ip?.isLocal(address) === true
   }
 
   sourceFor(address: IpAddress): IpAddress | null {
@@ -263,7 +274,9 @@ export class InterfaceLink implements ArpHost, NdHost {
     const length = writeNd(message, packet.bytes, at, src, dst)
     this.#finish(PROTOCOL.ICMPV6, 255, length, src, dst)
     const to = mac === NO_MAC ? this.#macOf(packet, dst) : mac
-    if (to !== NO_MAC) this.#owner.sendFrame(packet, to, ETHER_TYPE.IPV6)
+    if (to === NO_MAC) return
+    this.#ip?.icmp.countOut(6, message.type)
+    this.#owner.sendFrame(packet, to, ETHER_TYPE.IPV6)
   }
 
   #macOf(packet: Packet, dst: IpAddress): Mac {
@@ -274,6 +287,7 @@ export class InterfaceLink implements ArpHost, NdHost {
     const packet = this.#packet
     const length = writeMldReport(kind, groups.slice(0, 32), packet.bytes, HEADROOM + IPV6_HEADER_BYTES, src)
     this.#finish(HOP_BY_HOP, 1, length, src, ALL_MLD_ROUTERS)
+    this.#ip?.icmp.countOut(6, packet.bytes[HEADROOM + IPV6_HEADER_BYTES + 8])
     this.#owner.sendFrame(packet, groupMac(ALL_MLD_ROUTERS), ETHER_TYPE.IPV6)
   }
 
@@ -298,6 +312,19 @@ export class InterfaceLink implements ArpHost, NdHost {
   unreachable(packet: Packet, neighbour: Neighbour): void {
     const error = hostUnreachable(packet, neighbour.address)
     if (error !== null) this.#owner.handUp(error)
+  }
+
+  // RFC 4861 §6.3.6, RFC 1122 §3.3.1.4: where another gateway leads the same way, packets go by that one meanwhile.
+  onNeighbour(address: IpAddress, isThere: boolean): void {
+    this.#ip?.routes.setDead(address, !isThere)
+  }
+
+  isGateway(address: IpAddress): boolean {
+    return this.#ip?.routes.hasGateway(address) === true
+  }
+
+  progressVia(address: IpAddress): Micros {
+    return this.#ip?.progressVia?.(address) ?? Number.NEGATIVE_INFINITY
   }
 
   onClaimed(address: IpAddress): void {
@@ -344,6 +371,7 @@ export class InterfaceLink implements ArpHost, NdHost {
   }
 
   onParameters(parameters: LinkParameters): void {
+    if (this.#options.slaac === true) this.#ip?.setAdvertised(parameters.mtu, parameters.hopLimit)
     this.#tell({ type: 'link', parameters })
   }
 

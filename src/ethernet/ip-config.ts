@@ -1,6 +1,7 @@
 // What an Ethernet interface needs to know of the IP host above it, and may change there.
 // Owns: the contract, which IpLayer fulfils; what the interface tells. Does not own: addresses and routes (src/ip).
 
+import type { Micros } from '../base/time.ts'
 import type { InterfaceAddress, IpAddress } from '../ip/address.ts'
 import type { Route } from '../ip/routes.ts'
 import { formatMac, type Mac } from './mac.ts'
@@ -14,6 +15,8 @@ export interface IpConfig {
     add(route: Route): void
     remove(route: Route): boolean
     removeWhere(isGone: (route: Route) => boolean): number
+    hasGateway(address: IpAddress): boolean
+    setDead(gateway: IpAddress, isDead: boolean): void
   }
   /** Sets who is told when a group is joined by the first, and left by the last. */
   onGroup(listener: ((group: IpAddress, isJoined: boolean) => void) | null): void
@@ -24,6 +27,15 @@ export interface IpConfig {
   nextHop(dst: IpAddress): IpAddress | null
   addAddress(entry: InterfaceAddress): void
   removeAddress(address: IpAddress): boolean
+  /** A router says what the link takes and how far packets should go; 0: it does not say. */
+  setAdvertised(mtu: number, hopLimit: number): boolean
+  /** When a transport last made progress by a neighbour; null: nobody knows. */
+  readonly progressVia: ((neighbour: IpAddress) => Micros) | null
+  readonly icmp: {
+    countIn(family: 4 | 6, type: number): void
+    countOut(family: 4 | 6, type: number): void
+    countError(family: 4 | 6, isChecksum: boolean): void
+  }
 }
 
 /** What has happened to the interface's addresses. */

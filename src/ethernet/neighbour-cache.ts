@@ -90,6 +90,12 @@ export interface NeighbourProtocol {
   transmit(packet: Packet, mac: Mac): void
   /** A packet whose neighbour did not answer. */
   unreachable(packet: Packet, neighbour: Neighbour): void
+  /** The neighbour has been found, or does not answer. */
+  judged(neighbour: Neighbour, isThere: boolean): void
+  /** Whether it is a gateway, which is looked for again when it has failed. */
+  isGateway(neighbour: Neighbour): boolean
+  /** When a transport last made progress by way of it: that it is there, and hears us (RFC 4861 §7.3.1). -Infinity: never. */
+  progressAt(neighbour: Neighbour): Micros
 }
 
 /** What an answer says. */
@@ -194,11 +200,10 @@ export class NeighbourCache {
   confirm(said: Confirmation, now: Micros): Neighbour | null {
     const entry = this.find(said.address)
     if (entry === null) return null
-    const { limits } = this
     if (entry.state === 'INCOMPLETE' || entry.state === 'FAILED') {
       if (said.mac === NO_MAC) return entry
       this.#setMac(entry, said.mac, now)
-      if (said.isSolicited) this.#enter(entry, 'REACHABLE', now + this.#reachableUs(limits))
+      if (said.isSolicited) this.#reach(entry, now)
       else this.#stale(entry, now)
       if (said.isRouter !== null) entry.isRouter = said.isRouter
       this.#release(entry)
@@ -210,7 +215,7 @@ export class NeighbourCache {
       return entry
     }
     if (isOther) this.#setMac(entry, said.mac, now)
-    if (said.isSolicited) this.#enter(entry, 'REACHABLE', now + this.#reachableUs(limits))
+    if (said.isSolicited) this.#reach(entry, now)
     else if (isOther) this.#stale(entry, now)
     if (said.isRouter !== null) entry.isRouter = said.isRouter
     return entry
@@ -232,17 +237,22 @@ export class NeighbourCache {
   }
 
   #due(entry: Neighbour, now: Micros): void {
-    const { maxMulticastSolicit, maxUnicastSolicit, unusedUs } = this.limits
+    const { maxMulticastSolicit, maxUnicastSolicit, unusedUs, delayFirstProbeUs } = this.limits
     switch (entry.state) {
       case 'INCOMPLETE':
         if (entry.questions < maxMulticastSolicit) this.#ask(entry, 'INCOMPLETE', now)
         else this.#fail(entry, now)
         break
-      case 'REACHABLE':
-        this.#stale(entry, now)
+      case 'REACHABLE': {
+        const until = this.#protocol.progressAt(entry) + this.#reachableUs(this.limits)
+        if (until > now) this.#enter(entry, 'REACHABLE', until)
+        else this.#stale(entry, now)
         break
+      }
       case 'DELAY':
-        this.#ask(entry, 'PROBE', now)
+        // RFC 4861 §7.3.3: the packets that it was waited for have been answered above meanwhile.
+        if (now - this.#protocol.progressAt(entry) <= delayFirstProbeUs) this.#reach(entry, now)
+        else this.#ask(entry, 'PROBE', now)
         break
       case 'PROBE':
         if (entry.questions < maxUnicastSolicit) this.#ask(entry, 'PROBE', now)
@@ -250,7 +260,8 @@ export class NeighbourCache {
         break
       default: {
         const last = Math.max(entry.usedAt, entry.learntAt)
-        if (now >= last + unusedUs) this.#remove(entry)
+        if (entry.state === 'FAILED' && this.#protocol.isGateway(entry)) this.#ask(entry, 'INCOMPLETE', now)
+        else if (now >= last + unusedUs) this.#remove(entry)
         else this.#timers.arm(entry, last + unusedUs)
       }
     }
@@ -267,10 +278,17 @@ export class NeighbourCache {
     this.#enter(entry, 'FAILED', now + this.limits.unusedUs)
     const waiting = this.#takePending(entry)
     this.#drops.count('neighbour-unreachable', waiting.length)
+    this.#protocol.judged(entry, false)
     for (const packet of waiting) this.#protocol.unreachable(packet, entry)
   }
 
+  #reach(entry: Neighbour, now: Micros): void {
+    this.#enter(entry, 'REACHABLE', now + this.#reachableUs(this.limits))
+    this.#protocol.judged(entry, true)
+  }
+
   #stale(entry: Neighbour, now: Micros): void {
+    if (entry.state === 'INCOMPLETE' || entry.state === 'FAILED') this.#protocol.judged(entry, true)
     this.#enter(entry, 'STALE', now + this.limits.unusedUs)
   }
 

@@ -46,6 +46,12 @@ export interface NdHost {
   sendMld(report: MldReport, src: IpAddress): void
   transmit(packet: Packet, mac: Mac): void
   unreachable(packet: Packet, neighbour: Neighbour): void
+  /** A neighbour has been found, or does not answer. */
+  onNeighbour(address: IpAddress, isThere: boolean): void
+  /** Whether a route leads by it. */
+  isGateway(address: IpAddress): boolean
+  /** When a transport last made progress by way of it; -Infinity: never. */
+  progressVia(address: IpAddress): Micros
   onAddress(entry: InterfaceAddress): void
   onAddressGone(address: IpAddress): void
   onDuplicate(address: IpAddress, mac: Mac): void
@@ -231,6 +237,18 @@ export class NeighbourDiscovery implements NeighbourProtocol, AutoOutput {
 
   unreachable(packet: Packet, neighbour: Neighbour): void {
     this.#host.unreachable(packet, neighbour)
+  }
+
+  judged(neighbour: Neighbour, isThere: boolean): void {
+    this.#host.onNeighbour(neighbour.address, isThere)
+  }
+
+  isGateway(neighbour: Neighbour): boolean {
+    return this.#host.isGateway(neighbour.address)
+  }
+
+  progressAt(neighbour: Neighbour): Micros {
+    return this.#host.progressVia(neighbour.address)
   }
 
   probe(address: IpAddress): void {

@@ -12,7 +12,7 @@ import { HeaderList } from './headers.ts'
 import { bodyOf, type Forward, type HopRequest, type HopResponse, ownResponse } from './hop.ts'
 import { sendHop } from './hop-send.ts'
 import type { Origin } from './pool-options.ts'
-import { failureResponse, proxyError } from './proxy-errors.ts'
+import { exchangeFailure, failureResponse, proxyError } from './proxy-errors.ts'
 import { addForwarded, addVia, forwardedTrailers, maxForwards, timesInVia, withoutHopFields } from './proxy-fields.ts'
 import {
   type HopRecord,
@@ -127,6 +127,8 @@ export class HttpProxy {
     if (response.headSent) throw remoteError(502, 'truncated', 'the server cut its answer short')
     this.#context.counters.ownAnswers++
     const { name, options } = this.#context
+    // An answer that was begun and broke off before its head left says nothing in ours.
+    for (const [field] of response.headers.toJSON()) response.headers.delete(field)
     try {
       await this.#respond(request, response, failureResponse(error, name, options.proxyStatus !== false), false)
     } catch {
@@ -147,7 +149,9 @@ export class HttpProxy {
     if (challenge !== null) return challenge
     // RFC 9110 §9.3.8: a client must not send content in TRACE.
     if (method === 'TRACE' && hasBody(headers)) throw remoteError(400, 'body-length', 'TRACE has no body')
-    const left = maxForwards(method, headers)
+    // RFC 9110 §9.3.7: `*` is whoever is asked, which is a forward proxy itself.
+    const isOwn = request.parsedTarget.form === 'asterisk' && options.origin === undefined
+    const left = isOwn ? 0 : maxForwards(method, headers)
     if (left === 'bad') throw remoteError(400, 'bad-header', `Max-Forwards: ${headers.get('max-forwards')}`)
     if (left !== 0) return null
     // RFC 9110 §7.6.2: with 0 left this proxy is the one that answers.
@@ -174,16 +178,20 @@ export class HttpProxy {
   }
 
   /** The request as it is meant from end to end: without the fields of the hop it came over. */
-  #hopRequest(request: ServerRequest, response: ServerResponse, route: Route): HopRequest {
+  #hopRequest(
+    request: ServerRequest,
+    response: ServerResponse,
+    { host, uri }: Pick<Route, 'host' | 'uri'>,
+  ): HopRequest {
     const { method, httpVersion, signal } = request
     const headers = this.#endToEnd(request)
-    headers.set('Host', route.host)
+    headers.set('Host', host)
     const expects = headers.tokens('expect').includes('100-continue')
     // RFC 9110 §10.1.1: an HTTP/1.0 client's expectation is not passed on.
     if (httpVersion === '1.0') headers.delete('expect')
     return {
       method,
-      uri: route.uri,
+      uri,
       version: httpVersion,
       headers,
       body: hasBody(request.headers) ? request.body : null,
@@ -212,17 +220,21 @@ export class HttpProxy {
   }
 
   async #forward(hop: HopRequest, info: ConnectionInfo, route: Route): Promise<HopResponse> {
+    const { parent } = this.#context.options
+    const target = parent === undefined ? route.originForm : route.absoluteForm
+    return this.#hopResponse(await this.#send(hop, info, parent ?? route.origin, target))
+  }
+
+  /** Sends a request on with what this proxy says of itself and of the client. */
+  #send(hop: HopRequest, info: ConnectionInfo, origin: Origin, target: string): Promise<ClientResponse> {
     const { options, name } = this.#context
-    const { parent } = options
     const headers = hop.headers.clone()
     const left = maxForwards(hop.method, headers)
     if (typeof left === 'number') headers.set('Max-Forwards', left - 1)
     addVia(headers, hop.version, name)
     addForwarded(headers, options.forwarded ?? 'none', info, headers.get('host') ?? '')
-    const target = parent === undefined ? route.originForm : route.absoluteForm
     this.#note('request-out', `${hop.method} ${target} HTTP/1.1`, headers)
-    const response = await this.#upstream.send(parent ?? route.origin, { ...hop, headers }, target)
-    return this.#hopResponse(response)
+    return this.#upstream.send(origin, { ...hop, headers }, target)
   }
 
   #hopResponse(response: ClientResponse): HopResponse {
@@ -245,6 +257,9 @@ export class HttpProxy {
       if (this.#context.options.parent === undefined) {
         for (const name of ['proxy-authenticate', 'proxy-authentication-info']) headers.delete(name)
       }
+      // RFC 9112 §9.6: a server that closes before the body has come takes no more of it, and so does this proxy.
+      const isEarly = hasBody(request.headers) && request.trailers === null
+      if (isEarly && answer.headers.tokens('connection').includes('close')) headers.set('Connection', 'close')
       addVia(headers, answer.version, this.#context.name)
     }
     this.#note('response-out', `HTTP/1.1 ${answer.status} ${answer.reason}`, headers)
@@ -253,7 +268,8 @@ export class HttpProxy {
       await sendHop(response, answer, headers, () => forwardedTrailers(answer.trailers()), scheduler)
     } catch (error) {
       if (isForwarded && !request.signal.aborted && !response.ended) this.#context.counters.truncated++
-      throw error
+      // What is wrong with the server's body is no fault of the client.
+      throw isForwarded ? exchangeFailure(error) : error
     }
   }
 
@@ -262,7 +278,10 @@ export class HttpProxy {
   async #connect(request: ServerRequest, response: ServerResponse): Promise<void> {
     const { parent } = this.#context.options
     const origin = connectOrigin(request.parsedTarget, this.#context.connectPorts)
-    if (parent !== undefined) return this.#switch(request, response, parent, request.target, this.#endToEnd(request))
+    if (parent !== undefined) {
+      const hop = this.#hopRequest(request, response, { host: request.target, uri: request.target })
+      return this.#switch(request, response, hop, parent, request.target)
+    }
     const stream = await this.#upstream.open(origin, request.signal)
     stream.on('error', () => undefined)
     if (response.ended) {
@@ -282,27 +301,21 @@ export class HttpProxy {
   /** RFC 9110 §7.8: the protocol is proposed to the next server, in this proxy's own name for one hop. */
   async #upgrade(request: ServerRequest, response: ServerResponse, route: Route): Promise<void> {
     const { parent } = this.#context.options
-    const headers = this.#endToEnd(request)
-    headers.set('Host', route.host)
-    headers.append('Upgrade', request.headers.get('upgrade') ?? '').append('Connection', 'Upgrade')
+    const hop = this.#hopRequest(request, response, route)
+    hop.headers.append('Upgrade', request.headers.get('upgrade') ?? '').append('Connection', 'Upgrade')
     const target = parent === undefined ? route.originForm : route.absoluteForm
-    await this.#switch(request, response, parent ?? route.origin, target, headers)
+    await this.#switch(request, response, hop, parent ?? route.origin, target)
   }
 
   /** Sends a request that may turn the connection into something else, and joins both sides when it does. */
   async #switch(
     request: ServerRequest,
     response: ServerResponse,
+    hop: HopRequest,
     origin: Origin,
     target: string,
-    headers: HeaderList,
   ): Promise<void> {
-    addVia(headers, request.httpVersion, this.#context.name)
-    this.#note('request-out', `${request.method} ${target} HTTP/1.1`, headers)
-    const { method, httpVersion: version, signal } = request
-    const body = hasBody(request.headers) ? request.body : null
-    const hop: HopRequest = { method, uri: target, version, headers, body, signal }
-    const got = await this.#upstream.send(origin, hop, target)
+    const got = await this.#send(hop, request.connection, origin, target)
     const { switched } = got
     if (switched === null) return this.#respond(request, response, this.#hopResponse(got), true)
     const fields = withoutHopFields(got.headers)

@@ -13,6 +13,11 @@ import { selectSource } from './source-address.ts'
 const LOOPBACK_V4 = IpAddress.parse('127.0.0.1')
 const LOOPBACK_V6 = IpAddress.parse('::1')
 
+/** RFC 8200 §5. */
+const LEAST_MTU_V6 = 1280
+/** What hosts use that nobody has told otherwise (RFC 1122 §3.2.1.7; IANA). */
+const DEFAULT_HOP_LIMIT = 64
+
 /** The part of IpLayer that knows addresses and routes. */
 export class Addressing {
   readonly mtu: number
@@ -25,9 +30,36 @@ export class Addressing {
   /** For layer.ts: whether an address was ever taken away; until then no source need be looked at. */
   protected hasRemoved = false
 
+  // What routers say of the link (RFC 4861 §6.3.4); 0: nothing.
+  #advertisedMtu = 0
+  #advertisedHopLimit = 0
+
   constructor(mtu: number, hopLimit: number) {
     this.mtu = mtu
     this.hopLimit = hopLimit
+  }
+
+  /** Largest packet that goes to `dst` by the own link: its MTU, or less when a router says so of IPv6 (RFC 4861 §6.3.4). */
+  mtuTo(dst: IpAddress): number {
+    return dst.family === 6 && this.#advertisedMtu > 0 ? this.#advertisedMtu : this.mtu
+  }
+
+  /** The hop limit of packets to `dst` where the transport wishes for `wish`: what routers advertise goes before the default of 64. */
+  hopLimitTo(dst: IpAddress, wish: number = this.hopLimit): number {
+    const advertised = dst.family === 6 ? this.#advertisedHopLimit : 0
+    return advertised > 0 && wish === DEFAULT_HOP_LIMIT ? advertised : wish
+  }
+
+  /**
+   * A router says what the link takes and how far packets should go (RFC 4861 §6.3.4); 0: it does not say. An MTU that cannot be, below
+   * 1280 or above that of the device, is passed over. Returns whether anything has changed.
+   */
+  setAdvertised(mtu: number, hopLimit: number): boolean {
+    const before = this.#advertisedMtu
+    const hopsBefore = this.#advertisedHopLimit
+    if (mtu >= LEAST_MTU_V6 && mtu <= this.mtu) this.#advertisedMtu = mtu
+    if (hopLimit > 0) this.#advertisedHopLimit = hopLimit
+    return this.#advertisedMtu !== before || this.#advertisedHopLimit !== hopsBefore
   }
 
   /** Whether `address` is this host's: an own address, or one of loopback. */

@@ -5,6 +5,7 @@ import type { Packet } from '../link/device.ts'
 import type { IpAddress } from './address.ts'
 import type { DropCounters } from './drops.ts'
 import type { IcmpErrorKind } from './icmp.ts'
+import type { IcmpCounters } from './icmp-counters.ts'
 import type { Outbound } from './outbound.ts'
 import type { PathMtus } from './path-mtus.ts'
 
@@ -59,9 +60,9 @@ export interface EchoReply {
 /** What the control plane uses of the IP floor that it belongs to: see IpLayer. */
 export interface ControlHost {
   readonly mtu: number
-  readonly hopLimit: number
   readonly drops: DropCounters
   readonly pathMtus: PathMtus
+  readonly icmp: IcmpCounters
   readonly counters: {
     echoRequests: number
     echoReplies: number
@@ -75,6 +76,8 @@ export interface ControlHost {
   isLocal(address: IpAddress): boolean
   sourceFor(dst: IpAddress): IpAddress | null
   headerBytes(dst: IpAddress): number
+  mtuTo(dst: IpAddress): number
+  hopLimitTo(dst: IpAddress): number
   enableLoopback(): void
   queueControl(queue: Outbound, packet: Packet): void
   writeHeader(

@@ -94,7 +94,14 @@ export class Control {
       header.family === 4
         ? parseIcmp(bytes, at, end, message, trusted)
         : parseIcmpv6(bytes, at, end, header.src, header.dst, message, trusted)
-    if (verdict !== 'ok') return verdict
+    const { icmp } = this.#layer
+    if (verdict === 'ok') icmp.countIn(header.family, message.type)
+    const result = verdict === 'ok' ? this.#take(packet, header, message) : verdict
+    if (verdict !== 'ok' || result === 'icmp-bad-quote') icmp.countError(header.family, result === 'icmp-bad-checksum')
+    return result
+  }
+
+  #take(packet: Packet, header: IpHeader, message: IcmpMessage): 'ok' | DropReason {
     switch (message.kind) {
       case 'echo-request':
         return this.#answerEcho(packet, header, message)
@@ -289,9 +296,10 @@ export class Control {
     if (src === null || route === null) return false
     if (!this.#bucket.take(now)) {
       this.#layer.counters.errorsLimited++
+      this.#layer.icmp.countLimited(header.family)
       return false
     }
-    const most = Math.min(header.family === 4 ? ERROR_BYTES_V4 : ERROR_BYTES_V6, this.#layer.mtu)
+    const most = Math.min(header.family === 4 ? ERROR_BYTES_V4 : ERROR_BYTES_V6, this.#layer.mtuTo(header.src))
     const room = most - this.#layer.headerBytes(header.src) - ICMP_HEADER_BYTES
     const end = Math.min(packet.end, packet.start + room)
     const verdict = this.#send(src, header.src, this.#out, packet.bytes, packet.start, end, 0)
@@ -308,7 +316,7 @@ export class Control {
     from: number,
     to: number,
     trafficClass: number,
-    hopLimit = this.#layer.hopLimit,
+    hopLimit = this.#layer.hopLimitTo(dst),
   ): 'ok' | DropReason {
     const layer = this.#layer
     const headerBytes = layer.headerBytes(dst)
@@ -325,6 +333,7 @@ export class Control {
     else writeIcmpv6(message, packet.bytes, at, packet.end, src, dst)
     layer.writeHeader(packet, src, dst, is4 ? PROTOCOL.ICMP : PROTOCOL.ICMPV6, hopLimit, trafficClass, false)
     layer.queueControl(this.#queue, packet)
+    layer.icmp.countOut(dst.family, message.type)
     return 'ok'
   }
 }

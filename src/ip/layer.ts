@@ -13,6 +13,7 @@ import { Control, type EchoError, type EchoReply, type TransportError } from './
 import { DropCounters, type DropReason } from './drops.ts'
 import { Reassembler } from './fragments.ts'
 import { IpHeader, PROTOCOL } from './header.ts'
+import { IcmpCounters } from './icmp-counters.ts'
 import { Identification } from './identification.ts'
 import { IPV4_HEADER_BYTES } from './ipv4.ts'
 import { IPV6_HEADER_BYTES, MAX_IPV6_BYTES } from './ipv6.ts'
@@ -38,6 +39,10 @@ export class IpLayer extends Addressing {
   /** What is known of the paths of our packets. */
   readonly pathMtus = new PathMtus()
   readonly counters: IpCounters = ipCounters()
+  /** ICMP messages by type. */
+  readonly icmp = new IcmpCounters()
+  /** Asked when a transport last made progress by a neighbour: that the neighbour is there (RFC 4861 §7.3.1). Null: never. */
+  progressVia: ((neighbour: IpAddress) => Micros) | null = null
   /** Told of ICMP errors about TCP and UDP packets of ours. Called from within `handleIcmp`. */
   onTransportError: ((error: TransportError) => void) | null = null
   /** Told of echo replies. Called from within `handleIcmp`. */
@@ -267,7 +272,7 @@ export class IpLayer extends Addressing {
 
   /** The largest packet that is known to pass to `dst`, header included; the link's MTU when nothing is known. */
   pathMtu(dst: IpAddress): number {
-    return this.pathMtus.get(dst, this.mtu)
+    return this.pathMtus.get(dst, this.mtuTo(dst))
   }
 
   /** The flow label of what goes from one port to another (RFC 6437 §3): the same for the life of a flow, and nobody can guess it. */
@@ -283,9 +288,10 @@ export class IpLayer extends Addressing {
   /**
    * Queues a datagram whose header `writeHeader` has just written; longer ones than the MTU go in fragments, which its header must allow.
    * The packet belongs to the queue from now on.
+   * @param isProbe it goes in one piece whatever is known of the path, as the own link takes it
    */
-  sendDatagram(packet: Packet): void {
-    this.#queue(this.#datagrams, packet)
+  sendDatagram(packet: Packet, isProbe = false): void {
+    this.#queue(this.#datagrams, packet, isProbe)
   }
 
   /** For control.ts. */
@@ -293,15 +299,16 @@ export class IpLayer extends Addressing {
     this.#queue(queue, packet)
   }
 
-  #queue(queue: Outbound, packet: Packet): void {
+  #queue(queue: Outbound, packet: Packet, isProbe = false): void {
     const { bytes, start, length } = packet
-    const mtu = this.pathMtus.get(this.#out.dst, this.mtu)
+    const { dst } = this.#out
+    const mtu = isProbe ? this.mtuTo(dst) : this.pathMtu(dst)
     const isCut = length > mtu && !this.toSelf
     assert(
       !isCut || bytes[start] >>> 4 === 6 || (bytes[start + 6] & 0x40) === 0,
       'Don’t Fragment keeps a datagram whole',
     )
-    queue.push(packet, this.toSelf, mtu, isCut ? this.#identification.next(this.#out.dst) : 0)
+    queue.push(packet, this.toSelf, mtu, isCut ? this.#identification.next(dst) : 0)
   }
 
   /**

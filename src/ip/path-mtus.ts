@@ -43,17 +43,24 @@ export class PathMtus {
 
   /** A router takes no more than that: 0 when it does not say (RFC 1191 §5). It may be made up, and never raises what is known. */
   lower(dst: IpAddress, mtu: number): void {
-    const key = dst.toString()
     const known = this.#find(dst)?.mtu ?? Infinity
     if (mtu >= known) return
     const least = dst.family === 4 ? LEAST_MTU_V4 : LEAST_MTU_V6
+    this.#put(dst, Math.max(least, mtu), mtu < least)
+  }
+
+  /**
+   * Somebody here has found out, by packets that arrived, what the path takes: that is believed, more or less than is known.
+   * @param isConfirmed false: nothing arrives, and this is what is left; routers may cut packets up
+   */
+  learn(dst: IpAddress, mtu: number, isConfirmed: boolean): void {
+    this.#put(dst, mtu, !isConfirmed)
+  }
+
+  #put(dst: IpAddress, mtu: number, isLocked: boolean): void {
+    const key = dst.toString()
     this.#paths.delete(key)
-    this.#paths.set(key, {
-      address: dst.clone(),
-      mtu: Math.max(least, mtu),
-      isLocked: mtu < least,
-      expiresAt: this.now + PATH_MTU_AGE_US,
-    })
+    this.#paths.set(key, { address: dst.clone(), mtu, isLocked, expiresAt: this.now + PATH_MTU_AGE_US })
     if (this.#paths.size <= MOST_PATHS) return
     for (const oldest of this.#paths.keys()) {
       this.#paths.delete(oldest)

@@ -31,6 +31,8 @@ export type RouteMatch = Pick<Route, 'destination' | 'prefixLength'> & Partial<R
 export class RouteTable {
   // Longest prefix first, then smallest metric, then the order in which they were added.
   readonly #routes: Route[] = []
+  // Gateways that do not answer for their link address.
+  #dead: IpAddress[] = []
 
   /** @param routes the first entries, as by `add` */
   constructor(routes: readonly Route[] = []) {
@@ -76,10 +78,36 @@ export class RouteTable {
     return before - left.length
   }
 
-  /** The route with the longest prefix that holds `dst`, or null when there is none. */
+  /**
+   * The route with the longest prefix that holds `dst`, or null when there is none. Of several with that prefix one whose gateway is not
+   * known to be dead (RFC 1122 §3.3.1.4, RFC 4861 §6.3.6).
+   */
   lookup(dst: IpAddress): Route | null {
-    for (const route of this.#routes) if (dst.inPrefix(route.destination, route.prefixLength)) return route
-    return null
+    let first: Route | null = null
+    for (const route of this.#routes) {
+      if (first !== null && route.prefixLength < first.prefixLength) break
+      if (!dst.inPrefix(route.destination, route.prefixLength)) continue
+      if (this.#dead.length === 0 || !this.isDead(route.gateway)) return route
+      first ??= route
+    }
+    return first
+  }
+
+  /** Whether a gateway is known to be dead. */
+  isDead(gateway: IpAddress | undefined): boolean {
+    return gateway !== undefined && this.#dead.some((dead) => dead.equals(gateway))
+  }
+
+  /** Whether some route leads by that gateway. */
+  hasGateway(address: IpAddress): boolean {
+    return this.#routes.some(({ gateway }) => gateway?.equals(address) === true)
+  }
+
+  /** A neighbour does not answer for its link address, or does again. What is no gateway is passed over, so that these are few. */
+  setDead(gateway: IpAddress, isDead: boolean): void {
+    if (this.isDead(gateway) === isDead) return
+    if (!isDead) this.#dead = this.#dead.filter((dead) => !dead.equals(gateway))
+    else if (this.hasGateway(gateway)) this.#dead = [...this.#dead.filter((dead) => this.hasGateway(dead)), gateway]
   }
 
   /** The routes in the order in which they are tried. */

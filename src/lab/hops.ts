@@ -8,6 +8,7 @@ import { type BlindEvent, BlindRelay } from '../http/proxy-blind.ts'
 import type { HopRecord, HttpProxyOptions } from '../http/proxy-options.ts'
 import type { ByteStream } from '../http/stream.ts'
 import type { TunSocket } from '../net/socket.ts'
+import type { LabWorld } from './live.ts'
 import type { Topology } from './topology.ts'
 import type { World } from './world.ts'
 
@@ -26,7 +27,7 @@ export function rowOf(hosts: readonly string[], rttUs: Micros): Topology {
 export const nodeAt = (host: string, port = PROXY_PORT): Origin => ({ protocol: 'http:', host, port })
 
 /** Opens connections from a host, by the names of hosts. */
-export function connectFrom(world: World, host: string): Connect {
+export function connectFrom(world: LabWorld, host: string): Connect {
   return async (origin) =>
     (await world.connect(host, origin.host, origin.port, { allowHalfOpen: true, noDelay: true })) as ByteStream
 }
@@ -35,7 +36,7 @@ const LISTENING = { allowHalfOpen: true, noDelay: true } as const
 
 /** A proxy on a host, and what each of its sides got and sent. */
 export async function serveProxy(
-  world: World,
+  world: LabWorld,
   host: string,
   options: Partial<HttpProxyOptions> = {},
 ): Promise<{ proxy: HttpProxy; hops: HopRecord[] }> {

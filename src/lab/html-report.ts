@@ -22,12 +22,12 @@ const NOTHING = new Html('')
 
 /** The page. */
 export function reportHtml(outcome: Outcome, { script, style }: PageAssets): string {
-  const { id, fact, title, question, claims, tables, why, command, read } = outcome
+  const { id, fact, title, question, claims, tables, why, command, read, live } = outcome
   const failed = claims.filter(({ holds }) => !holds).length
   const verdict = failed === 0 ? `All ${claims.length} claims hold` : `${failed} of ${claims.length} claims failed`
   const body = html`<header>
 <p class="kicker"><a href="index.html">tunstack lab</a> / ${id} <span class="fact">${fact}</span></p>
-<h1>${title}</h1>
+<h1>${title}${live === undefined ? NOTHING : `, live against ${live}`}</h1>
 <p class="question">${question}</p>
 <p class="verdict ${failed === 0 ? 'good' : 'bad'}">${verdict}</p></header>
 <section class="split"><div><h2>Network</h2>${new Html(topologySvg(outcome.topology))}</div>
@@ -75,11 +75,15 @@ function page(title: string, style: string, body: Html): string {
   return text
 }
 
-function settingsHtml({ parameters, seed }: Outcome): Html {
+function settingsHtml({ parameters, seed, live }: Outcome): Html {
   const rows = parameters.map(
     ({ name, value, doc }) => html`<tr><th>${name}</th><td>${value}</td><td class="doc">${doc}</td></tr>`,
   )
-  return html`<table class="settings">${rows}<tr><th>seed</th><td>${seed}</td><td class="doc">the dice of all worlds</td></tr></table>`
+  const last =
+    live === undefined
+      ? html`<tr><th>seed</th><td>${seed}</td><td class="doc">the dice of all worlds</td></tr>`
+      : html`<tr><th>against</th><td>${live}</td><td class="doc">in real time, over a TUN device</td></tr>`
+  return html`<table class="settings">${rows}${last}</table>`
 }
 
 function claimHtml({ text, holds, figures, tolerance, because }: Claim): Html {

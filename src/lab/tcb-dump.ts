@@ -7,12 +7,13 @@ import { Ranges } from '../base/ranges.ts'
 import { IpAddress } from '../ip/address.ts'
 import { tcpConfig } from '../tcp/config.ts'
 import { Flight } from '../tcp/flight.ts'
+import { UNUSED_FRTO, UNUSED_PRR, UNUSED_UNDO } from '../tcp/recovery-state.ts'
 import { type Seq, seqDiff } from '../tcp/seq.ts'
 import type { Tcb } from '../tcp/tcb.ts'
 
 /** Fields that are sequence numbers of ours, and of the peer's. */
 const OURS = new Set([
-  ...['una', 'nxt', 'wl2', 'up', 'smallEnd', 'pushedEnd', 'pushEnds', 'recordEnds'].map((name) => `snd.${name}`),
+  ...['una', 'nxt', 'up', 'smallEnd', 'pushedEnd', 'pushEnds', 'recordEnds'].map((name) => `snd.${name}`),
   ...['point', 'highestSacked', 'judged', 'suspected'].map((name) => `recovery.${name}`),
   ...[
     'rack.end',
@@ -32,6 +33,8 @@ const PEERS = new Set([
 ])
 /** Shared by all connections of a host, or of no interest to people. */
 const LEFT_OUT = new Set(['counters', 'challenges', 'onState'])
+/** Shared by those who never needed one. */
+const UNUSED: ReadonlySet<unknown> = new Set([UNUSED_PRR, UNUSED_UNDO, UNUSED_FRTO])
 /** Deeper than this no record goes. */
 const MOST_DEPTH = 6
 
@@ -49,6 +52,10 @@ export function dumpTcb(tcb: Tcb): string[] {
   }
   const put = (path: string, value: unknown, depth: number): void => {
     if (LEFT_OUT.has(path) || typeof value === 'function') return
+    if (UNUSED.has(value)) {
+      lines.push(`${path} unused`)
+      return
+    }
     const text = path === 'config' ? settings(tcb) : leaf(value, relative(path), tcb)
     if (text !== null) lines.push(`${path} ${text}`)
     else if (depth < MOST_DEPTH) {

@@ -3,7 +3,7 @@
 
 import { drawTopology } from './draw.ts'
 import type { PacketRecord, WorldRecord } from './record.ts'
-import type { Claim, Figure, Findings, Outcome, Table } from './types.ts'
+import type { Claim, Figure, Outcome, Table } from './types.ts'
 import { CAUSES } from './waterfall.ts'
 
 /** How words are painted; by default they are not. */
@@ -22,14 +22,14 @@ const MOST_RUNGS = 40
 
 /** The report, line by line. */
 export function reportLines(outcome: Outcome, paint: Paint = PLAIN): string[] {
-  const { id, fact, title, question, topology, claims, tables, worlds, figures, why, command, read } = outcome
+  const { id, question, topology, claims, tables, worlds, figures, why, command, read } = outcome
   const changed = outcome.parameters.map(({ name, value }) => `${name} ${value}`).join(', ')
   return [
-    paint.bold(`${title}${fact === '' ? '' : ` (${fact})`}`),
+    paint.bold(headline(outcome)),
     question,
     '',
     ...drawTopology(topology).map((line) => `  ${line}`),
-    ...(changed === '' ? [] : [paint.dim(`  ${changed}, seed ${outcome.seed}`)]),
+    ...(changed === '' ? [] : [paint.dim(`  ${changed}${outcome.live === undefined ? `, seed ${outcome.seed}` : ''}`)]),
     '',
     ...claims.flatMap((claim) => claimLines(claim, paint)),
     ...tables.flatMap((table) => ['', ...tableLines(table, paint)]),
@@ -43,23 +43,9 @@ export function reportLines(outcome: Outcome, paint: Paint = PLAIN): string[] {
   ]
 }
 
-/** The findings of a live run, which has no worlds to draw, line by line. */
-export function liveLines(
-  { id, fact, title, question, read }: Pick<Outcome, 'id' | 'fact' | 'title' | 'question' | 'read'>,
-  { claims, tables = [], why = [] }: Findings,
-  paint: Paint = PLAIN,
-): string[] {
-  return [
-    paint.bold(`${title}${fact === '' ? '' : ` (${fact})`}, live against Linux`),
-    question,
-    '',
-    ...claims.flatMap((claim) => claimLines(claim, paint)),
-    ...tables.flatMap((table) => ['', ...tableLines(table, paint)]),
-    ...(why.length === 0 ? [] : ['', paint.bold('Why'), ...why.map((text) => `  ${text}`)]),
-    '',
-    paint.dim(`Read: ${read.join('; ')}`),
-    verdict(id, claims, paint),
-  ]
+/** Title and fact; for a live run what it was run against. */
+export function headline({ title, fact, live }: Pick<Outcome, 'title' | 'fact' | 'live'>): string {
+  return `${title}${fact === '' ? '' : ` (${fact})`}${live === undefined ? '' : `, live against ${live}`}`
 }
 
 function verdict(id: string, claims: readonly Claim[], paint: Paint): string {

@@ -3,7 +3,6 @@
 
 import type { Micros } from '../base/time.ts'
 import type { RunContext } from './context.ts'
-import type { LiveContext } from './live.ts'
 import type { WorldRecord } from './record.ts'
 import type { Topology } from './topology.ts'
 
@@ -115,8 +114,6 @@ export interface Experiment<P extends Readonly<Record<string, Parameter>> = Read
   /** Which figures its worlds are shown as, in this order. */
   readonly figures: readonly FigureKind[]
   readonly run: (context: RunContext, values: Values<P>) => Promise<Findings>
-  /** The same with Linux's TCP at the other end, in real time and so with wider tolerance; says in `why` where Linux does otherwise. */
-  readonly live?: (context: LiveContext, values: Values<P>) => Promise<Findings>
   /** What to read: 'RFC 5681 §3.1', a paper. */
   readonly read: readonly string[]
   /** Longest virtual time of one world, in microseconds; default an hour. */
@@ -148,4 +145,6 @@ export interface Outcome {
   readonly why: readonly string[]
   readonly measures: readonly Figure[]
   readonly worlds: readonly WorldRecord[]
+  /** Of a run against Linux: what was there, as 'Linux 6.12.0'. */
+  readonly live?: string
 }

@@ -15,7 +15,7 @@ import type { HttpServerOptions } from '../http/server-options.ts'
 import type { ByteStream } from '../http/stream.ts'
 import type { HttpConnector } from '../net/http-connect.ts'
 import type { DialOptions, HostListenOptions } from '../net/options.ts'
-import type { World } from './world.ts'
+import type { LabWorld } from './live.ts'
 
 /** How a server is set up; Nagle is off unless `noDelay` is false, as in Node. */
 export interface ServeOptions extends Partial<Omit<HttpServerOptions, 'handler' | 'scheduler'>> {
@@ -25,7 +25,7 @@ export interface ServeOptions extends Partial<Omit<HttpServerOptions, 'handler' 
 
 /** Serves HTTP on a host of a world. */
 export async function serve(
-  world: World,
+  world: LabWorld,
   host: string,
   handler: Handler,
   options: ServeOptions = {},
@@ -67,12 +67,12 @@ export interface Browser {
 }
 
 /** A client on a host of a world. */
-export function browse(world: World, host: string, options: BrowseOptions = {}): Browser {
+export function browse(world: LabWorld, host: string, options: BrowseOptions = {}): Browser {
   const { connect = {}, connector, keepAlive = true, ...rest } = options
   const byNames: Connect = async (origin, { dial }) => {
     if (dial !== undefined) dial.connectStartAt = world.now()
     const target = { host: origin.host, port: origin.port, allowHalfOpen: true, noDelay: true }
-    const socket = await world.host(host).connect({ ...target, ...connect })
+    const socket = await world.dial(host, { ...target, ...connect })
     if (dial !== undefined) dial.connectEndAt = world.now()
     return socket as ByteStream
   }

@@ -139,6 +139,11 @@ export class World {
     return this.host(from).connect({ host: this.addressOf(to), port, ...options })
   }
 
+  /** Opens a connection to a name that the host resolves as it resolves names. */
+  dial(from: string, options: DialOptions): Promise<TunSocket> {
+    return this.host(from).connect(options)
+  }
+
   /** Begins to open a connection by the names of hosts: the socket at once, as createConnection; errors may be listened for. */
   open(from: string, to: string, port: number, options: Partial<CreateConnectionOptions> = {}): TunSocket {
     const socket = this.host(from).createConnection({ host: this.addressOf(to), port, ...options })

@@ -3,7 +3,7 @@
 
 import type { Micros } from '../base/time.ts'
 import { completeChecksum } from './checksum-offload.ts'
-import { inOnePiece, Packet, type PacketDevice, type PacketSink } from './device.ts'
+import { Packet, type PacketDevice, type PacketSink } from './device.ts'
 import { DeviceWrapper } from './device-wrapper.ts'
 
 /** Which way a packet passes, seen from the stack above the device. */
@@ -24,7 +24,8 @@ export interface CaptureOptions {
 /**
  * Wraps a device so that `onPacket` sees each packet handed up, and each packet that the device below took (a packet that it
  * dropped at once is not shown, as tcpdump does not see what the queue of an interface drops). Packets whose checksum is left to
- * an offload are shown with the finished checksum, in a copy; super-segments are shown whole, as tcpdump shows them.
+ * an offload, or whose text stands apart, are shown finished and in one piece, in a copy; super-segments are shown whole, as
+ * tcpdump shows them.
  */
 export function capture(device: PacketDevice, options: CaptureOptions): PacketDevice {
   return new CapturingDevice(device, options)
@@ -37,7 +38,7 @@ class CapturingDevice extends DeviceWrapper {
   readonly #scratch = new Packet(new Uint8Array(2048))
 
   constructor(device: PacketDevice, options: CaptureOptions) {
-    super(device, inOnePiece(device.offload))
+    super(device, device.offload)
     this.#clock = options.scheduler
     this.#onPacket = options.onPacket
     this.#isWanted = options.isWanted ?? (() => true)
@@ -59,10 +60,10 @@ class CapturingDevice extends DeviceWrapper {
 
   #show(packet: Packet, direction: Direction): void {
     let shown = packet
-    if (packet.checksum === 'partial') {
+    if (packet.checksum === 'partial' || packet.tailEnd > packet.tailStart) {
       shown = this.#scratch
       shown.copyFrom(packet)
-      completeChecksum(shown)
+      if (packet.checksum === 'partial') completeChecksum(shown)
     }
     this.#onPacket(shown, direction, this.#clock.now())
   }

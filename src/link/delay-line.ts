@@ -1,5 +1,6 @@
 // Packets on their way: each is held until its instant and then released, the earliest first, equal instants in order of arrival.
-// Owns: the heap, the one timer, the copies. Does not own: choosing the instants (impair.ts).
+// Packets mostly come in the order in which they leave: those stand in a queue, and only the others in a heap.
+// Owns: queue and heap, the one timer, the copies. Does not own: choosing the instants (impair.ts).
 
 import type { Micros, ScheduledTask, Scheduler } from '../base/time.ts'
 import { Packet } from './device.ts'
@@ -28,6 +29,10 @@ export interface DelayLineOptions {
 export class DelayLine {
   readonly #options: DelayLineOptions
   readonly #pool = new PacketPool()
+  /** In the order in which they leave, from `#head` on. */
+  readonly #queue: Held[] = []
+  #head = 0
+  /** Those that leave before the last one of the queue. */
   readonly #heap: Held[] = []
   readonly #spare: Held[] = []
   readonly #wake: () => void
@@ -46,23 +51,28 @@ export class DelayLine {
 
   /** Packets held now. */
   get size(): number {
-    return this.#heap.length
+    return this.#queue.length - this.#head + this.#heap.length
   }
 
   /** When the next packet is due; Infinity when none is held. */
   get nextAt(): Micros {
-    return this.#heap.length === 0 ? Number.POSITIVE_INFINITY : this.#heap[0].at
+    const queued = this.#head < this.#queue.length ? this.#queue[this.#head].at : Number.POSITIVE_INFINITY
+    return this.#heap.length === 0 ? queued : Math.min(queued, this.#heap[0].at)
   }
 
-  /** Holds a copy of `packet` until `at`. Returns false when the line is full. */
-  push(packet: Packet, at: Micros): boolean {
-    if (this.#heap.length >= this.#options.limit) return false
+  /** Holds a copy of `packet`, or itself when it is given, until `at`. Returns false when the line is full. */
+  push(packet: Packet, at: Micros, isGiven = false): boolean {
+    if (this.size >= this.#options.limit) return false
     const held = this.#spare.pop() ?? new Held()
     held.at = at
     held.order = this.#order++
-    held.packet = this.#pool.copy(packet)
-    this.#heap.push(held)
-    this.#up(this.#heap.length - 1)
+    held.packet = isGiven ? this.#pool.take(packet) : this.#pool.copy(packet)
+    const { length } = this.#queue
+    if (this.#head === length || at >= this.#queue[length - 1].at) this.#queue.push(held)
+    else {
+      this.#heap.push(held)
+      this.#up(this.#heap.length - 1)
+    }
     this.#arm()
     return true
   }
@@ -78,19 +88,22 @@ export class DelayLine {
     this.#timer = null
     this.#timerAt = Number.POSITIVE_INFINITY
     this.#heap.length = 0
+    this.#queue.length = 0
+    this.#head = 0
   }
 
   #arm(): void {
-    if (this.#heap.length === 0 || this.#heap[0].at >= this.#timerAt) return
+    const { nextAt } = this
+    if (nextAt >= this.#timerAt) return
     this.#timer?.cancel()
-    this.#timerAt = this.#heap[0].at
+    this.#timerAt = nextAt
     this.#timer = this.#options.scheduler.schedule(this.#timerAt, this.#wake)
   }
 
   #release(until: Micros): void {
     let any = false
-    while (this.#heap.length > 0 && this.#heap[0].at <= until) {
-      const held = this.#pop()
+    while (this.size > 0 && this.nextAt <= until) {
+      const held = this.#shift()
       any = true
       this.#options.release(held.packet)
       this.#pool.recycle(held.packet)
@@ -99,6 +112,18 @@ export class DelayLine {
     }
     if (any) this.#options.released()
     this.#arm()
+  }
+
+  /** Takes out what leaves next. */
+  #shift(): Held {
+    const first = this.#queue[this.#head]
+    if (this.#heap.length > 0 && (first === undefined || isBefore(this.#heap[0], first))) return this.#pop()
+    this.#head++
+    if (this.#head >= 1024 || this.#head === this.#queue.length) {
+      this.#queue.splice(0, this.#head)
+      this.#head = 0
+    }
+    return first
   }
 
   #pop(): Held {

@@ -78,6 +78,20 @@ export class Packet {
     this.payloadOffset = other.payloadOffset
   }
 
+  /** Takes another packet's bytes and marks over, without a copy: the other is left with this one's buffer, and nothing in it counts. */
+  exchangeWith(other: Packet): void {
+    const { bytes } = this
+    this.bytes = other.bytes
+    other.bytes = bytes
+    this.dropTail()
+    this.start = other.start
+    this.end = other.end
+    this.checksum = other.checksum
+    this.segmentBytes = other.segmentBytes
+    this.transportOffset = other.transportOffset
+    this.payloadOffset = other.payloadOffset
+  }
+
   /** A packet of its own with the same contents, in a buffer just large enough. */
   clone(): Packet {
     const copy = new Packet(new Uint8Array(HEADROOM + this.length))
@@ -138,6 +152,11 @@ export interface PacketDevice {
   receive(sink: PacketSink, limit: number): number
   /** Sends a copy of `packet`. Returns false when the device has dropped it (queue full, link down); that is counted, not thrown. */
   send(packet: Packet): boolean
+  /**
+   * The same for a packet that its owner needs no more: the device may keep its buffer and leave another there, as large or larger. What
+   * is in it afterwards does not count; its length does. Only devices in memory have it: others copy all the same.
+   */
+  give?(packet: Packet): boolean
   /** Ends a batch of `send` calls; a device that gathers writes sends them now. */
   flush(): void
   /** Keeps the event loop alive while the device is open (the default). No effect in virtual time. */

@@ -122,7 +122,7 @@ export class ImpairedPath {
     overflowed: 0,
   }
   readonly #scheduler: Scheduler
-  readonly #deliver: (packet: Packet) => void
+  readonly #deliver: (packet: Packet, isGiven: boolean) => void
   readonly #line: DelayLine
   readonly #bottleneck = new Bottleneck()
   readonly #scratch = new Packet(new Uint8Array(2048))
@@ -135,18 +135,20 @@ export class ImpairedPath {
   readonly #jitterStream: Random
   readonly #markStream: Random
   #impairment: Impairment
+  #isHarmless: boolean
   #lastAt: Micros = Number.NEGATIVE_INFINITY
 
   /**
    * @param random the seven streams are seeded from it here; it is not used afterwards
-   * @param deliver takes each packet that leaves, borrowed; may be called from within `offer` when nothing delays the packet
+   * @param deliver takes each packet that leaves, borrowed, or given when nobody needs it any more; may be called from within `offer`
+   * when nothing delays the packet
    * @param delivered called after each group of packets that left later than `offer`
    */
   constructor(
     scheduler: Scheduler,
     random: Random,
     impairment: Impairment,
-    deliver: (packet: Packet) => void,
+    deliver: (packet: Packet, isGiven: boolean) => void,
     delivered: () => void,
   ) {
     const stream = (): Random => new SeededRandom(random.int32())
@@ -158,13 +160,15 @@ export class ImpairedPath {
     this.#jitterStream = stream()
     this.#markStream = stream()
     this.#scheduler = scheduler
-    this.#deliver = (packet) => {
+    this.#deliver = (packet, isGiven) => {
       this.counters.delivered++
-      deliver(packet)
+      deliver(packet, isGiven)
     }
-    this.#line = new DelayLine({ scheduler, limit: MAX_HELD_PACKETS, release: this.#deliver, released: delivered })
+    const release = (packet: Packet): void => this.#deliver(packet, true)
+    this.#line = new DelayLine({ scheduler, limit: MAX_HELD_PACKETS, release, released: delivered })
     validateImpairment(impairment)
     this.#impairment = impairment
+    this.#isHarmless = Object.keys(impairment).length === 0
   }
 
   /** What happens to the packets from now on; those on their way stay as they are. */
@@ -175,10 +179,25 @@ export class ImpairedPath {
   set impairment(impairment: Impairment) {
     validateImpairment(impairment)
     this.#impairment = impairment
+    this.#isHarmless = Object.keys(impairment).length === 0
   }
 
-  /** Takes a packet, borrowed. Returns false when a full queue dropped it; a packet lost on the way counts as taken. */
-  offer(packet: Packet): boolean {
+  /** Whether nothing happens to packets and none is on its way: they may go around it, each told to `pass`. */
+  get isClear(): boolean {
+    return this.#isHarmless && this.#line.size === 0
+  }
+
+  /** A packet has gone around it. */
+  pass(): void {
+    this.counters.offered++
+    this.counters.delivered++
+  }
+
+  /**
+   * Takes a packet, borrowed, or for good when it is given. Returns false when a full queue dropped it; a packet lost on the way counts as
+   * taken.
+   */
+  offer(packet: Packet, isGiven = false): boolean {
     const { lossRate = 0, duplicateRate = 0, reorderRate = 0, corruptRate = 0, jitterUs = 0, drop } = this.#impairment
     const { markRate = 0, markThreshold = Number.POSITIVE_INFINITY } = this.#impairment
     const index = this.counters.offered++
@@ -213,10 +232,10 @@ export class ImpairedPath {
     const isMarked = isCapable && (signal || this.#bottleneck.waiting > markThreshold)
     const carried = isMarked ? this.#marked(packet) : packet
     const sent = corrupt ? this.#corrupted(carried, bit) : carried
-    this.#leave(sent, at, now)
+    this.#leave(sent, at, now, isGiven && !duplicate)
     if (duplicate) {
       this.counters.duplicated++
-      this.#leave(sent, at, now)
+      this.#leave(sent, at, now, false)
     }
     return true
   }
@@ -242,9 +261,9 @@ export class ImpairedPath {
     return reorderDelayUs > 0 ? ordered + reorderDelayUs : leavesQueueAt
   }
 
-  #leave(packet: Packet, at: Micros, now: Micros): void {
-    if (at <= now && this.#line.nextAt > now) this.#deliver(packet)
-    else if (!this.#line.push(packet, at)) this.counters.overflowed++
+  #leave(packet: Packet, at: Micros, now: Micros, isGiven: boolean): void {
+    if (at <= now && this.#line.nextAt > now) this.#deliver(packet, isGiven)
+    else if (!this.#line.push(packet, at, isGiven)) this.counters.overflowed++
   }
 
   #marked(packet: Packet): Packet {

@@ -2,7 +2,7 @@
 // Owns: the switch. Does not own: what happens on a bad link (impair.ts, impairment.ts).
 
 import type { Direction } from './capture.ts'
-import { type DeviceCounters, inOnePiece, Packet, type PacketDevice, type PacketSink } from './device.ts'
+import { type DeviceCounters, Packet, type PacketDevice, type PacketSink } from './device.ts'
 import { DeviceWrapper } from './device-wrapper.ts'
 import { type ImpairedDevice, type ImpairOptions, impair } from './impair.ts'
 import type { Impairment, ImpairmentCounters } from './impairment.ts'
@@ -10,7 +10,8 @@ import { splitSuperSegment } from './segmentation.ts'
 
 /**
  * Wraps a device so that `setImpairment` can make its link bad at any time. From the first impairment on every packet goes by itself, as
- * impair has it: super-segments of the stack above are cut up here. It does not go back to offload when the link is healed.
+ * impair has it: super-segments of the stack above are cut up here, and text that stands apart is joined. It does not go back to offload
+ * when the link is healed.
  * @param options as impair's, without impairments to begin with
  */
 export function lateImpair(device: PacketDevice, options: Pick<ImpairOptions, 'scheduler' | 'random'>): ImpairedDevice {
@@ -21,12 +22,13 @@ class LateImpaired extends DeviceWrapper implements ImpairedDevice {
   readonly #impaired: ImpairedDevice
   readonly #piece = new Packet(new Uint8Array(2048))
   readonly #sendPiece: PacketSink
+  readonly #whole = new Packet(new Uint8Array(2048))
   #isBad = false
   #isTaken = true
   #readable: (() => void) | null = null
 
   constructor(device: PacketDevice, { scheduler, random }: Pick<ImpairOptions, 'scheduler' | 'random'>) {
-    super(device, inOnePiece(device.offload))
+    super(device, device.offload)
     this.#impaired = impair(device, { scheduler, random })
     this.#sendPiece = (piece) => {
       this.#isTaken = this.#impaired.send(piece) && this.#isTaken
@@ -65,7 +67,13 @@ class LateImpaired extends DeviceWrapper implements ImpairedDevice {
   override send(packet: Packet): boolean {
     if (!this.#isBad) return this.below.send(packet)
     this.#isTaken = true
-    return splitSuperSegment(packet, this.#piece, this.#sendPiece) > 0 && this.#isTaken
+    return splitSuperSegment(this.#inOnePiece(packet), this.#piece, this.#sendPiece) > 0 && this.#isTaken
+  }
+
+  #inOnePiece(packet: Packet): Packet {
+    if (packet.tailEnd === packet.tailStart) return packet
+    this.#whole.copyFrom(packet)
+    return this.#whole
   }
 
   override close(): void {

@@ -105,8 +105,16 @@ class PairDevice implements PacketDevice {
   }
 
   send(packet: Packet): boolean {
+    return this.#pass(packet, false)
+  }
+
+  give(packet: Packet): boolean {
+    return this.#pass(packet, true)
+  }
+
+  #pass(packet: Packet, isGiven: boolean): boolean {
     const most = packet.segmentBytes > 0 ? Math.max(this.offload.superSegmentBytes, this.mtu) : this.mtu
-    if (!this.#open || packet.length > most || !this.peer?.arrive(packet)) {
+    if (!this.#open || packet.length > most || !this.peer?.arrive(packet, isGiven)) {
       this.counters.txDropped++
       return false
     }
@@ -115,9 +123,9 @@ class PairDevice implements PacketDevice {
     return true
   }
 
-  /** Takes a copy of a packet from the other end. Returns false when this end is closed or its queue is full. */
-  arrive(packet: Packet): boolean {
-    if (!this.#open || !this.#queue.push(packet)) return false
+  /** Takes a packet from the other end, or a copy of it. Returns false when this end is closed or its queue is full. */
+  arrive(packet: Packet, isGiven: boolean): boolean {
+    if (!this.#open || !(isGiven ? this.#queue.give(packet) : this.#queue.push(packet))) return false
     this.#announceLater()
     return true
   }

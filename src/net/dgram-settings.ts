@@ -3,8 +3,10 @@
 // Read first: https://nodejs.org/docs/latest-v20.x/api/dgram.html
 
 import { EventEmitter } from 'node:events'
-import type { UdpSocket } from '../stack/index.ts'
+import type { Micros } from '../base/time.ts'
+import { type PathSearchOptions, UdpError, type UdpSocket } from '../stack/index.ts'
 import { parseLiteral } from './options.ts'
+import { PathMtuSearch } from './path-mtu-search.ts'
 import { callError, nodeError } from './socket-errors.ts'
 
 /** The size that sockets report of a send buffer: datagrams never wait in one here. */
@@ -18,6 +20,9 @@ export abstract class DgramSettings extends EventEmitter {
   protected abstract bindIfNeeded(): void
   /** Whether the text is an address of this host. */
   protected abstract isOwn(text: string): boolean
+  protected abstract now(): Micros
+  /** What was asked for goes out. */
+  protected abstract wake(): void
 
   /**
    * Takes datagrams to a group too. Routers are not told, where the device does not do it. A socket that is not bound is bound first.
@@ -62,13 +67,38 @@ export abstract class DgramSettings extends EventEmitter {
 
   /**
    * What becomes of datagrams that do not fit the path, as Linux's IP_MTU_DISCOVER: 'want' (default) sends them in fragments, 'do' refuses
-   * them (EMSGSIZE), 'dont' lets routers cut up what they like. Not one of Node's. @throws EBADF
+   * them (EMSGSIZE), 'dont' lets routers cut up what they like, 'probe' sends in one piece what the link takes. Not one of Node's.
+   * @throws EBADF
    */
   setPathMtuDiscovery(mode: UdpSocket['pathMtuDiscovery']): void {
-    if (!['want', 'do', 'dont'].includes(mode)) {
-      throw nodeError(TypeError, 'ERR_INVALID_ARG_VALUE', "the mode is 'want', 'do' or 'dont'")
+    if (!['want', 'do', 'dont', 'probe'].includes(mode)) {
+      throw nodeError(TypeError, 'ERR_INVALID_ARG_VALUE', "the mode is 'want', 'do', 'dont' or 'probe'")
     }
     this.bound('setPathMtuDiscovery').pathMtuDiscovery = mode
+  }
+
+  /**
+   * Finds out how large a datagram to the peer may be, by probes that the peer sends back or that the application confirms, without ICMP
+   * (RFC 8899); 'pathMtu' says that it has changed. It lasts as long as the socket has that peer. Not one of Node's.
+   * @throws EDESTADDRREQ for a socket that is not connected, EBADF; {RangeError} for a limit that cannot be
+   */
+  searchPathMtu(options: PathSearchOptions = {}): PathMtuSearch {
+    try {
+      const handle = this.bound('searchPathMtu').searchPath(options, this.now())
+      this.wake()
+      return new PathMtuSearch(
+        handle,
+        () => this.now(),
+        () => this.wake(),
+      )
+    } catch (error) {
+      throw error instanceof UdpError ? callError(error.code, 'searchPathMtu') : error
+    }
+  }
+
+  /** Whether the probes of a peer's search are answered, unseen by the application. Not one of Node's. @throws EBADF */
+  setPathProbeAnswers(flag: boolean): void {
+    this.bound('setPathProbeAnswers').answersPathProbes = Boolean(flag)
   }
 
   /** Hop limit of datagrams to single hosts, 1 to 255. @throws EINVAL, EBADF */

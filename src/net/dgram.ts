@@ -4,6 +4,7 @@
 // Not there: source-specific groups (addSourceSpecificMembership), workers, file descriptors.
 // Read first: https://nodejs.org/docs/latest-v20.x/api/dgram.html
 
+import type { Micros } from '../base/time.ts'
 import type { IpAddress } from '../ip/address.ts'
 import { UDP_EVENT, UdpError, type UdpSocket } from '../stack/index.ts'
 import { type EventSink, Hold, type HostCore, ON_EVENTS, safely } from './core.ts'
@@ -30,7 +31,7 @@ export interface RemoteInfo extends SocketAddress {
 /** How much a socket takes before its loop gives others their turn. */
 const DATAGRAMS_PER_EVENT = 256
 
-/** A UDP socket. Made by `host.createSocket`. Events: message(Buffer, RemoteInfo), listening, connect, error, close. */
+/** A UDP socket. Made by `host.createSocket`. Events: message(Buffer, RemoteInfo), listening, connect, error, close, pathMtu(bytes). */
 export class TunDgramSocket extends DgramSettings implements EventSink {
   readonly type: 'udp4' | 'udp6'
   readonly #core: HostCore
@@ -280,6 +281,7 @@ export class TunDgramSocket extends DgramSettings implements EventSink {
       const code = socket.takeError()
       if (code !== null) this.#fail(callError(code, 'recvmsg'))
     }
+    if ((events & UDP_EVENT.pathMtu) !== 0) safely(() => this.emit('pathMtu', socket.pathSearch?.machine.packetBytes))
     for (let i = 0; i < DATAGRAMS_PER_EVENT && !this.#closed; i++) {
       const datagram = socket.receive()
       if (datagram === null) return
@@ -311,6 +313,14 @@ export class TunDgramSocket extends DgramSettings implements EventSink {
   protected bindIfNeeded(): void {
     this.#checkRunning()
     this.#bindIfNeeded()
+  }
+
+  protected now(): Micros {
+    return this.#core.scheduler.now()
+  }
+
+  protected wake(): void {
+    this.#core.wake()
   }
 
   protected isOwn(text: string): boolean {

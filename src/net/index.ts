@@ -10,12 +10,10 @@ export { type RemoteInfo, TunDgramSocket } from './dgram.ts'
 export type { DatagramData, DgramBindOptions, DgramOptions, SendCallback } from './dgram-arguments.ts'
 export { HostDhcpClient, type HostDhcpOptions } from './dhcp.ts'
 export { HostDhcpServer, type HostDhcpServerOptions, type StoredLease } from './dhcp-server.ts'
-
 export { type DirectHandler, type DirectListenOptions, DirectServer, DirectSocket } from './direct.ts'
 export type { DirectStream } from './direct-stream.ts'
 export { type DnsOptions, HostResolver } from './dns.ts'
 export { HostDnsServer, type HostDnsServerOptions } from './dns-server.ts'
-
 export { createHost, Host, type HostObserver } from './host.ts'
 export type { HostOptions } from './host-options.ts'
 export { type NodeCoding, nodeCodings } from './http-codings.ts'
@@ -43,6 +41,7 @@ export type {
   SocketAddress,
   SocketOptions,
 } from './options.ts'
+export type { PathMtuSearch } from './path-mtu-search.ts'
 export type { PingError, PingOptions } from './ping.ts'
 export { type RealTimeOptions, realTime, systemRandom } from './real-time.ts'
 export type { RedisConnector, RedisConnectorClass } from './redis.ts'

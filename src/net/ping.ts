@@ -89,7 +89,7 @@ export class Pinger {
       }
       this.#pending.set(sequence, { dst, payload, reply, fail, sentAt })
       const { ip } = this.#core.stack
-      const { hopLimit = ip.hopLimit } = options
+      const { hopLimit = ip.hopLimitTo(dst) } = options
       const verdict = ip.sendEchoRequest(dst, this.#identifier, sequence, payload, hopLimit)
       if (verdict !== 'ok') {
         const error = pingError(SEND_CODES[verdict] ?? 'EINVAL', address)

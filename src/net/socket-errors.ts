@@ -66,6 +66,8 @@ export type FailedCall =
   | 'setMulticastLoopback'
   | 'setMulticastInterface'
   | 'setPathMtuDiscovery'
+  | 'searchPathMtu'
+  | 'setPathProbeAnswers'
   | 'uv_recv_buffer_size'
 
 /** `read ECONNRESET`, `write EPIPE`: a call on an open connection failed, or a ping, or one on a UDP socket. */

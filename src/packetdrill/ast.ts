@@ -69,9 +69,14 @@ export interface IcmpSpec {
   readonly code: string
   /** -1 when not written. */
   readonly mtu: number
-  /** The quoted segment. */
+  /** What it quotes: '' when the script does not say. */
+  readonly quoted: 'tcp' | 'udp' | ''
+  /** Of the quoted segment; the length of the body of an echo. */
   readonly seq: number
   readonly length: number
+  /** Of an echo: -1 when not written. */
+  readonly identifier: number
+  readonly sequence: number
 }
 
 /** A UDP datagram. */
@@ -104,6 +109,8 @@ export interface ExpectedResult {
   readonly most: number | null
   /** '' when no error is expected. */
   readonly errno: string
+  /** What stands behind it in parentheses, as strace has it: for people, but for select's `in [3], out [4]`. */
+  readonly note: string
 }
 
 /** A system call. */

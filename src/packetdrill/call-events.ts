@@ -4,7 +4,7 @@
 
 import type { Micros } from '../base/time.ts'
 import type { CallAction, ScriptEvent } from './ast.ts'
-import { compareOutcome, expectedText, RETURNS_DESCRIPTOR, resultText } from './call-match.ts'
+import { compareOutcome, expectedText, resultText, returnsDescriptor } from './call-match.ts'
 import { CONSTANTS } from './constants.ts'
 import { Descriptors, portOf } from './descriptors.ts'
 import type { Flow } from './flow.ts'
@@ -30,6 +30,7 @@ export class CallEvents {
   readonly #descriptors: Descriptors
   readonly #bound = new Map<number, number>()
   readonly #flowOfFd = new Map<number, Flow>()
+  readonly #datagramFds = new Set<number>()
   #blocked: Blocked | null = null
   /** The script's descriptor that tcp_info is asked of. */
   #infoFd = -1
@@ -147,8 +148,13 @@ export class CallEvents {
     let port = -1
     if (action.name === 'connect') port = portOf(args[1])
     if (action.name === 'sendto' && isFastOpen(args[3])) port = portOf(args[4])
-    if (action.name === 'sendmsg' && isFastOpen(args[2]))
-      port = portOf((args[1] as Readonly<Record<string, Value>>).msg_name)
+    if (action.name === 'sendmsg' && isFastOpen(args[2])) port = portOf(nameOf(args[1]))
+    if (this.#datagramFds.has(fd)) {
+      const to = action.name === 'sendto' ? args[4] : action.name === 'sendmsg' ? nameOf(args[1]) : args[1]
+      const isSending = action.name === 'connect' || action.name.startsWith('send')
+      if (isSending && portOf(to) >= 0) this.#run.wire.sendingTo(portOf(to), this.#bound.get(fd) || -1)
+      return
+    }
     if (port < 0) return
     this.#flowOfFd.set(fd, this.#run.wire.connecting(port, this.#bound.get(fd) || -1, this.#flowOfFd.get(fd) ?? null))
   }
@@ -161,20 +167,35 @@ export class CallEvents {
     }
   }
 
-  #afterCall({ name, args, expected }: CallAction, value: number, outputs: readonly Value[]): void {
+  #noteKind(fd: number, type: Value): void {
+    if (typeof type === 'number' && (type & 0xf) === CONSTANTS.SOCK_DGRAM) this.#datagramFds.add(fd)
+    else this.#datagramFds.delete(fd)
+  }
+
+  #afterCall(action: CallAction, value: number, outputs: readonly Value[]): void {
+    const { name, args, expected } = action
     if (value < 0) return
     const fd = typeof args[0] === 'number' ? args[0] : -1
-    if (RETURNS_DESCRIPTOR.has(name) && expected.least !== null) {
+    if (returnsDescriptor(action) && expected.least !== null) {
       this.#descriptors.learn(expected.least, value)
       if (name === 'socket' || name.startsWith('accept')) this.#infoFd = expected.least
       if (name === 'socket') this.#bound.delete(expected.least)
       if (name === 'socket') this.#flowOfFd.delete(expected.least)
+      if (name === 'socket') this.#noteKind(expected.least, args[1])
     }
     if (name.startsWith('pipe')) this.#learnPair(args[0], outputs[0])
     if (name === 'bind') this.#bound.set(fd, portOf(args[1]) < 0 ? this.#run.settings.bindPort : portOf(args[1]))
     if (name === 'setsockopt') this.#run.wire.sign = signerOf(args) ?? this.#run.wire.sign
+    if (name === 'bind' && this.#datagramFds.has(fd))
+      this.#run.wire.listening(this.#bound.get(fd) ?? this.#run.settings.bindPort)
     if (name === 'listen') this.#run.wire.listening(this.#bound.get(fd) ?? this.#run.settings.bindPort)
   }
+}
+
+/** The address of a message. */
+function nameOf(message: Value | undefined): Value | undefined {
+  const isMessage = typeof message === 'object' && message !== null && !Array.isArray(message)
+  return isMessage ? (message as Readonly<Record<string, Value>>).msg_name : undefined
 }
 
 function isFastOpen(flags: Value | undefined): boolean {

@@ -28,7 +28,7 @@ export const FILLED_ARGUMENTS: Readonly<Record<string, readonly number[]>> = {
 }
 
 /** Calls that return a file descriptor. */
-export const RETURNS_DESCRIPTOR: ReadonlySet<string> = new Set([
+const RETURNS_DESCRIPTOR: ReadonlySet<string> = new Set([
   'socket',
   'accept',
   'accept4',
@@ -36,8 +36,16 @@ export const RETURNS_DESCRIPTOR: ReadonlySet<string> = new Set([
   'epoll_create1',
   'open',
   'dup',
+  'dup2',
   'eventfd',
 ])
+
+/** Whether a call returns a descriptor: fcntl does with F_DUPFD. */
+export function returnsDescriptor({ name, args }: Pick<CallAction, 'name' | 'args'>): boolean {
+  return RETURNS_DESCRIPTOR.has(name) || (name === 'fcntl' && (args[1] === 0 || args[1] === F_DUPFD_CLOEXEC))
+}
+
+const F_DUPFD_CLOEXEC = 1030
 
 /** Everything in which an outcome is not what was expected; in words. */
 export function compareOutcome(action: CallAction, outcome: Outcome, toleranceUs = 0): string[] {
@@ -46,7 +54,7 @@ export function compareOutcome(action: CallAction, outcome: Outcome, toleranceUs
   const failed = errno !== '' || outcome.value < 0
   if (expected.least === null || expected.most === null)
     return failed ? [] : compareFilled(action, outcome, toleranceUs)
-  const isDescriptor = RETURNS_DESCRIPTOR.has(action.name) && expected.least >= 0
+  const isDescriptor = returnsDescriptor(action) && expected.least >= 0
   const isWithin = outcome.value >= expected.least && outcome.value <= expected.most
   if (failed ? !isWithin : !isWithin && !isDescriptor) {
     return [`returned ${resultText(outcome.value, errno)}, expected ${expectedText(action)}`]
@@ -55,7 +63,22 @@ export function compareOutcome(action: CallAction, outcome: Outcome, toleranceUs
     return [`returned ${resultText(outcome.value, errno)}, expected ${expectedText(action)}`]
   }
   // What a failing call has filled in means nothing, but recvmsg's error queue never fails.
-  return failed ? [] : compareFilled(action, outcome, toleranceUs)
+  return failed ? [] : [...compareFilled(action, outcome, toleranceUs), ...compareSets(action, outcome)]
+}
+
+const SETS = ['in', 'out', 'except']
+
+/** What select has found, where the script says it behind the result: `= 2 (in [3], out [4])`. */
+function compareSets({ name, expected }: CallAction, { outputs }: Outcome): string[] {
+  if (name !== 'select' && name !== 'pselect') return []
+  return SETS.flatMap((word, i) => {
+    const found = new RegExp(`\\b${word}\\s*\\[([\\d\\s,]*)\\]`).exec(expected.note)
+    if (found === null) return []
+    const wanted = found[1].split(/[\s,]+/).filter((one) => one !== '')
+    const set = outputs[i + 1]
+    const ready = Array.isArray(set) ? set.map(String) : []
+    return wanted.join() === ready.join() ? [] : [`${word} [${ready.join(' ')}], expected [${wanted.join(' ')}]`]
+  })
 }
 
 /** `-1 EAGAIN`. */
@@ -118,7 +141,13 @@ function compareValue(wanted: Value, found: Value, where: string, differences: s
     return
   }
   const actual: Value = Array.isArray(found) && found.length === 1 ? found[0] : found
-  if (actual !== wanted) differences.push(`${where} is ${formatValue(actual)}, expected ${formatValue(wanted)}`)
+  if (!isSame(actual, wanted)) differences.push(`${where} is ${formatValue(actual)}, expected ${formatValue(wanted)}`)
+}
+
+/** Numbers of 32 bits are the same with and without their sign. */
+function isSame(a: Value, b: Value): boolean {
+  if (typeof a !== 'number' || typeof b !== 'number') return a === b
+  return a === b || (a < 0 && a + 2 ** 32 === b) || (b < 0 && b + 2 ** 32 === a)
 }
 
 /** A time stamp of SCM_TIMESTAMPING, on the script's clock in microseconds; null for anything else. */

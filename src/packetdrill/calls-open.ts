@@ -7,31 +7,34 @@ import type { Connection } from '../stack/index.ts'
 import type { TcpConfig } from '../tcp/config.ts'
 import { TcpError } from '../tcp/errors.ts'
 import { endpointOf, fieldOf, numberAt, pointedAt, replace, showEndpoint, socketAt } from './arguments.ts'
+import { DatagramSocket } from './datagram.ts'
 import { fail, type Handler, type Host, type Reply, type Step } from './host.ts'
 import { AF, type Endpoint, Epoll, errorOf, Socket, TCP_STATE } from './sockets.ts'
 import type { Value } from './target.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
-const O_RDWR = 2
 /** The flag of fcntl, and of socket and accept4. */
 export const O_NONBLOCK = 0o4000
 const CLOEXEC = 0o2000000
 const IPPROTO_TCP = 6
 const IPPROTO_MPTCP = 262
+const IPPROTO_UDP = 17
 const SOCK_STREAM = 1
+const SOCK_DGRAM = 2
 
-/** socket(family, type, protocol): TCP only. */
+/** socket(family, type, protocol): TCP and UDP. */
 export const socket: Handler = (host, args) => {
   const family = numberAt(args, 0, AF.inet)
   const type = numberAt(args, 1, SOCK_STREAM)
   const protocol = numberAt(args, 2)
   if (family !== AF.inet && family !== AF.inet6) return fail('EAFNOSUPPORT')
-  if ((type & 0xf) !== SOCK_STREAM) {
-    throw new TypeError(`socket: only SOCK_STREAM is emulated, not type ${type & 0xf}`)
+  const isDatagram = (type & 0xf) === SOCK_DGRAM
+  if ((type & 0xf) !== SOCK_STREAM && !isDatagram) {
+    throw new TypeError(`socket: only SOCK_STREAM and SOCK_DGRAM are emulated, not type ${type & 0xf}`)
   }
-  if (protocol === IPPROTO_MPTCP) return fail('ENOPROTOOPT')
-  if (protocol !== 0 && protocol !== IPPROTO_TCP) return fail('EPROTONOSUPPORT')
-  const made = new Socket(family)
+  if (protocol === IPPROTO_MPTCP) throw new TypeError('socket: Multipath TCP (IPPROTO_MPTCP) is not emulated')
+  if (protocol !== 0 && protocol !== (isDatagram ? IPPROTO_UDP : IPPROTO_TCP)) return fail('EPROTONOSUPPORT')
+  const made = isDatagram ? new DatagramSocket(family) : new Socket(family)
   made.isNonblocking = (type & O_NONBLOCK) !== 0
   made.isCloseOnExec = (type & CLOEXEC) !== 0
   return { value: host.descriptors.add(made) }
@@ -298,11 +301,13 @@ export const close: Handler = (host, args) => {
   const descriptor = host.descriptors.get(fd)
   if (descriptor === null) return fail('EBADF')
   host.descriptors.remove(fd)
-  if (descriptor instanceof Epoll) {
+  if (descriptor instanceof Epoll && !host.descriptors.holds(descriptor)) {
     for (const item of descriptor.items.values()) item.socket.watchers.delete(item)
     return { value: 0 }
   }
+  if (host.descriptors.holds(descriptor)) return { value: 0 }
   if (descriptor.kind === 'pipe') descriptor.close()
+  if (descriptor.kind === 'datagram') descriptor.udp?.close()
   return descriptor instanceof Socket ? closeSocket(descriptor) : { value: 0 }
 }
 
@@ -323,27 +328,6 @@ function closeSocket(at: Socket): Step {
     attempt: () => (connection.linger === 'waiting' ? null : { value: 0 }),
     until: NEVER,
     expired: () => ({ value: 0 }),
-  }
-}
-
-/** fcntl(fd, command, argument): the flags of descriptor and file. */
-export const fcntl: Handler = (host, args) => {
-  const at = host.descriptors.get(numberAt(args, 0, -1))
-  if (at === null) return fail('EBADF')
-  const value = numberAt(args, 2)
-  switch (numberAt(args, 1)) {
-    case 1: // F_GETFD
-      return { value: at.isCloseOnExec ? 1 : 0 }
-    case 2: // F_SETFD
-      at.isCloseOnExec = (value & 1) !== 0
-      return { value: 0 }
-    case 3: // F_GETFL
-      return { value: O_RDWR | (at.isNonblocking ? O_NONBLOCK : 0) }
-    case 4: // F_SETFL
-      at.isNonblocking = (value & O_NONBLOCK) !== 0
-      return { value: 0 }
-    default:
-      return fail('EINVAL')
   }
 }
 

@@ -5,6 +5,7 @@ import { MILLISECOND, type Micros } from '../base/time.ts'
 import { hasRoom } from '../tcp/send-buffer.ts'
 import { epollAt, fieldOf, isFields, isList, numberAt, pointedAt, replace } from './arguments.ts'
 import { unreadBytes } from './calls-io.ts'
+import type { DatagramSocket } from './datagram.ts'
 import { fail, type Handler, type Host, type Reply, type Step } from './host.ts'
 import { type Descriptor, Epoll, type EpollItem, Socket, TCP_STATE } from './sockets.ts'
 import type { Value } from './target.ts'
@@ -37,6 +38,7 @@ export function readiness(at: Socket): number {
   if (at.deferred !== null) bits = WRITABLE
   else if (!at.isOpening) bits |= readableBits(at) | writableBits(at)
   if (at.error !== '' || at.errors.isFilled) bits |= POLL.ERR
+  if (at.errors.isFilled && at.options.get('SELECT_ERR_QUEUE') === 1) bits |= POLL.PRI
   return bits
 }
 
@@ -84,8 +86,10 @@ export const ppoll: Handler = (host, args) => {
   return poll(host, [args[0], args[1], ms])
 }
 
-function bitsOf(found: Descriptor): number {
+/** What is ready of a descriptor. */
+export function bitsOf(found: Descriptor): number {
   if (found.kind === 'socket') return readiness(found)
+  if (found.kind === 'datagram') return datagramBits(found)
   if (found.kind === 'epoll') return [...found.items.values()].some(isTold) ? READABLE : 0
   if (found.kind === 'file') return READABLE | WRITABLE
   const { buffer, isReader } = found
@@ -93,8 +97,14 @@ function bitsOf(found: Descriptor): number {
   return (buffer.room > 0 ? WRITABLE : 0) | (buffer.isReaderGone ? POLL.ERR : 0)
 }
 
+function datagramBits(at: DatagramSocket): number {
+  const isReadable = at.peek() !== null || at.isReadShut
+  const isShut = at.isReadShut ? POLL.RDHUP | (at.isWriteShut ? POLL.HUP : 0) : 0
+  return (isReadable ? READABLE : 0) | WRITABLE | isShut | (at.error === '' ? 0 : POLL.ERR)
+}
+
 /** Ends when `look` finds something, or after so many milliseconds; -1: never. */
-function waitFor(host: Host, look: () => Reply, timeoutMs: number): Step {
+export function waitFor(host: Host, look: () => Reply, timeoutMs: number): Step {
   const first = look()
   if (first.value !== 0 || timeoutMs === 0) return first
   const until: Micros = timeoutMs < 0 ? NEVER : host.now + timeoutMs * MILLISECOND
@@ -119,6 +129,7 @@ export const epollCtl: Handler = (host, args) => {
   const epoll = epollAt(host, args)
   if (epoll === 'EBADF' || target === null) return fail('EBADF')
   if (epoll === 'EINVAL' || target === epoll) return fail('EINVAL')
+  if (target.kind === 'datagram') throw new TypeError('epoll of UDP sockets is not emulated: poll is')
   if (!(target instanceof Socket)) return fail('EPERM')
   const event = isList(args[3]) ? args[3][0] : args[3]
   const events = fieldOf(event, ['events']) >>> 0

@@ -12,6 +12,8 @@ const WITHOUT_DESCRIPTOR = new Set([
   'epoll_create1',
   'poll',
   'ppoll',
+  'pselect',
+  'select',
   'open',
   'pipe',
   'pipe2',
@@ -21,7 +23,12 @@ const WITHOUT_DESCRIPTOR = new Set([
 ])
 
 /** Further arguments that are descriptors. */
-const MORE_DESCRIPTORS: Readonly<Record<string, readonly number[]>> = { epoll_ctl: [2], sendfile: [1], splice: [2] }
+const MORE_DESCRIPTORS: Readonly<Record<string, readonly number[]>> = {
+  dup2: [1],
+  epoll_ctl: [2],
+  sendfile: [1],
+  splice: [2],
+}
 
 const { AF_INET, AF_INET6, AF_UNSPEC } = CONSTANTS
 
@@ -44,6 +51,11 @@ export class Descriptors {
     return this.#live.get(script) ?? script
   }
 
+  #toScript(live: number): number {
+    for (const [script, one] of this.#live) if (one === live) return script
+    return live
+  }
+
   /** The arguments of a call for the target. */
   argsFor(name: string, args: readonly Value[]): Value[] {
     const out = this.#withAddresses(name, args)
@@ -53,6 +65,7 @@ export class Descriptors {
       if (typeof fd === 'number') out[index] = this.toLive(fd)
     }
     if (name === 'poll' || name === 'ppoll') out[0] = this.#withLiveFds(out[0])
+    if (isSelect(name)) for (const i of [1, 2, 3]) out[i] = mapNumbers(out[i], (fd) => this.toLive(fd))
     return out
   }
 
@@ -60,6 +73,8 @@ export class Descriptors {
   outputsFor(name: string, args: readonly Value[], outputs: readonly Value[]): readonly Value[] {
     const [asked, got] = [args[0], outputs[0]]
     if (name.startsWith('pipe')) return args
+    if (isSelect(name))
+      return outputs.map((set, i) => (i >= 1 && i <= 3 ? mapNumbers(set, (fd) => this.#toScript(fd)) : set))
     if (name !== 'poll' && name !== 'ppoll') return outputs
     if (!Array.isArray(asked) || !Array.isArray(got)) return outputs
     const list = got.map((item: Value, i: number): Value => {
@@ -116,6 +131,14 @@ export class Descriptors {
     const text = ends.family === 4 ? `::ffff:${address}` : address
     return { sa_family: AF_INET6, sin6_port: port, sin6_addr: text }
   }
+}
+
+const isSelect = (name: string): boolean => name === 'select' || name === 'pselect'
+
+/** The numbers of a list, each replaced; anything else as it is. */
+function mapNumbers(value: Value, map: (fd: number) => number): Value {
+  if (!Array.isArray(value)) return value
+  return value.map((one: Value) => (typeof one === 'number' ? map(one) : one))
 }
 
 function isRecord(value: Value | undefined): value is Readonly<Record<string, Value>> {

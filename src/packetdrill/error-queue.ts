@@ -49,7 +49,8 @@ export interface QueuedError {
   info: number
   data: number
   readonly at: Micros
-  readonly hasStats: boolean
+  /** SCM_TIMESTAMPING_OPT_STATS: what tcp_info said then; null without. */
+  readonly stats: Value | null
 }
 
 /** A place in the stream that somebody waits for. */
@@ -70,6 +71,8 @@ export class ErrorQueue {
   /** SO_TIMESTAMPING. */
   flags = 0
   #firstKey: Seq | null = null
+  /** What SCM_TIMESTAMPING_OPT_STATS tells of the connection now. */
+  readStats: () => Value = () => null
 
   /** Whether a message waits: EPOLLERR. */
   get isFilled(): boolean {
@@ -164,7 +167,7 @@ export class ErrorQueue {
       info: stage,
       data: key >>> 0,
       at,
-      hasStats,
+      stats: hasStats ? this.readStats() : null,
     })
   }
 
@@ -175,7 +178,7 @@ export class ErrorQueue {
       last.data = call
       return true
     }
-    this.#queue.push({ origin: ORIGIN.zerocopy, errno: 0, code: 1, info: call, data: call, at: -1, hasStats: false })
+    this.#queue.push({ origin: ORIGIN.zerocopy, errno: 0, code: 1, info: call, data: call, at: -1, stats: null })
     return true
   }
 }
@@ -185,7 +188,8 @@ export function controlOfError({ family }: Owner, error: QueuedError): Value[] {
   const control: Value[] = []
   const stamp = { scm_sec: Math.floor(error.at / SECOND), scm_nsec: (error.at % SECOND) * 1000 }
   if (error.at >= 0) control.push({ cmsg_level: SOL_SOCKET, cmsg_type: SCM_TIMESTAMPING, cmsg_data: stamp })
-  if (error.hasStats) control.push({ cmsg_level: SOL_SOCKET, cmsg_type: SCM_TIMESTAMPING_OPT_STATS, cmsg_data: null })
+  if (error.stats !== null)
+    control.push({ cmsg_level: SOL_SOCKET, cmsg_type: SCM_TIMESTAMPING_OPT_STATS, cmsg_data: error.stats })
   const isV4 = family === AF_INET
   control.push({
     cmsg_level: isV4 ? 0 : 41,

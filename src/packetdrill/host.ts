@@ -8,10 +8,11 @@ import { SeededRandom } from '../base/random.ts'
 import type { Micros } from '../base/time.ts'
 import { IpAddress } from '../ip/address.ts'
 import { MAX_PACKET, Packet } from '../link/device.ts'
-import { Connection, EVENT, type EventSource, Stack } from '../stack/index.ts'
+import { Connection, EVENT, type EventSource, Stack, UdpSocket } from '../stack/index.ts'
 import type { TcpConfig } from '../tcp/config.ts'
 import { FLAG } from '../tcp/header.ts'
 import type { Tcb } from '../tcp/tcb.ts'
+import { DatagramSocket } from './datagram.ts'
 import { Descriptors, errorOf, Socket } from './sockets.ts'
 import { applySysctl, type HostSettings, linuxHost } from './sysctl.ts'
 import type { Call, Ends, Outcome, SentPacket, Value } from './target.ts'
@@ -304,6 +305,8 @@ export class Host {
 
   #tell(source: EventSource, events: number): void {
     const socket = source.user
+    if (socket instanceof DatagramSocket && source instanceof UdpSocket)
+      socket.error = source.takeError() ?? socket.error
     if (!(socket instanceof Socket)) return
     if (source instanceof Connection && source === socket.connection) {
       if ((events & EVENT.error) !== 0) socket.error = errorOf(source)

@@ -217,9 +217,13 @@ export const linuxCubic: CongestionControl = {
   onSpuriousLoss(state) {
     restoreWindow(dataOf(state).undo, state)
   },
-  onIdle(state, restartWindow, now) {
+  /** bictcp_cwnd_event: time in which nothing was sent is no time to grow in. */
+  onStart(state, pauseUs, now) {
+    if (state.data === null) return
     const data = dataOf(state)
-    if (data.epochAt >= 0) data.epochAt = Math.max(data.epochAt, now - KEEP_US)
+    if (data.epochAt >= 0 && pauseUs > 0) data.epochAt = Math.min(data.epochAt + pauseUs, now)
+  },
+  onIdle(state, restartWindow) {
     if (restartWindow < state.cwnd) state.cwnd = restartWindow
   },
 }

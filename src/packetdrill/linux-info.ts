@@ -41,7 +41,8 @@ export function linuxInfo(host: Host, at: Socket): Record<string, number> {
     tcpi_rto: info.tcpi_rto,
     tcpi_ato: Math.max(0, info.tcpi_ato),
     tcpi_snd_mss: isOpening && info.tcpi_snd_mss === 0 ? 524 : info.tcpi_snd_mss,
-    tcpi_rcv_mss: info.tcpi_rcv_mss > 0 ? info.tcpi_rcv_mss : Math.min(536, info.tcpi_advmss),
+    tcpi_rcv_mss:
+      info.tcpi_rcv_mss > 0 ? info.tcpi_rcv_mss : Math.min(536, info.tcpi_advmss, tcb.snd.mss > 0 ? tcb.snd.mss : 536),
     tcpi_unacked: info.tcpi_unacked,
     tcpi_sacked: info.tcpi_sacked,
     tcpi_lost: lostSegments(at.connection),
@@ -75,7 +76,7 @@ export function linuxInfo(host: Host, at: Socket): Record<string, number> {
     tcpi_data_segs_in: info.tcpi_data_segs_in,
     tcpi_data_segs_out: info.tcpi_data_segs_out,
     tcpi_delivery_rate: info.tcpi_delivery_rate,
-    tcpi_delivery_rate_app_limited: info.tcpi_delivery_rate_app_limited ? 1 : 0,
+    tcpi_delivery_rate_app_limited: info.tcpi_delivery_rate_app_limited || info.tcpi_delivery_rate === 0 ? 1 : 0,
     tcpi_busy_time: info.tcpi_busy_time,
     tcpi_rwnd_limited: info.tcpi_rwnd_limited,
     tcpi_sndbuf_limited: info.tcpi_sndbuf_limited,

@@ -25,12 +25,34 @@ export interface LiveTcp {
   length: number
 }
 
+/** The packet that an ICMP error quotes. */
+export interface QuotedPacket {
+  readonly protocol: number
+  readonly seq: number
+  /** Octets of text or data, of which few may be quoted. */
+  readonly length: number
+}
+
 /** An ICMP message as it was sent. */
 export interface LiveIcmp {
   readonly kind: 'icmp'
   readonly type: number
   readonly code: number
   readonly mtu: number
+  readonly identifier: number
+  readonly sequence: number
+  /** Octets behind the first eight. */
+  readonly length: number
+  /** Null in an echo, and where it cannot be read. */
+  readonly quoted: QuotedPacket | null
+}
+
+/** A UDP datagram as it was sent. */
+export interface LiveUdp {
+  readonly kind: 'udp'
+  readonly sourcePort: number
+  readonly destinationPort: number
+  readonly length: number
 }
 
 /** A packet as it was sent. */
@@ -45,7 +67,7 @@ export interface LivePacket {
   readonly isPushFree: boolean
   /** Octets of text in each segment, 0 when that is not told. */
   readonly segmentBytes: number
-  readonly body: LiveTcp | LiveIcmp | { readonly kind: 'other'; readonly protocol: number }
+  readonly body: LiveTcp | LiveIcmp | LiveUdp | { readonly kind: 'other'; readonly protocol: number }
 }
 
 /** Option kinds that the codec has no name for (IANA). */
@@ -90,11 +112,30 @@ function readBody(bytes: Uint8Array): LivePacket['body'] {
       length: header.textLength,
     }
   }
+  if (protocol === PROTOCOL.UDP && end - start >= 8) {
+    const [sourcePort, destinationPort] = [get16(bytes, start), get16(bytes, start + 2)]
+    return { kind: 'udp', sourcePort, destinationPort, length: get16(bytes, start + 4) - 8 }
+  }
   const isIcmp =
     (protocol === PROTOCOL.ICMP && parseIcmp(bytes, start, end, message, true) === 'ok') ||
     (protocol === PROTOCOL.ICMPV6 && parseIcmpv6(bytes, start, end, ip.src, ip.dst, message, true) === 'ok')
   if (!isIcmp) return { kind: 'other', protocol }
-  return { kind: 'icmp', type: message.type, code: message.code, mtu: message.mtu }
+  const { type, code, mtu, identifier, sequence, bodyStart } = message
+  const isEcho = message.kind === 'echo-request' || message.kind === 'echo-reply'
+  const quoted = isEcho ? null : readQuoted(bytes.subarray(bodyStart, end))
+  return { kind: 'icmp', type, code, mtu, identifier, sequence, length: end - bodyStart, quoted }
+}
+
+/** Reads the head of a packet in an error; its end may be missing. Null for what is none. */
+function readQuoted(bytes: Uint8Array): QuotedPacket | null {
+  const isV4 = bytes[0] >> 4 === 4
+  const at = isV4 ? (bytes[0] & 15) << 2 : 40
+  if (bytes.length < at + 8) return null
+  const protocol = isV4 ? bytes[9] : bytes[6]
+  const payload = isV4 ? get16(bytes, 2) - at : get16(bytes, 4)
+  if (protocol !== PROTOCOL.TCP) return { protocol, seq: 0, length: payload - 8 }
+  const headerBytes = bytes.length > at + 12 ? (bytes[at + 12] >> 4) << 2 : TCP_HEADER_BYTES
+  return { protocol, seq: get32(bytes, at + 4) >>> 0, length: payload - headerBytes }
 }
 
 /** The options at `bytes[start, end)` in their order; what cannot be read ends them as a raw option. */

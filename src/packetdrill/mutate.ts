@@ -5,7 +5,7 @@
 
 import { FLAG } from '../tcp/header.ts'
 import type { Action, CallAction, OptionSpec, PacketAction, Script, ScriptEvent, TcpSpec } from './ast.ts'
-import { FILLED_ARGUMENTS, formatValue, RETURNS_DESCRIPTOR } from './call-match.ts'
+import { FILLED_ARGUMENTS, formatValue, returnsDescriptor } from './call-match.ts'
 import { formatSpec } from './packet-match.ts'
 import { assertionsNegated } from './python.ts'
 import { isPureAck } from './semantic.ts'
@@ -151,7 +151,7 @@ function callChanges(event: ScriptEvent, action: CallAction): Change[] {
   const expect = (what: string, value: number, name: string): void => {
     changes.push({
       what,
-      action: { ...action, expected: { least: value, most: value, errno: name } },
+      action: { ...action, expected: { least: value, most: value, errno: name, note: '' } },
       text: `${event.text.replace(/=[^=]*$/s, '')}= ${value}${name === '' ? '' : ` ${name}`}`,
     })
   }
@@ -159,7 +159,7 @@ function callChanges(event: ScriptEvent, action: CallAction): Change[] {
     if (errno !== '') expect('errno changed', least, errno === 'EINVAL' ? 'EPIPE' : 'EINVAL')
     else if (least >= 0) expect('error expected', -1, 'EINVAL')
     if (least < 0) expect('success expected', 0, '')
-    else if (!RETURNS_DESCRIPTOR.has(action.name)) {
+    else if (!returnsDescriptor(action)) {
       expect('result + 1', most + 1, '')
       if (least > 0) expect('result - 1', least - 1, '')
     }

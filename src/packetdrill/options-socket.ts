@@ -5,6 +5,7 @@ import { SECOND } from '../base/time.ts'
 import type { TcpConfig } from '../tcp/config.ts'
 import { fieldOf } from './arguments.ts'
 import type { Host } from './host.ts'
+import { timestampingStats } from './linux-stats.ts'
 import { AF, type Socket, TCP_STATE } from './sockets.ts'
 import type { Value } from './target.ts'
 
@@ -143,9 +144,20 @@ const lowWater: Option = {
 const timestamping: Option = {
   name: 'TIMESTAMPING',
   bytes: 4,
-  set: (_, at, value) => at.errors.setFlags(at, value),
+  set(host, at, value) {
+    at.errors.readStats = () => timestampingStats(host, at)
+    return at.errors.setFlags(at, value)
+  },
   get: (_, at) => at.errors.flags,
 }
+
+/** One whose value is a structure that is not looked at. */
+const opaque = (name: string): Option => readOnly(name, () => null)
+
+const refused = (name: string, errno: string): Option => ({ ...readOnly(name, () => `!${errno}`), set: () => errno })
+
+/** SO_BINDTODEVICE: there is one device. */
+const device: Option = { ...opaque('BINDTODEVICE'), bytes: 0, set: (_, __, ___, raw) => (raw === '' ? '' : 'ENODEV') }
 
 /** Options of the level SOL_SOCKET, by number. */
 export const SOCKET_OPTIONS: Readonly<Record<number, Option>> = {
@@ -163,10 +175,14 @@ export const SOCKET_OPTIONS: Readonly<Record<number, Option>> = {
   12: kept('PRIORITY', 0, 0),
   13: linger,
   15: onOff('REUSEPORT'),
+  16: refused('PASSCRED', 'EOPNOTSUPP'),
+  17: opaque('PEERCRED'),
   18: lowWater,
   19: readOnly('SNDLOWAT', () => 1),
   20: timeout('RCVTIMEO'),
   21: timeout('SNDTIMEO'),
+  25: device,
+  28: opaque('PEERNAME'),
   29: onOff('TIMESTAMP'),
   30: readOnly('ACCEPTCONN', (_, at) => (at.state === TCP_STATE.LISTEN ? 1 : 0)),
   32: buffer('SNDBUF', true),
@@ -177,13 +193,24 @@ export const SOCKET_OPTIONS: Readonly<Record<number, Option>> = {
   42: { ...kept('PEEK_OFF', -1, -1) },
   38: readOnly('PROTOCOL', () => 6),
   39: readOnly('DOMAIN', (_, at) => at.family),
+  40: onOff('RXQ_OVFL'),
+  41: onOff('WIFI_STATUS'),
+  43: onOff('NOFCS'),
+  44: onOff('LOCK_FILTER'),
+  45: onOff('SELECT_ERR_QUEUE'),
   46: kept('BUSY_POLL', 0, 0),
   47: kept('MAX_PACING_RATE', 0xffffffff),
+  48: opaque('BPF_EXTENSIONS'),
   49: kept('INCOMING_CPU'),
+  55: opaque('MEMINFO'),
+  56: readOnly('INCOMING_NAPI_ID', () => 0),
+  57: opaque('COOKIE'),
   60: kept('ZEROCOPY', 0, 0, 1),
+  61: { ...kept('TXTIME'), get: () => null },
   65: timestamping,
   69: kept('PREFER_BUSY_POLL'),
   74: kept('TXREHASH', 1),
+  75: onOff('RCVMARK'),
 }
 
 const trafficClass = (name: string): Option => ({
@@ -214,6 +241,10 @@ const pathMtu = readOnly('MTU', (_, at) => (at.connection === null ? '!ENOTCONN'
 export const IP_OPTIONS: Readonly<Record<number, Option>> = {
   1: trafficClass('TOS'),
   2: hopLimit('TTL'),
+  4: { ...opaque('OPTIONS'), bytes: 0, set: (_, __, value) => (value === 0 ? '' : 'EINVAL') },
+  6: onOff('RECVOPTS'),
+  7: onOff('RETOPTS'),
+  8: onOff('PKTINFO'),
   10: kept('MTU_DISCOVER', 1, 0, 5),
   11: onOff('RECVERR'),
   12: onOff('RECVTTL'),
@@ -222,7 +253,10 @@ export const IP_OPTIONS: Readonly<Record<number, Option>> = {
   15: onOff('FREEBIND'),
   19: onOff('TRANSPARENT'),
   21: kept('MINTTL', 0, 0, 255),
+  22: readOnly('NODEFRAG', () => 0),
   24: onOff('BIND_ADDRESS_NO_PORT'),
+  26: onOff('RECVERR_RFC4884'),
+  51: kept('LOCAL_PORT_RANGE'),
 }
 
 const v6only: Option = {
@@ -242,10 +276,15 @@ export const IPV6_OPTIONS: Readonly<Record<number, Option>> = {
   25: onOff('RECVERR'),
   26: v6only,
   33: onOff('FLOWINFO_SEND'),
+  49: onOff('RECVPKTINFO'),
   51: onOff('RECVHOPLIMIT'),
+  62: onOff('DONTFRAG'),
   66: onOff('RECVTCLASS'),
   67: trafficClass('TCLASS'),
   70: onOff('AUTOFLOWLABEL'),
+  73: kept('MINHOPCOUNT', 0, 0, 255),
+  75: onOff('IPV6_TRANSPARENT'),
+  78: onOff('IPV6_FREEBIND'),
 }
 
 /** Whether a socket has IPv6's options. */

@@ -8,6 +8,7 @@ import { timestampNow } from '../tcp/timestamps.ts'
 import { isFields } from './arguments.ts'
 import { LINUX_CUBIC } from './linux-cubic.ts'
 import { linuxInfo } from './linux-info.ts'
+import { controllerInfo } from './linux-stats.ts'
 import { kept, type Option, onOff, readOnly, retune } from './options-socket.ts'
 import { type Socket, TCP_STATE } from './sockets.ts'
 import { CONGESTION, notSent, synTimeoutUs } from './sysctl.ts'
@@ -225,6 +226,35 @@ const savedSyn: Option = {
   get: () => null as Value,
 }
 
+/** TCP_TIMEOUT_MIN: two of Linux's ticks of 4 ms. */
+const LEAST_TIMER_US = 8000
+const USUAL_DELAY_US = 40 * MILLISECOND
+
+/** A bound of a timer; of the host's own where it was not set. */
+function timer(
+  name: string,
+  unitUs: number,
+  usual: number,
+  least: number,
+  most: number,
+  knob: 'maxRtoUs' | 'minRtoUs' | 'delayedAckMaxUs',
+): Option {
+  return {
+    ...kept(name),
+    set(host, at, value) {
+      if (value < least || value > most) return 'EINVAL'
+      at.options.set(name, value)
+      const us = value * unitUs
+      const delay = host.settings.tcp.delayedAckUs ?? USUAL_DELAY_US
+      retune(host, at, { [knob]: us, ...(knob === 'delayedAckMaxUs' ? { delayedAckUs: Math.min(us, delay) } : {}) })
+      return ''
+    },
+    get(host, at) {
+      return at.options.get(name) ?? Math.round((host.settings.tcp[knob] ?? usual * unitUs) / unitUs)
+    },
+  }
+}
+
 /** TCP_CORK and TCP_NODELAY. */
 const cork = onOff('CORK', (on) => ({ cork: on }))
 const noDelay = onOff('NODELAY', (on) => ({ nagle: !on }))
@@ -252,7 +282,7 @@ export const TCP_OPTIONS: Readonly<Record<number, Option>> = {
   23: fastOpen,
   24: timestamp,
   25: lowWater,
-  26: readOnly('CC_INFO', () => null),
+  26: readOnly('CC_INFO', controllerInfo),
   27: kept('SAVE_SYN', 0, 0, 2),
   28: savedSyn,
   30: fastOpenConnect,
@@ -266,7 +296,12 @@ export const TCP_OPTIONS: Readonly<Record<number, Option>> = {
   34: withoutCookie,
   36: kept('INQ', 0, 0, 1),
   37: kept('TX_DELAY', 0, 0),
-  44: kept('RTO_MAX_MS', 120000, 1000, 120000),
-  45: kept('RTO_MIN_US', 200000, 1),
-  46: kept('DELACK_MAX_US', 200000, 1),
+  20: { ...kept('REPAIR_QUEUE'), set: () => 'EPERM', get: () => '!EINVAL' },
+  21: { ...kept('QUEUE_SEQ'), set: () => 'EPERM', get: () => '!EINVAL' },
+  22: { ...kept('REPAIR_OPTIONS'), set: () => 'EINVAL', get: () => '!ENOPROTOOPT' },
+  29: { ...kept('REPAIR_WINDOW'), set: () => 'EPERM', get: () => '!EPERM' },
+  43: readOnly('IS_MPTCP', () => 0),
+  44: timer('RTO_MAX_MS', MILLISECOND, 120_000, 1000, 120_000, 'maxRtoUs'),
+  45: timer('RTO_MIN_US', 1, 200_000, LEAST_TIMER_US, 200_000, 'minRtoUs'),
+  46: timer('DELACK_MAX_US', 1, 200_000, LEAST_TIMER_US, 200_000, 'delayedAckMaxUs'),
 }

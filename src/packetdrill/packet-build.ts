@@ -150,24 +150,15 @@ function optionOctets(option: OptionSpec): number[] {
 }
 
 /**
- * The bytes of an ICMP error about a segment that goes from `quoted.source` to `quoted.destination`; it comes from the latter.
+ * The bytes of an ICMP message from `quoted.destination` to `quoted.source`: an error about a packet that goes the other way, or an
+ * echo.
  * @param seq of the quoted segment, as on the wire
  * @throws {TypeError} for a type or code that is not known
  */
 export function buildIcmp(spec: IcmpSpec, ipSpec: IpSpec, quoted: PacketEnds, seq: number): Uint8Array {
   const { family } = quoted.source
-  const message = family === 4 ? icmpMessage(spec) : icmpv6Message(spec)
-  const inner = startPacket(PROTOCOL.TCP, TCP_HEADER_BYTES, NO_IP_SPEC, quoted)
-  put16(inner.bytes, inner.at, quoted.sourcePort)
-  put16(inner.bytes, inner.at + 2, quoted.destinationPort)
-  put32(inner.bytes, inner.at + 4, seq)
-  inner.bytes[inner.at + 12] = 5 << 4
-  const whole = inner.bytes.length + spec.length
-  put16(inner.bytes, family === 4 ? 2 : 4, family === 4 ? whole : whole - inner.at)
-  if (family === 4) {
-    put16(inner.bytes, 10, 0)
-    put16(inner.bytes, 10, finishChecksum(sumBytes(inner.bytes, 0, inner.at)))
-  }
+  const message = icmpOf(spec, family)
+  const body = isEcho(spec) ? new Uint8Array(spec.length) : quote(spec, quoted, seq)
   const back: PacketEnds = {
     source: quoted.destination,
     sourcePort: 0,
@@ -175,11 +166,54 @@ export function buildIcmp(spec: IcmpSpec, ipSpec: IpSpec, quoted: PacketEnds, se
     destinationPort: 0,
   }
   const protocol = family === 4 ? PROTOCOL.ICMP : PROTOCOL.ICMPV6
-  const { bytes, at } = startPacket(protocol, ICMP_HEADER_BYTES + inner.bytes.length, ipSpec, back)
-  bytes.set(inner.bytes, at + ICMP_HEADER_BYTES)
+  const { bytes, at } = startPacket(protocol, ICMP_HEADER_BYTES + body.length, ipSpec, back)
+  bytes.set(body, at + ICMP_HEADER_BYTES)
   if (family === 4) writeIcmp(message, bytes, at, bytes.length)
   else writeIcmpv6(message, bytes, at, bytes.length, back.source, back.destination)
   return bytes
+}
+
+/** The head of the packet that an error is about, as a router quotes it. */
+function quote(spec: IcmpSpec, quoted: PacketEnds, seq: number): Uint8Array {
+  const { family } = quoted.source
+  const isUdp = spec.quoted === 'udp'
+  const inner = isUdp
+    ? startPacket(PROTOCOL.UDP, 8, NO_IP_SPEC, quoted)
+    : startPacket(PROTOCOL.TCP, TCP_HEADER_BYTES, NO_IP_SPEC, quoted)
+  put16(inner.bytes, inner.at, quoted.sourcePort)
+  put16(inner.bytes, inner.at + 2, quoted.destinationPort)
+  if (isUdp) {
+    put16(inner.bytes, inner.at + 4, 8 + spec.length)
+  } else {
+    put32(inner.bytes, inner.at + 4, seq)
+    inner.bytes[inner.at + 12] = 5 << 4
+  }
+  const whole = inner.bytes.length + spec.length
+  put16(inner.bytes, family === 4 ? 2 : 4, family === 4 ? whole : whole - inner.at)
+  if (family === 4) {
+    put16(inner.bytes, 10, 0)
+    put16(inner.bytes, 10, finishChecksum(sumBytes(inner.bytes, 0, inner.at)))
+  }
+  return inner.bytes
+}
+
+const isEcho = ({ type }: IcmpSpec): boolean => /^echo_/.test(type)
+
+/** The message that a script's words mean. @throws {TypeError} for a type or code that is not known */
+export function icmpOf(spec: IcmpSpec, family: 4 | 6): IcmpMessage {
+  if (isEcho(spec)) return echoMessage(spec, family)
+  return family === 4 ? icmpMessage(spec) : icmpv6Message(spec)
+}
+
+function echoMessage({ type, identifier, sequence }: IcmpSpec, family: 4 | 6): IcmpMessage {
+  const isRequest = type === 'echo_request'
+  if (!isRequest && type !== 'echo_reply') throw new TypeError(`the ICMP message '${type}' is not known here`)
+  const number =
+    family === 4 ? (isRequest ? ICMP.echoRequest : ICMP.echoReply) : isRequest ? ICMPV6.echoRequest : ICMPV6.echoReply
+  const message = messageWith(isRequest ? 'echo-request' : 'echo-reply', number, 0)
+  message.identifier = Math.max(0, identifier)
+  message.sequence = Math.max(0, sequence)
+  return message
 }
 
 const NO_IP_SPEC: IpSpec = { ecn: null, trafficClass: -1, hopLimit: -1, flowLabel: -1 }

@@ -7,7 +7,7 @@ import { FLAG } from '../tcp/header.ts'
 import type { PacketAction, ScriptEvent, TcpSpec } from './ast.ts'
 import type { Flow } from './flow.ts'
 import type { LivePacket, LiveTcp } from './live-packet.ts'
-import { compareIp, formatLive, formatSpec, matchTcp } from './packet-match.ts'
+import { compareIcmp, compareIp, formatLive, formatSpec, matchTcp } from './packet-match.ts'
 import { formatTime } from './report.ts'
 import type { Due, RunContext } from './run-context.ts'
 import { isPureAck } from './semantic.ts'
@@ -77,7 +77,7 @@ export class PacketEvents {
   }
 
   #flowFor(live: LivePacket, action: PacketAction): Flow | null {
-    if (live.body.kind !== 'tcp') return null
+    if (live.body.kind !== 'tcp' && (live.body.kind !== 'udp' || action.body.kind !== 'udp')) return null
     const owner = this.#run.wire.ownerOf(live.body)
     const expected = this.#run.wire.flowOf(action)
     if (owner === expected) return owner
@@ -94,8 +94,8 @@ export class PacketEvents {
     const { body } = live
     const spec = action.body
     if (body.kind !== 'tcp' || spec.kind !== 'tcp' || flow === null) {
-      if (body.kind === spec.kind) return null
-      return this.#differ(live, action, flow, [`it is ${body.kind}, not ${spec.kind}`])
+      const differences = this.#compareOther(live, action)
+      return differences.length === 0 ? null : this.#differ(live, action, flow, differences)
     }
     this.#learn(body, spec, flow)
     const rules = this.#run.settings
@@ -124,6 +124,18 @@ export class PacketEvents {
     const octets = match.octets
     const flags = spec.flags & ~FLAG.CWR
     return { ...action, body: { ...spec, flags, seq: (spec.seq + octets) % 2 ** 32, length: spec.length - octets } }
+  }
+
+  /** Datagrams and messages of ICMP; differences in words. */
+  #compareOther(live: LivePacket, { body: spec, ip }: PacketAction): string[] {
+    const { body } = live
+    const differences = compareIp(ip, live)
+    if (body.kind !== spec.kind) return [`it is ${body.kind}, not ${spec.kind}`]
+    if (body.kind === 'icmp' && spec.kind === 'icmp')
+      differences.push(...compareIcmp(spec, body, this.#run.settings.ends.family))
+    if (body.kind === 'udp' && spec.kind === 'udp' && body.length !== spec.length)
+      differences.push(`length ${body.length}, expected ${spec.length}`)
+    return differences
   }
 
   /** What a packet shows of the numbers of the side under test. */

@@ -5,10 +5,12 @@
 // Strict: flags with PSH, numbers, length, options and their order; the window, ECN, ttl and tos where they are written.
 // Semantic: without window, PSH, order and padding of options, and the values of timestamps and window scale.
 
+import { PROTOCOL } from '../ip/header.ts'
 import { FLAG } from '../tcp/header.ts'
 import type { EcnMark, IcmpSpec, IpSpec, OptionSpec, PacketAction, TcpSpec } from './ast.ts'
 import type { Flow } from './flow.ts'
-import { formatFlagBits, formatOption, type LivePacket, type LiveTcp } from './live-packet.ts'
+import { formatFlagBits, formatOption, type LiveIcmp, type LivePacket, type LiveTcp } from './live-packet.ts'
+import { icmpOf } from './packet-build.ts'
 
 /** How strictly packets are compared. */
 export interface MatchRules {
@@ -158,7 +160,8 @@ const formatOptions = (options: readonly OptionSpec[]): string => options.map(fo
 /** A live packet in the script's notation and numbers. */
 export function formatLive(live: LivePacket, flow: Flow | null): string {
   const { body } = live
-  if (body.kind === 'icmp') return `> icmp type ${body.type} code ${body.code}${body.mtu > 0 ? ` mtu ${body.mtu}` : ''}`
+  if (body.kind === 'icmp') return formatLiveIcmp(body)
+  if (body.kind === 'udp') return `> udp (${body.length})`
   if (body.kind === 'other') return `> protocol ${body.protocol}`
   const seq = flow === null ? body.seq : flow.toScript(body.seq)
   const options = body.options.map((option) => (flow === null ? option : optionToScript(option, flow)))
@@ -189,10 +192,44 @@ export function formatSpec(action: PacketAction): string {
   return parts.join(' ')
 }
 
+/** Compares an ICMP message with what is expected: type and code, and of the rest what is written. Differences in words. */
+export function compareIcmp(spec: IcmpSpec, live: LiveIcmp, family: 4 | 6): string[] {
+  const differences: string[] = []
+  const say = (what: string, actual: number, expected: number): void => {
+    if (actual !== expected) differences.push(`${what} ${actual}, expected ${expected}`)
+  }
+  const wanted = icmpOf(spec, family)
+  say('type', live.type, wanted.type)
+  say('code', live.code, wanted.code)
+  if (spec.mtu >= 0) say('MTU', live.mtu, spec.mtu)
+  if (spec.identifier >= 0) say('identifier', live.identifier, spec.identifier)
+  if (spec.sequence >= 0) say('number', live.sequence, spec.sequence)
+  if (spec.type.startsWith('echo_')) say('length', live.length, spec.length)
+  if (spec.quoted === '') return differences
+  if (live.quoted === null) return [...differences, 'it quotes no packet']
+  say('quoted protocol', live.quoted.protocol, spec.quoted === 'udp' ? PROTOCOL.UDP : PROTOCOL.TCP)
+  if (spec.quoted === 'tcp') say('quoted sequence number', live.quoted.seq, spec.seq)
+  say('quoted length', live.quoted.length, spec.length)
+  return differences
+}
+
+function formatLiveIcmp({ type, code, mtu, quoted, identifier, sequence, length }: LiveIcmp): string {
+  const parts = [`> icmp type ${type} code ${code}`]
+  if (mtu > 0) parts.push(`mtu ${mtu}`)
+  if (quoted === null) parts.push(`id ${identifier} seq ${sequence} (${length})`)
+  else if (quoted.protocol === PROTOCOL.UDP) parts.push(`[udp (${quoted.length})]`)
+  else parts.push(`[${quoted.seq}:${(quoted.seq + quoted.length) % 2 ** 32}(${quoted.length})]`)
+  return parts.join(' ')
+}
+
 function formatIcmpSpec(spec: IcmpSpec): string {
   const parts = ['icmp', spec.type]
   if (spec.code !== '') parts.push(spec.code)
   if (spec.mtu >= 0) parts.push(`mtu ${spec.mtu}`)
-  parts.push(`[${spec.seq}:${(spec.seq + spec.length) % 2 ** 32}(${spec.length})]`)
+  if (spec.identifier >= 0) parts.push(`id ${spec.identifier}`)
+  if (spec.sequence >= 0) parts.push(`seq ${spec.sequence}`)
+  if (spec.type.startsWith('echo_')) parts.push(`(${spec.length})`)
+  else if (spec.quoted === 'udp') parts.push(`[udp (${spec.length})]`)
+  else parts.push(`[${spec.seq}:${(spec.seq + spec.length) % 2 ** 32}(${spec.length})]`)
   return parts.join(' ')
 }

@@ -8,6 +8,7 @@ import type { Scanner } from './lexer.ts'
 import type { Value } from './target.ts'
 
 const NAME = /[A-Za-z_][A-Za-z0-9_]*/y
+const NOTE = /\(((?:[^()\n]|\([^()\n]*\))*)\)/y
 const NUMBER = /(0[xX][0-9a-fA-F]+|\d+\.\d+|\d+)[uUlL]*(?![\w])/y
 
 /** Functions that only say of which kind their argument is. */
@@ -45,8 +46,8 @@ export function parseCall(scanner: Scanner, blocksUntil: number): CallAction {
 }
 
 function parseResult(scanner: Scanner): ExpectedResult {
-  if (scanner.take('?') || scanner.take('*')) return { least: null, most: null, errno: '' }
-  if (scanner.take('...')) return { least: null, most: null, errno: '' }
+  if (scanner.take('?') || scanner.take('*')) return { least: null, most: null, errno: '', note: '' }
+  if (scanner.take('...')) return { least: null, most: null, errno: '', note: '' }
   let least: number
   let most: number
   if (scanner.take('[')) {
@@ -59,8 +60,7 @@ function parseResult(scanner: Scanner): ExpectedResult {
     most = scanner.take('...') || scanner.take('..') ? parseNumber(scanner) : least
   }
   const errno = parseErrno(scanner)
-  skipNote(scanner)
-  return { least, most, errno }
+  return { least, most, errno, note: takeNote(scanner) }
 }
 
 function parseErrno(scanner: Scanner): string {
@@ -71,8 +71,10 @@ function parseErrno(scanner: Scanner): string {
 }
 
 /** `(Operation now in progress)` or `(flags O_RDWR)`: what strace prints, for people. */
-function skipNote(scanner: Scanner): void {
-  while (scanner.match(/\([^()\n]*\)/y) !== null);
+function takeNote(scanner: Scanner): string {
+  let note = ''
+  for (let found = scanner.match(NOTE); found !== null; found = scanner.match(NOTE)) note += found[1]
+  return note
 }
 
 function parseNumber(scanner: Scanner): number {

@@ -32,10 +32,13 @@ export function parsePacket(scanner: Scanner): PacketAction {
     return { kind: 'packet', direction, ip, endpoints, body: parseIcmp(scanner) }
   }
   if (scanner.takeWord('udp') || scanner.takeWord('UDP')) {
-    scanner.expect('(', 'and the length of the datagram')
-    const length = scanner.whole('the length of the datagram')
-    scanner.expect(')', 'after the length')
-    return { kind: 'packet', direction, ip, endpoints, body: { kind: 'udp', length } }
+    return {
+      kind: 'packet',
+      direction,
+      ip,
+      endpoints,
+      body: { kind: 'udp', length: parseLength(scanner, 'the datagram') },
+    }
   }
   return { kind: 'packet', direction, ip, endpoints, body: parseTcp(scanner) }
 }
@@ -129,23 +132,35 @@ function parseRange(scanner: Scanner): { seq: number; length: number } {
 function parseIcmp(scanner: Scanner): IcmpSpec {
   const type = scanner.match(/[a-z_0-9]+/y)?.[0]
   if (type === undefined) scanner.fail(`expected the kind of an ICMP message, found ${scanner.ahead()}`)
-  let code = ''
-  let mtu = -1
-  let seq = 1
-  let length = 0
+  const spec = { code: '', mtu: -1, quoted: '' as IcmpSpec['quoted'], seq: 1, length: 0, identifier: -1, sequence: -1 }
   for (;;) {
-    if (scanner.takeWord('mtu')) mtu = scanner.whole('the MTU')
-    else if (scanner.sees('[')) {
-      scanner.take('[')
-      const quoted = parseRange(scanner)
-      seq = quoted.seq
-      length = quoted.length
-      scanner.expect(']', 'after the quoted segment')
-    } else {
+    if (scanner.takeWord('mtu')) spec.mtu = scanner.whole('the MTU')
+    else if (scanner.takeWord('id')) spec.identifier = scanner.whole('the identifier of an echo')
+    else if (scanner.takeWord('seq')) spec.sequence = scanner.whole('the number of an echo')
+    else if (scanner.sees('[')) Object.assign(spec, parseQuoted(scanner))
+    else if (scanner.sees('(')) spec.length = parseLength(scanner, 'the body')
+    else {
       const word = scanner.match(/[a-z_]+(?![\w(])/y)
-      if (word === null) return { kind: 'icmp', type, code, mtu, seq, length }
-      if (code !== '') scanner.fail(`'${word[0]}' after '${code}' is not understood`, scanner.at - word[0].length)
-      code = word[0]
+      if (word === null) return { kind: 'icmp', type, ...spec }
+      if (spec.code !== '')
+        scanner.fail(`'${word[0]}' after '${spec.code}' is not understood`, scanner.at - word[0].length)
+      spec.code = word[0]
     }
   }
+}
+
+/** `[1:1001(1000)]` or `[udp (100)]`. */
+function parseQuoted(scanner: Scanner): Pick<IcmpSpec, 'quoted' | 'seq' | 'length'> {
+  scanner.take('[')
+  const isUdp = scanner.takeWord('udp') || scanner.takeWord('UDP')
+  const range = isUdp ? { seq: 0, length: parseLength(scanner, 'the datagram') } : parseRange(scanner)
+  scanner.expect(']', 'after the quoted packet')
+  return { quoted: isUdp ? 'udp' : 'tcp', ...range }
+}
+
+function parseLength(scanner: Scanner, of: string): number {
+  scanner.expect('(', `and the length of ${of}`)
+  const length = scanner.whole(`the length of ${of}`)
+  scanner.expect(')', 'after the length')
+  return length
 }

@@ -14,12 +14,13 @@ type Node =
   | { readonly kind: 'compare'; readonly operators: readonly string[]; readonly operands: readonly Node[] }
   | { readonly kind: 'choice'; readonly condition: Node; readonly then: Node; readonly otherwise: Node }
   | { readonly kind: 'call'; readonly name: string; readonly args: readonly Node[] }
+  | { readonly kind: 'format'; readonly parts: readonly (string | Node)[] }
   | { readonly kind: 'index'; readonly of: Node; readonly at: Node }
 
 const NUMBER = /0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+|\d+\.\d*(?:[eE][-+]?\d+)?|\.\d+|\d+(?:[eE][-+]?\d+)?/.source
 const STRING = /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/.source
 const SIGN = /\*\*|\/\/|<<|>>|<=|>=|==|!=|<>|[-+*/%&|^~<>()[\],{}:]/.source
-const TOKEN = new RegExp(`\\s*(${NUMBER}|[A-Za-z_][\\w.]*|${STRING}|${SIGN})`, 'y')
+const TOKEN = new RegExp(`\\s*(${NUMBER}|[fF](?:${STRING})|[A-Za-z_][\\w.]*|${STRING}|${SIGN})`, 'y')
 
 const COMPARISONS = ['==', '!=', '<>', '<=', '>=', '<', '>', 'in', 'is']
 
@@ -66,7 +67,7 @@ export class Expression {
   }
 
   #isName(token: string, i: number): boolean {
-    return /^[A-Za-z_]/.test(token) && !KEYWORDS.has(token) && this.#tokens[i + 1] !== '('
+    return /^[A-Za-z_]/.test(token) && !/["']$/.test(token) && !KEYWORDS.has(token) && this.#tokens[i + 1] !== '('
   }
 
   #take(token: string): boolean {
@@ -156,6 +157,7 @@ export class Expression {
     const token = this.#tokens[this.#at++]
     if (token === undefined) throw new SyntaxError('something is missing at the end')
     if (token === '(' || token === '[' || token === '{') return this.#group(token)
+    if (/^[fF]["']/.test(token)) return { kind: 'format', parts: formatParts(unquote(token.slice(1))) }
     if (/^["']/.test(token)) return { kind: 'value', value: unquote(token) }
     if (/^[\d.]/.test(token)) return { kind: 'value', value: Number(token) }
     if (token === 'True' || token === 'False') return { kind: 'value', value: token === 'True' }
@@ -212,6 +214,8 @@ export class Expression {
         return truth(value(node.condition)) ? value(node.then) : value(node.otherwise)
       case 'call':
         return call(node.name, node.args.map(value))
+      case 'format':
+        return node.parts.map((part) => (typeof part === 'string' ? part : formatPython(value(part), false))).join('')
       case 'index':
         return index(value(node.of), value(node.at))
     }
@@ -224,6 +228,16 @@ const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t' }
 
 function unquote(token: string): string {
   return token.slice(1, -1).replace(/\\(.)/g, (_, c: string) => ESCAPES[c] ?? c)
+}
+
+/** The pieces of f'text {expression}': what stands behind a colon, the format, is passed over. */
+function formatParts(text: string): (string | Node)[] {
+  const parts = text.split(/(\{\{|\}\}|\{[^{}]*\})/)
+  return parts.map((part) => {
+    if (part === '{{' || part === '}}') return part[0]
+    if (!part.startsWith('{')) return part
+    return new Expression(part.slice(1, -1).replace(/(?:![rsa])?(?::[^:\]]*)?$|=$/, '')).root
+  })
 }
 
 /** Whether Python takes a value for true. */
@@ -365,6 +379,10 @@ function call(name: string, args: readonly PythonValue[]): PythonValue {
     case 'str':
     case 'repr':
       return formatPython(args[0] ?? null, name === 'repr')
+    case 'any':
+      return list.some(truth)
+    case 'all':
+      return list.every(truth)
     case 'hex':
       return `0x${numberOf(args[0] ?? null, name).toString(16)}`
     case 'len':

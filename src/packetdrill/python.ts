@@ -62,6 +62,11 @@ export class Python {
     let taken: boolean | null = null
     while (i < lines.length) {
       const { text, number, indent } = lines[i]
+      if (/^for\b/.test(text)) {
+        taken = null
+        i = this.#loop(lines, i)
+        continue
+      }
       const branch = /^(if|elif|else)\b(.*)$/s.exec(text)
       if (branch === null) {
         taken = null
@@ -81,6 +86,31 @@ export class Python {
     }
   }
 
+  /** `for name in list:` with the lines that belong to it; returns the index of the line after them. */
+  #loop(lines: readonly Line[], at: number): number {
+    const { text, number, indent } = lines[at]
+    const found = /^for\s+([\w\s,()]+?)\s+in\s+(.*)$/s.exec(text)
+    const [list, ...more] = splitAt(found?.[2] ?? '', ':')
+    if (found === null || more.length === 0) throw new PythonError("'for' is written: for NAME in LIST:", number)
+    const rest = more.join(':').trim()
+    let end = at + 1
+    while (end < lines.length && lines[end].indent > indent) end++
+    const body = rest === '' ? lines.slice(at + 1, end) : [{ number, indent: indent + 1, text: rest }]
+    const names = found[1]
+      .replace(/[()]/g, '')
+      .split(',')
+      .map((name) => name.trim())
+    const items = this.#evaluate(list, number)
+    if (!Array.isArray(items)) throw new PythonError(`'for' takes a list, not ${formatPython(items)}`, number)
+    for (const item of items as readonly PythonValue[]) {
+      for (const [i, name] of names.entries()) {
+        this.#names.set(name, names.length === 1 ? item : ((Array.isArray(item) ? item[i] : null) as PythonValue))
+      }
+      this.#block(body)
+    }
+    return end
+  }
+
   #branch(word: string, text: string, line: number): { condition: string; rest: string } {
     const parts = splitAt(text, ':')
     if (parts.length < 2) throw new PythonError(`'${word}' has no ':'`, line)
@@ -89,6 +119,12 @@ export class Python {
 
   #statement(text: string, line: number): void {
     if (text === '' || text === 'pass' || /^(import|from)\s/.test(text)) return
+    if (/^(def|while|class|try|with|lambda|raise|global|return)\b/.test(text)) {
+      throw new PythonError(
+        `'${text.split(/\W/, 1)[0]}' is not supported: assert, print, if, for and assignments are`,
+        line,
+      )
+    }
     if (/^assert\b/.test(text)) {
       this.#assert(text.slice(6).trim(), line)
       return

@@ -5,7 +5,7 @@
 import type { Micros } from '../base/time.ts'
 import { FLAG } from '../tcp/header.ts'
 import type { CallAction, Script, ScriptEvent } from './ast.ts'
-import { FILLED_ARGUMENTS, formatValue, RETURNS_DESCRIPTOR, resultText } from './call-match.ts'
+import { FILLED_ARGUMENTS, formatValue, resultText, returnsDescriptor } from './call-match.ts'
 import type { Flow } from './flow.ts'
 import type { LivePacket } from './live-packet.ts'
 import { formatLive } from './packet-match.ts'
@@ -121,9 +121,9 @@ function withoutTime(text: string): string {
   return text.replace(/^(?:\*|\+?\s*[\d.]+(?:\s*~\s*\+?\s*[\d.]+)?)\s+(?=[<`%])/, '')
 }
 
-function resultOf({ name, expected }: CallAction, { value, errno }: Outcome): string {
-  if (errno === '' && value >= 0 && RETURNS_DESCRIPTOR.has(name) && expected.least !== null)
-    return String(expected.least)
+function resultOf(action: CallAction, { value, errno }: Outcome): string {
+  const { expected } = action
+  if (errno === '' && value >= 0 && returnsDescriptor(action) && expected.least !== null) return String(expected.least)
   return resultText(value, errno)
 }
 

@@ -71,12 +71,35 @@ class ScriptRun {
   }
 
   async run(): Promise<void> {
+    for (const file of this.#run.settings.initScripts) this.#initScript(file)
     for (const event of this.#script.events) {
       this.#run.begin(event)
-      await this.#step(event)
+      await this.#bear(event)
     }
     await this.#calls.awaitIdle()
     await this.#run.awaitOwed()
+  }
+
+  /** Takes the settings of a file of --init_scripts, which is never executed. */
+  #initScript(file: string): void {
+    const text = this.#readFile(file)
+    if (text === null) this.#warn(`--init_scripts: ${file} cannot be read`)
+    else this.#command(text)
+  }
+
+  /** A step whose failure --non_fatal may make a note. */
+  async #bear(event: ScriptEvent): Promise<void> {
+    const { isPacketFatal, isCallFatal } = this.#run.settings
+    try {
+      await this.#step(event)
+    } catch (error) {
+      const isFatal = event.action.kind === 'packet' ? isPacketFatal : event.action.kind !== 'call' || isCallFatal
+      if (isFatal || !(error instanceof ScriptFailure)) throw error
+      this.#warn(
+        `${error.message}${error.expected === '' ? '' : `: expected ${error.expected}, actual ${error.actual}`}`,
+      )
+      if (event.action.kind === 'packet') this.#run.wire.pending.shift()
+    }
   }
 
   async #step(event: ScriptEvent): Promise<void> {

@@ -33,6 +33,11 @@ export interface RunSettings {
   readonly socketFamily: 4 | 6
   readonly bindPort: number
   readonly connectPort: number
+  /** Files of commands that are read before the script's first line: --init_scripts. */
+  readonly initScripts: readonly string[]
+  /** Whether a packet, or a call, that is not as expected is only told: --non_fatal=packet,syscall. */
+  readonly isPacketFatal: boolean
+  readonly isCallFatal: boolean
   /** Options that are not known. */
   readonly warnings: readonly string[]
 }
@@ -50,13 +55,12 @@ const DEFAULT_ENDS = {
 /** Options of the original that have no meaning here, and need none. */
 const WITHOUT_MEANING = new Set([
   'send_omit_free',
-  'non_fatal',
+  'is_anyip',
   'dry_run',
   'verbose',
   'so_filename',
   'so_flags',
   'speed',
-  'init_scripts',
   'gateway_ip',
   'wire_client',
   'wire_server',
@@ -71,7 +75,6 @@ const WITHOUT_MEANING = new Set([
   'define',
   'persistent_tun_dev',
   'tun_dev',
-  'udp_encaps',
   'mss',
   'debug',
   'hexdump_packets',
@@ -100,6 +103,8 @@ export function settingsOf(script: Script, run: RunOptions): RunSettings {
     if (!(value >= 0 && value < 2 ** 32)) throw new RangeError(`--${name}=${text}: a number is needed`)
     return value
   }
+  const encapsulation = values.get('udp_encaps') ?? 'none'
+  if (encapsulation !== 'none') throw new RangeError(`--udp_encaps=${encapsulation}: packets in UDP are not supported`)
   const version = values.get('ip_version') ?? 'ipv4'
   if (!['ipv4', 'ipv6', 'ipv4-mapped-ipv6'].includes(version)) {
     throw new RangeError(`--ip_version=${version}: ipv4, ipv6 or ipv4-mapped-ipv6`)
@@ -114,9 +119,14 @@ export function settingsOf(script: Script, run: RunOptions): RunSettings {
     socketFamily: version === 'ipv4' ? 4 : 6,
     bindPort: whole('bind_port', DEFAULT_PORT),
     connectPort: whole('connect_port', DEFAULT_PORT),
+    initScripts: words(values.get('init_scripts')),
+    isPacketFatal: !words(values.get('non_fatal')).includes('packet'),
+    isCallFatal: !words(values.get('non_fatal')).includes('syscall'),
     warnings,
   }
 }
+
+const words = (text = ''): string[] => text.split(/[\s,]+/).filter((word) => word !== '')
 
 const KNOWN = new Set([
   'tolerance_usecs',
@@ -129,6 +139,9 @@ const KNOWN = new Set([
   'mtu',
   'bind_port',
   'connect_port',
+  'init_scripts',
+  'non_fatal',
+  'udp_encaps',
 ])
 
 function endsOf(family: 4 | 6, values: ReadonlyMap<string, string>, mtu: number): Ends {

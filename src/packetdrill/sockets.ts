@@ -10,6 +10,7 @@ import type { IpAddress } from '../ip/address.ts'
 import type { Connection, Listener } from '../stack/index.ts'
 import type { TcpConfig } from '../tcp/config.ts'
 import { isSynchronized, type State } from '../tcp/state.ts'
+import type { DatagramSocket } from './datagram.ts'
 import { ErrorQueue } from './error-queue.ts'
 import type { OpenFile, PipeEnd } from './files.ts'
 
@@ -188,7 +189,7 @@ export class Epoll {
 }
 
 /** What a descriptor stands for. */
-export type Descriptor = Socket | Epoll | OpenFile | PipeEnd
+export type Descriptor = Socket | DatagramSocket | Epoll | OpenFile | PipeEnd
 
 /** Descriptors by number: the lowest that is free is given next, as in every Unix. */
 export class Descriptors {
@@ -205,6 +206,17 @@ export class Descriptors {
   /** What a number stands for; null for none (EBADF). */
   get(fd: number): Descriptor | null {
     return this.#table[fd] ?? null
+  }
+
+  /** Whether another number stands for the same (dup). */
+  holds(descriptor: Descriptor): boolean {
+    return this.#table.includes(descriptor)
+  }
+
+  /** Puts it in at a number of the caller's choice (dup2). */
+  put(fd: number, descriptor: Descriptor): void {
+    while (this.#table.length < fd) this.#table.push(null)
+    this.#table[fd] = descriptor
   }
 
   /** Takes it out. */

@@ -2,6 +2,8 @@
 // Owns: the contract (target.ts), the table of calls. Does not own: what they do (calls-*.ts), how it all moves on (host.ts).
 
 import type { Micros } from '../base/time.ts'
+import { datagramCall } from './calls-datagram.ts'
+import { dup, dup2, fcntl } from './calls-descriptors.ts'
 import { ftruncate, lseek, manyMessages, openCall, pipe, sendfile, splice } from './calls-files.ts'
 import { read, readv, recv, recvmsg, sendCall, sendmsg, sendto, write, writev } from './calls-io.ts'
 import {
@@ -10,7 +12,6 @@ import {
   bind,
   close,
   connect,
-  fcntl,
   getpeername,
   getsockname,
   listen,
@@ -19,6 +20,7 @@ import {
 } from './calls-open.ts'
 import { getsockopt, setsockopt } from './calls-options.ts'
 import { epollCreate, epollCreate1, epollCtl, epollWait, ioctl, poll, ppoll } from './calls-poll.ts'
+import { pselect, select } from './calls-select.ts'
 import { type Handler, Host } from './host.ts'
 import { linuxInfo } from './linux-info.ts'
 import { Socket } from './sockets.ts'
@@ -30,6 +32,8 @@ const CALLS: Readonly<Record<string, Handler>> = {
   bind,
   close,
   connect,
+  dup,
+  dup2,
   epoll_create: epollCreate,
   epoll_create1: epollCreate1,
   epoll_ctl: epollCtl,
@@ -47,12 +51,14 @@ const CALLS: Readonly<Record<string, Handler>> = {
   pipe2: pipe,
   poll,
   ppoll,
+  pselect,
   read,
   readv,
   recv,
   recvfrom: recv,
   recvmmsg: manyMessages(recvmsg, true),
   recvmsg,
+  select,
   send: sendCall,
   sendfile,
   sendmmsg: manyMessages(sendmsg, false),
@@ -93,7 +99,7 @@ export class StackTarget implements Target {
 
   /** @throws {TypeError} for a call that is not emulated, or arguments that it cannot have */
   start(name: string, args: readonly Value[]): Call {
-    const handler = Object.hasOwn(CALLS, name) ? CALLS[name] : undefined
+    const handler = datagramCall(this.#host, name, args) ?? (Object.hasOwn(CALLS, name) ? CALLS[name] : undefined)
     if (handler === undefined) {
       throw new TypeError(`the call '${name}' is not emulated; these are: ${Object.keys(CALLS).join(', ')}`)
     }

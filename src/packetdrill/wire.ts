@@ -5,7 +5,7 @@ import { IpAddress } from '../ip/address.ts'
 import { FLAG } from '../tcp/header.ts'
 import type { Endpoints, PacketAction, TcpSpec } from './ast.ts'
 import { Flow } from './flow.ts'
-import { type LivePacket, type LiveTcp, readPacket, sizeOfOptions } from './live-packet.ts'
+import { type LivePacket, type LiveTcp, type LiveUdp, readPacket, sizeOfOptions } from './live-packet.ts'
 import { buildIcmp, buildTcp, buildUdp, type PacketEnds, type SignSegment } from './packet-build.ts'
 import { formatLive } from './packet-match.ts'
 import type { RunSettings } from './settings.ts'
@@ -63,6 +63,13 @@ export class Wire {
     return flow
   }
 
+  /** The side under test sends a datagram to a port, or connects a UDP socket to it. */
+  sendingTo(remotePort: number, localPort: number): void {
+    const isSame = (flow: Flow): boolean => localPort < 0 || flow.localPort < 0 || flow.localPort === localPort
+    const known = this.#flows.find((flow) => flow.remotePort === remotePort && isSame(flow))
+    this.current = known ?? this.#open(localPort, remotePort)
+  }
+
   /** Whether there is one connection, so that its packets need no ports. */
   get isAlone(): boolean {
     return this.#flows.length < 2
@@ -99,16 +106,18 @@ export class Wire {
   }
 
   /** The connection that a segment belongs to; null when there is none. */
-  #find({ sourcePort, destinationPort }: LiveTcp): Flow | null {
+  #find({ sourcePort, destinationPort }: LiveTcp | LiveUdp): Flow | null {
     return this.#flows.find((flow) => flow.localPort === sourcePort && flow.remotePort === destinationPort) ?? null
   }
 
-  /** As #find, and a SYN to where the script connects shows the port that was chosen. */
-  ownerOf(tcp: LiveTcp): Flow | null {
+  /** As #find, and a SYN or a first datagram to where the script connects shows the port that was chosen. */
+  ownerOf(tcp: LiveTcp | LiveUdp): Flow | null {
     const known = this.#find(tcp)
-    if (known !== null || (tcp.flags & (FLAG.SYN | FLAG.ACK)) !== FLAG.SYN) return known
+    if (known !== null || (tcp.kind === 'tcp' && (tcp.flags & (FLAG.SYN | FLAG.ACK)) !== FLAG.SYN)) return known
     const isOpening = (flow: Flow): boolean => flow.remotePort === tcp.destinationPort && flow.mayRenumber
-    const flow = this.#flows.find((one) => isOpening(one) && one.localPort < 0) ?? this.#flows.find(isOpening)
+    const flow =
+      this.#flows.find((one) => isOpening(one) && one.localPort < 0) ??
+      (tcp.kind === 'tcp' ? this.#flows.find(isOpening) : undefined)
     if (flow === undefined) return null
     flow.localPort = tcp.sourcePort
     return flow

@@ -9,7 +9,9 @@ import type { Host } from './host.ts'
  * to look for again; what fits as it is goes when all is written.
  */
 export function writeText(host: Host, connection: Connection, rest: Uint8Array, more: boolean): number {
-  const isAll = isLinuxSend(connection.tcb) && rest.length <= linuxCapacity(connection.tcb)
+  const { tcb } = connection
+  const isMarked = connection.unsentBytes + rest.length > tcb.config.notSentLowWaterBytes
+  const isAll = isLinuxSend(tcb) && !isMarked && rest.length <= linuxCapacity(tcb)
   let done = 0
   for (;;) {
     const room = connection.writableBytes

@@ -7,10 +7,20 @@
 
 import type { Micros, ScheduledTask, Scheduler } from '../base/time.ts'
 
-interface Entry extends ScheduledTask {
+class Entry implements ScheduledTask {
   readonly at: Micros
   readonly order: number
   task: (() => void) | null
+
+  constructor(at: Micros, order: number, task: () => void) {
+    this.at = at
+    this.order = order
+    this.task = task
+  }
+
+  cancel(): void {
+    this.task = null
+  }
 }
 
 /** How far to run. */
@@ -27,7 +37,9 @@ export class VirtualTime implements Scheduler {
   #order = 0
   #events = 0
   readonly #heap: Entry[] = []
-  readonly #deferred: (() => void)[] = []
+  #deferred: (() => void)[] = []
+  /** Takes what is deferred while the others run. */
+  #deferredNext: (() => void)[] = []
 
   constructor(start: Micros = 0) {
     this.#now = start
@@ -43,14 +55,7 @@ export class VirtualTime implements Scheduler {
   }
 
   schedule(at: Micros, task: () => void): ScheduledTask {
-    const entry: Entry = {
-      at: Math.max(at, this.#now),
-      order: this.#order++,
-      task,
-      cancel() {
-        this.task = null
-      },
-    }
+    const entry = new Entry(Math.max(at, this.#now), this.#order++, task)
     this.#heap.push(entry)
     this.#up(this.#heap.length - 1)
     return entry
@@ -94,7 +99,12 @@ export class VirtualTime implements Scheduler {
   /** Runs what was deferred, or the next event; returns false when there is neither before `until`. */
   #step(until: Micros): boolean {
     if (this.#deferred.length > 0) {
-      for (const task of this.#deferred.splice(0)) task()
+      const tasks = this.#deferred
+      this.#deferred = this.#deferredNext
+      this.#deferredNext = [] // should one throw, the rest is gone
+      for (const task of tasks) task()
+      tasks.length = 0
+      this.#deferredNext = tasks
       return true
     }
     for (;;) {

@@ -4,8 +4,8 @@
 //
 // Invariant: an owner is never called from within the handling of a packet, only after the batch; what it writes goes out at the end.
 
-import type { ScheduledTask, Scheduler } from '../base/time.ts'
-import { Packet, type PacketDevice } from '../link/device.ts'
+import { MILLISECOND, type ScheduledTask, type Scheduler } from '../base/time.ts'
+import { HEADROOM, Packet, type PacketDevice } from '../link/device.ts'
 import type { EventSource, Stack } from './stack.ts'
 
 /** Packets handled before output and owners get their turn. */
@@ -21,6 +21,8 @@ const LONG_PACKET_BYTES = 9000
 const MOST_BATCHES_IN_A_ROW = 16
 /** A flood of packets holds the timers up no longer than this. */
 const MOST_BATCHES_BEFORE_TIMERS = 16
+/** Acknowledgements wait for owners so long. */
+const OWNERS_US = MILLISECOND
 
 /** What a driver is made from. */
 export interface DriverOptions {
@@ -36,7 +38,7 @@ export interface DriverOptions {
 /** Runs a stack over a device. */
 export class Driver {
   readonly #options: DriverOptions
-  readonly #packet = new Packet()
+  readonly #packet: Packet
   readonly #onPacket: (packet: Packet) => void
   readonly #onDeferred: () => void
   #timer: ScheduledTask | null = null
@@ -51,6 +53,11 @@ export class Driver {
   constructor(options: DriverOptions) {
     this.#options = options
     const { device, stack } = options
+    // What is given away is no larger than need be.
+    this.#packet =
+      device.give === undefined || device.offload.superSegmentBytes > 0
+        ? new Packet()
+        : new Packet(new Uint8Array(HEADROOM + Math.max(device.mtu, stack.ip.mtu)))
     this.#onPacket = (packet) => {
       this.#batchBytes += packet.end - packet.start
       stack.handlePacket(packet, this.#now)
@@ -104,15 +111,24 @@ export class Driver {
     scheduler.schedule(scheduler.now(), () => this.#read())
   }
 
-  /** Output, events, output of what the owners did, timer. */
+  /**
+   * Output, events, output of what the owners did, timer. Connections whose owners have text to read wait for them: the acknowledgement
+   * goes with the answer, and tells the window that was read free; but owners who take long hold up the others no longer than OWNERS_US.
+   */
   #finish(): void {
     if (this.#isClosed || this.#isRunning) return
     this.#isRunning = true
-    const { stack, onEvent } = this.#options
-    this.#transmit()
+    const { stack, onEvent, scheduler } = this.#options
+    this.#transmit(false)
+    let since = scheduler.now()
     for (let source = stack.pollEvent(); source !== null; source = stack.pollEvent()) {
       const events = source.takeEvents()
-      if (events !== 0) onEvent(source, events)
+      if (events === 0) continue
+      onEvent(source, events)
+      const now = scheduler.now()
+      if (now - since < OWNERS_US) continue
+      this.#transmit()
+      since = now
     }
     this.#isRunning = false
     if (this.#isClosed) return
@@ -121,13 +137,14 @@ export class Driver {
     if (stack.hasEvents) this.wake() // raised by the last output: told in a turn of their own
   }
 
-  #transmit(): void {
+  #transmit(isAll = true): void {
     const { device, scheduler, stack } = this.#options
     const packet = this.#packet
     const now = scheduler.now()
     let sent = false
-    while (stack.pollTransmit(packet, now)) {
-      device.send(packet)
+    while (stack.pollTransmit(packet, now, isAll)) {
+      if (device.give === undefined) device.send(packet)
+      else device.give(packet)
       sent = true
     }
     if (sent) device.flush()

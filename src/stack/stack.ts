@@ -18,6 +18,7 @@ import type { Listener } from '../tcp/listener.ts'
 import { UdpLayer } from '../udp/layer.ts'
 import type { UdpSocket } from '../udp/socket.ts'
 import { Loopback } from './loopback.ts'
+import { progressVia } from './progress.ts'
 
 /** What has events to take. */
 export type EventSource = Connection | Listener | UdpSocket
@@ -80,6 +81,7 @@ export class Stack {
       ...(config.isn === undefined ? {} : { isn: config.isn }),
     })
     this.udp = new UdpLayer(this.ip, config.random)
+    this.ip.progressVia = (neighbour) => progressVia(this, neighbour)
     const toTcp = this.ip.onTransportError
     this.ip.onTransportError = (error) => {
       if (error.protocol === PROTOCOL.UDP) this.udp.handleError(error)
@@ -116,13 +118,17 @@ export class Stack {
   handleTimeout(now: Micros): void {
     this.ip.handleTimeout(now)
     this.tcp.handleTimeout(now)
+    this.udp.handleTimeout(now)
   }
 
-  /** Writes the next packet to send into `packet`; false when there is none now. What is for this host itself arrives meanwhile. */
-  pollTransmit(packet: Packet, now: Micros): boolean {
+  /**
+   * Writes the next packet to send into `packet`; false when there is none now. What is for this host itself arrives meanwhile. With
+   * `isAll` false connections whose owner has text to read wait: what he answers goes with the acknowledgement.
+   */
+  pollTransmit(packet: Packet, now: Micros, isAll = true): boolean {
     for (;;) {
       if (packet.tailEnd > 0) packet.dropTail()
-      if (this.ip.pollTransmit(packet, now) || this.#pollTcp(packet, now)) {
+      if (this.ip.pollTransmit(packet, now) || this.#pollTcp(packet, now, isAll)) {
         if (!this.ip.toSelf) return true
         this.#loopback.put(packet)
       } else {
@@ -134,8 +140,8 @@ export class Stack {
   }
 
   // What would come from an address that is not ours any more does not leave (RFC 1122 §3.2.1.3).
-  #pollTcp(packet: Packet, now: Micros): boolean {
-    while (this.tcp.pollTransmit(packet, now)) {
+  #pollTcp(packet: Packet, now: Micros, isAll: boolean): boolean {
+    while (this.tcp.pollTransmit(packet, now, isAll)) {
       if (!this.ip.isStale) return true
       this.drops.count('ip-stale-source')
       packet.dropTail() // or the next one would go out with this one's text
@@ -145,7 +151,7 @@ export class Stack {
 
   /** When handleTimeout is to be called next, once there is nothing to transmit; Infinity for never. */
   nextDeadline(): Micros {
-    return Math.min(this.tcp.nextDeadline(), this.ip.nextDeadline())
+    return Math.min(this.tcp.nextDeadline(), this.ip.nextDeadline(), this.udp.nextDeadline())
   }
 
   /** The next connection, listener or UDP socket with events: take them with `takeEvents()`. Null when there is none. */

@@ -61,7 +61,7 @@ function isOvertaken(tcb: Tcb, segment: SegmentHeader): boolean {
   const { snd, rcv, ts, rtt } = tcb
   if ((segment.flags & FLAG.ACK) === 0 || segment.length > 0) return false
   if (segment.seq !== rcv.nxt || segment.ack !== snd.una) return false
-  if (segment.seq !== snd.wl1 || segment.window === 0 || segment.window * 2 ** snd.scale > snd.wnd) return false
+  if (segment.seq !== snd.wl1 || segment.window === 0 || segment.window * (1 << snd.scale) > snd.wnd) return false
   return 1000 * ((ts.recent - segment.tsVal) | 0) <= 1.2 * rtt.rtoUs
 }
 

@@ -10,7 +10,14 @@ import { endReduction, reactToMark, takeFeedback } from './ecn.ts'
 import { EVENT } from './events.ts'
 import type { DeliveryCounts, DeliveryVisitor, FlightEntry } from './flight.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
-import { beginMarkedReduction, hastenReneged, isJustRestored, isUntimed, stepMarkedReduction } from './linux-ways.ts'
+import {
+  beginMarkedReduction,
+  growsAtEnd,
+  hastenReneged,
+  isJustRestored,
+  isUntimed,
+  stepMarkedReduction,
+} from './linux-ways.ts'
 import { type AckOutcome, isImpatient, onAckOutcome, pipe } from './loss.ts'
 import { paceByWindow } from './pacing.ts'
 import { backedOffRtoUs, sampleRtt } from './rtt.ts'
@@ -163,7 +170,9 @@ function tellControl(tcb: Tcb, wasRecovering: boolean, marked: number, now: Micr
   if (marked !== 0) beginMarkedReduction(tcb, cwnd)
   // RFC 3168 §6.1.2: what reports a mark does not open the window; RFC 8257 §3.4 grows as ever.
   if (marked !== 0 && control.needsEcn !== true) return
-  if (outcome.acked > 0 && !wasRecovering && tcb.recovery.phase !== 'recovery' && ackSample.isCwndLimited) {
+  const isEnd = wasRecovering && growsAtEnd(tcb)
+  if (isEnd) ackSample.bytes = sample.delivered
+  if (outcome.acked > 0 && (!wasRecovering || isEnd) && tcb.recovery.phase !== 'recovery' && ackSample.isCwndLimited) {
     control.onAck(cc, ackSample)
   }
 }

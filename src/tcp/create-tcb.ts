@@ -15,7 +15,7 @@ import { createFastOpen, UNUSED_FAST_OPEN } from './fast-open-state.ts'
 import { Flight } from './flight.ts'
 import { createLife, createPath } from './life.ts'
 import { createAck, createTuning } from './receive-state.ts'
-import { createFrto, createPrr, createRack, createTailProbe, createUndo } from './recovery-state.ts'
+import { createRack, createTailProbe, UNUSED_FRTO, UNUSED_PRR, UNUSED_UNDO } from './recovery-state.ts'
 import { createRtt } from './rtt.ts'
 import { NO_NUMBERS, type Seq, seq, seqAdd } from './seq.ts'
 import type { ReceiveState, RecoveryState, SendState, Tcb, TimerState } from './tcb.ts'
@@ -72,9 +72,9 @@ export function createTcb(seed: TcbSeed): Tcb {
     rtt: createRtt(config),
     recovery: createRecovery(iss),
     rack: createRack(iss),
-    prr: createPrr(),
-    undo: createUndo(iss),
-    frto: createFrto(iss),
+    prr: UNUSED_PRR,
+    undo: UNUSED_UNDO,
+    frto: UNUSED_FRTO,
     tlp: createTailProbe(iss),
     ecn: createEcn(iss),
     delivery: createDelivery(seed.now),
@@ -145,7 +145,6 @@ function createSend(iss: Seq, bufferBytes: number): SendState {
     wnd: 0,
     maxWnd: 0,
     wl1: iss,
-    wl2: iss,
     iss,
     scale: 0,
     mss: 0,
@@ -163,8 +162,8 @@ function createSend(iss: Seq, bufferBytes: number): SendState {
     isPushed: false,
     smallEnd: iss,
     pushedEnd: seqAdd(iss, 1),
-    pushEnds: [],
-    recordEnds: [],
+    pushEnds: NO_NUMBERS,
+    recordEnds: NO_NUMBERS,
     isMoreOver: false,
   }
 }

@@ -10,6 +10,7 @@
 
 import type { DeliverySample } from './delivery.ts'
 import { isOldTextAnswered } from './linux-ways.ts'
+import { createFrto, UNUSED_FRTO } from './recovery-state.ts'
 import { seqDiff, seqGe, seqGt, seqLe } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 
@@ -27,7 +28,9 @@ interface Progress {
 
 /** A timeout (RFC 5682 §2.1 step 1); `isFirst`: no recovery was under way, or the same segment has timed out again. */
 export function beginFrto(tcb: Tcb, isFirst: boolean): void {
-  tcb.frto.step = tcb.config.frto && isFirst ? 'wait' : 'off'
+  const isTried = tcb.config.frto && isFirst
+  if (isTried && tcb.frto === UNUSED_FRTO) tcb.frto = createFrto(tcb.snd.iss)
+  tcb.frto.step = isTried ? 'wait' : 'off'
 }
 
 /** Judges an acknowledgement after a timeout; true: it was needless. */

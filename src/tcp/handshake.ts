@@ -2,7 +2,6 @@
 // Owns: agreeing on options, the step into ESTABLISHED. Does not own: LISTEN (listener.ts), sending the SYN (output.ts).
 
 import type { Micros } from '../base/time.ts'
-import { takeTimestamp } from './acceptability.ts'
 import { measure, releaseAcked, restartRetransmitTimer } from './ack.ts'
 import { owesOne } from './acknowledge.ts'
 import { failTcb } from './closing.ts'
@@ -34,7 +33,6 @@ export function takeSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): void {
   rcv.nxt = seqAdd(segment.seq, 1)
   rcv.edge = seqAdd(rcv.nxt, promised)
   snd.wl1 = segment.seq
-  snd.wl2 = segment.ack
   snd.wnd = segment.window // RFC 7323 §2.2: the window of a SYN is never scaled
   snd.maxWnd = snd.wnd
   tcb.scaleEnabled = config.windowScale && segment.windowScale >= 0
@@ -119,6 +117,5 @@ export function arrivesInSynSent(tcb: Tcb, segment: SegmentHeader, now: Micros):
   afterSynAcked(tcb)
   restartRetransmitTimer(tcb, now)
   establish(tcb, transmissions > 1, now, transmissions)
-  takeTimestamp(tcb, segment, now)
   return 'text'
 }

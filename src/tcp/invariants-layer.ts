@@ -25,7 +25,7 @@ export type LayerLists = readonly [
 /** Checks a host between two steps, when all that was to be sent has been polled. @throws {InvariantError} naming what does not hold */
 export function checkLayer(lists: LayerLists, listeners: Iterable<Listener>): void {
   const [demux, deadlines, timeWaits, dirty] = lists
-  assert(dirty.first() === null, 'a connection has something to send that was not polled')
+  assert(dirty.first(true) === null, 'a connection has something to send that was not polled')
   let count = 0
   let armed = 0
   let closing = 0
@@ -59,7 +59,7 @@ export function checkIdle(lists: LayerLists, next: Micros): void {
   assert(demux.size === 0, 'a connection is left')
   assert(deadlines.size === 0 && next === Number.POSITIVE_INFINITY, 'a timer is left')
   assert(timeWaits.size === 0, 'the list of TIME-WAIT has somebody left')
-  assert(dirty.first() === null, 'somebody still has something to send')
+  assert(dirty.first(true) === null, 'somebody still has something to send')
   assert(eventful.isEmpty, 'somebody still has something to tell')
 }
 

@@ -35,7 +35,7 @@ import { localAddress, ownAddress } from './local-address.ts'
 import { checkMd5, md5KeyOf, signWith } from './md5.ts'
 import { Observers, type TcpObserver } from './observers.ts'
 import { DEFAULT_ORPHAN_MAX, Orphans } from './orphans.ts'
-import { nextSegment } from './output.ts'
+import { mayRide, nextSegment } from './output.ts'
 import { type IssRule, type PassiveLayer, PassiveOpens, REOPEN_GAP } from './passive-open.ts'
 import { startWithPathMtu } from './path-mtu.ts'
 import { PathMtuCache } from './path-mtu-cache.ts'
@@ -85,7 +85,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
   readonly #writer: SegmentWriter
   readonly #segment = new SegmentHeader()
   readonly #plan = new SegmentPlan()
-  readonly #dirty = new DirtyQueue<Connection>()
+  readonly #dirty = new DirtyQueue<Connection>(mayRide)
   readonly #eventful = new EventQueue<Connection | Listener>()
 
   constructor(options: TcpLayerOptions) {
@@ -206,7 +206,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
       challenges: this.#challenges,
       iss: iss.exact ?? (iss.least === undefined ? usual : seqMax(usual, iss.least)),
       timestampOffset: this.timestampOffset(local, localPort, remote, remotePort),
-      pathSegmentBytes: this.ip.mtu - this.ip.headerBytes(remote),
+      pathSegmentBytes: this.ip.mtuTo(remote) - this.ip.headerBytes(remote),
       now,
     })
     const watch = this.onState
@@ -296,8 +296,8 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
     }
   }
 
-  /** Writes the next segment that is to be sent into `packet`; false when there is none now. */
-  pollTransmit(packet: Packet, now: Micros): boolean {
+  /** Writes the next segment that is to be sent into `packet`; false when there is none now. `isAll`: see mayRide. */
+  pollTransmit(packet: Packet, now: Micros, isAll = true): boolean {
     const plan = this.#plan
     this.#now = now
     const answer = this.synAcks.take() ?? this.resets.take()
@@ -306,7 +306,7 @@ export class TcpLayer implements PassiveLayer, ListenerLayer {
       this.#writer.writeAnswer(answer, packet)
       return true
     }
-    for (let connection = this.#dirty.first(); connection !== null; connection = this.#dirty.first()) {
+    for (let connection = this.#dirty.first(isAll); connection !== null; connection = this.#dirty.first(isAll)) {
       const { tcb } = connection
       armAfterCalls(tcb, now)
       if (nextSegment(tcb, now, this.#writer.superSegment(tcb), plan)) {

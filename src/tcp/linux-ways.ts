@@ -6,6 +6,7 @@ import { MILLISECOND, type Micros } from '../base/time.ts'
 import type { DeliverySample } from './delivery.ts'
 import { applyPrr } from './prr.ts'
 import { smallHold } from './push.ts'
+import { ownPrr } from './recovery-state.ts'
 import { seqLe } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 
@@ -48,10 +49,11 @@ export function restartsTimer(tcb: Tcb): boolean {
 /** A mark has lowered the window from `prior`: it comes down in step with what is delivered, as in recovery (RFC 9937). */
 export function beginMarkedReduction(tcb: Tcb, prior: number): void {
   if (!isLinux(tcb) || tcb.control.ownsRecovery === true || tcb.ecn.reduced !== 'mark' || tcb.cc.cwnd >= prior) return
-  tcb.prr.delivered = 0
-  tcb.prr.out = 0
-  tcb.prr.recoverFlight = prior
-  tcb.prr.isForMark = true
+  const prr = ownPrr(tcb)
+  prr.delivered = 0
+  prr.out = 0
+  prr.recoverFlight = prior
+  prr.isForMark = true
 }
 
 /** On each acknowledgement until what was sent before the reduction is acknowledged; then cwnd is ssthresh. */
@@ -124,6 +126,16 @@ export function takesTail(tcb: Tcb, finDue: boolean): boolean {
   return isLinux(tcb) && smallHold(tcb, finDue) === null
 }
 
+/** The acknowledgement that ends a recovery opens the window as any other, by what it has newly delivered (tcp_cong_control). */
+export function growsAtEnd(tcb: Tcb): boolean {
+  return isLinux(tcb) && tcb.recovery.phase === 'open'
+}
+
+/** The greatest window of a passive open counts from the handshake's last acknowledgement on: what the SYN said is forgotten. */
+export function forgetsSynWindow(tcb: Tcb): boolean {
+  return isLinux(tcb) && tcb.passive
+}
+
 /** Least of a segment that a small window makes (tcp_bound_to_half_wnd): 68 octets less the header. */
 const LEAST_BOUND = 48
 /** Of a window that is no larger than this all may be one segment. */
@@ -161,5 +173,5 @@ export function offersAsFirst(tcb: Tcb): boolean {
 
 /** Text for a connection in TIME-WAIT is acknowledged, even what is new. */
 export function answersInTimeWait(tcb: Tcb, text: number): boolean {
-  return isLinux(tcb) && tcb.state === 'TIME-WAIT' && text > 0
+  return isLinux(tcb) && text > 0
 }

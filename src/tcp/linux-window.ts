@@ -29,6 +29,7 @@ export function linuxWindow(tcb: Tcb): LinuxWindow {
   const { tuning, rcv, config } = tcb
   if (tuning.linux !== null) return tuning.linux
   const whole = config.receiveBufferBytes
+  promiseAll(tcb)
   const told = Math.max(0, seqDiff(rcv.edge, rcv.nxt))
   const clamp = whole > 2 * advmss(tcb) ? Math.max(2 * advmss(tcb), whole - advmss(tcb)) : whole
   const ssthresh = Math.min(Math.max(told, LEAST_CLAMP), clamp) // a window that is full at the first look opens again
@@ -46,6 +47,17 @@ export function linuxWindow(tcb: Tcb): LinuxWindow {
     charged: 0,
   }
   return tuning.linux
+}
+
+/**
+ * tcp_select_initial_window: the first window is all of the buffer, in whole segments, though the SYN's field could tell of 65535 octets
+ * only.
+ */
+function promiseAll({ rcv, config }: Tcb): void {
+  const told = seqDiff(rcv.edge, rcv.nxt)
+  if (told < 65535 || rcv.mss <= 0) return
+  const whole = Math.floor(config.receiveBufferBytes / rcv.mss) * rcv.mss
+  rcv.edge = seqAdd(rcv.nxt, Math.max(told, Math.min(whole, 65535 * 2 ** rcv.scale)))
 }
 
 /** tp->advmss: the text of a full segment of the peer's. */

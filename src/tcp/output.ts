@@ -7,6 +7,7 @@ import type { Micros } from '../base/time.ts'
 import { needsOwnSegment, withdrawOption } from './accecn-option.ts'
 import { carriesCwr, isHeldByMark, stampNewText } from './ecn.ts'
 import { nextHeldAck } from './ecn-acks.ts'
+import { EVENT } from './events.ts'
 import { fill, fillText } from './fill.ts'
 import { endFrtoUnsent, isProbingTimeout, probeBytes } from './frto.ts'
 import { FLAG, type SegmentPlan } from './header.ts'
@@ -15,7 +16,7 @@ import { pipe, suspectNextHole } from './loss.ts'
 import { isPaceReached, mostAtPace } from './pacing.ts'
 import { notePathProbe, noteResentOnPath, pathProbeText } from './path-mtu.ts'
 import { noteSmall } from './push.ts'
-import { isRecordEnd, untilRecordEnd } from './records.ts'
+import { untilRecordEnd } from './records.ts'
 import { backedOffRtoUs } from './rtt.ts'
 import { noteAppLimited, noteHold, textToSend } from './send-decision.ts'
 import { type Seq, seqAdd, seqDiff } from './seq.ts'
@@ -62,6 +63,11 @@ export function nextSegment(tcb: Tcb, now: Micros, superSegment: number, plan: S
   if (tcb.probePending || isUrgentDue(tcb)) return probe(tcb, now, plan)
   armPersist(tcb, now)
   return nextAck(tcb, now, plan)
+}
+
+/** Whether what a connection sends may wait until its owner was told of text, or of its end: the acknowledgement goes with the answer. */
+export function mayRide({ tcb }: { readonly tcb: Tcb }): boolean {
+  return tcb.rcv.acksOwed <= 1 && (tcb.events & (EVENT.readable | EVENT.end)) !== 0 && tcb.state !== 'CLOSED'
 }
 
 /** Most text in the next packet. */
@@ -135,16 +141,18 @@ function nextLost(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boole
 }
 
 /**
- * Makes of entry `i` and lost neighbours after it what goes in one packet: at most `most` of text, and `inWindow` with the FIN, so that
- * nothing beyond the edge of a window that has shrunk goes [SHLD-16] (RFC 9293 §3.8.6). Returns whether FIN is in it.
+ * Makes of entry `i` and lost neighbours after it what goes in one packet: at most `limit` of text, all of one record (the entry may be
+ * of several that were SACKed as one), and `inWindow` with the FIN, so that nothing beyond the edge of a window that has shrunk goes
+ * [SHLD-16] (RFC 9293 §3.8.6). Returns whether FIN is in it.
  */
-function fitLost(tcb: Tcb, i: number, most: number, inWindow: number): boolean {
+function fitLost(tcb: Tcb, i: number, limit: number, inWindow: number): boolean {
   const { snd } = tcb
   const { flight } = snd
   const { start } = flight.at(i)
+  const most = untilRecordEnd(tcb, start, limit)
   while (tcb.config.retransmitCollapse && i + 1 < flight.size) {
     const next = flight.at(i + 1)
-    if (next.mark !== 'lost' || isRecordEnd(tcb, next.start) || !fits(tcb, start, next.end, most, inWindow)) break
+    if (next.mark !== 'lost' || !fits(tcb, start, next.end, most, inWindow)) break
     flight.join(i)
   }
   const { end } = flight.at(i)

@@ -132,10 +132,16 @@ export class PassiveOpens {
 
   /**
    * A segment that a connection answers with a reset (RFC 9293 §3.10.7.3, §3.10.7.4). When the peer's SYN came twice, drew a cookie first
-   * and was taken the second time, what it acknowledges is the cookie: then the half-open one gives way to the one that the peer has.
+   * and was taken the second time, what it acknowledges is the cookie: then the half-open one gives way to the one that the peer has. A
+   * connection that a segment of the same batch has ended is none: then a listener is looked for (§3.10.7.1, §3.10.7.2).
    */
   refuse(connection: Connection, header: IpHeader, segment: SegmentHeader, now: Micros): void {
     const { tcb } = connection
+    if (tcb.state === 'CLOSED') {
+      this.#layer.settle(connection)
+      this.handle(header, segment, now)
+      return
+    }
     const { cookies, ports } = this.#layer
     const { destinationPort, sourcePort } = segment
     const isHalfOpen = tcb.state === 'SYN-RECEIVED' && connection.listener !== null && !tcb.fastOpen.isTaken
@@ -254,7 +260,7 @@ export class PassiveOpens {
     )
     plan.ack = seqAdd(segment.seq, 1)
     plan.window = Math.min(65535, config.receiveBufferBytes)
-    plan.mss = Math.min(config.mss, ip.mtu - ip.headerBytes(remote) - 20)
+    plan.mss = Math.min(config.mss, ip.mtuTo(remote) - ip.headerBytes(remote) - 20)
     // Without timestamps there is nowhere to keep the other options, so they are not agreed to.
     if (!config.timestamps || !segment.hasTimestamps) return
     const scales = config.windowScale && segment.windowScale >= 0

@@ -49,8 +49,8 @@ export class Ports {
   }
 
   /**
-   * The given own port for a connection. Returns the connection in TIME-WAIT that has to go for it (SO_REUSEADDR), null when the four
-   * values are free. @throws {TcpError} EADDRINUSE when they are taken
+   * The given own port for a connection. Returns the connection that has to go for it, one in TIME-WAIT (SO_REUSEADDR) or one that is over
+   * but for its reset; null when the four values are free. @throws {TcpError} EADDRINUSE when they are taken
    */
   claim(
     local: IpAddress,
@@ -61,7 +61,7 @@ export class Ports {
     now: Micros,
   ): Connection | null {
     const old = this.#demux.find(local, port, remote, remotePort)
-    if (old === null || (reuseAddress && isReusable(old.tcb, now))) return old
+    if (old === null || old.state === 'CLOSED' || (reuseAddress && isReusable(old.tcb, now))) return old
     const isOver = old.state === 'TIME-WAIT'
     throw new TcpError(
       'EADDRINUSE',

@@ -1,14 +1,16 @@
 // Proportional rate reduction (RFC 9937, RFC 6937): in fast recovery cwnd comes down to ssthresh in step with what is delivered, rather
 // than at once, and never builds up a burst.
 
+import { ownPrr } from './recovery-state.ts'
 import type { Tcb } from './tcb.ts'
 
 /** Recovery begins; `delivered` are the bytes that the acknowledgement that says so has brought, 0 when it is a timer. */
 export function beginPrr(tcb: Tcb, delivered: number): void {
-  tcb.prr.delivered = 0
-  tcb.prr.out = 0
+  const prr = ownPrr(tcb)
+  prr.delivered = 0
+  prr.out = 0
   const flight = tcb.snd.flight.bytes - tcb.snd.flight.sackedBytes + delivered
-  tcb.prr.recoverFlight = Math.max(1, tcb.config.heuristics === 'linux' ? tcb.cc.cwnd : flight)
+  prr.recoverFlight = Math.max(1, tcb.config.heuristics === 'linux' ? tcb.cc.cwnd : flight)
 }
 
 /** RFC 9937 §5, on every acknowledgement in recovery: sets cwnd to what may be in the network now. */

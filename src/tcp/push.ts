@@ -5,7 +5,7 @@
 
 import type { Micros } from '../base/time.ts'
 import { isRecordEnd } from './records.ts'
-import { type Seq, seqAdd, seqDiff, seqGt, seqLe } from './seq.ts'
+import { NO_NUMBERS, type Seq, seqAdd, seqDiff, seqGt, seqLe } from './seq.ts'
 import { sendBufferStart, type Tcb, unsentBytes } from './tcb.ts'
 import { isSendingUrgent } from './urgent.ts'
 
@@ -58,7 +58,10 @@ export function takesPush(tcb: Tcb, start: Seq, length: number, isLast: boolean)
   const isForced = config.forcedPush && seqDiff(end, snd.pushedEnd) > snd.maxWnd / 2
   if (!isTail && !isForced) return false
   while (snd.pushEnds.length > 0 && seqLe(snd.pushEnds[0], snd.una)) snd.pushEnds.shift()
-  if (config.heuristics === 'linux') snd.pushEnds.push(end)
+  if (config.heuristics === 'linux') {
+    if (snd.pushEnds === NO_NUMBERS) snd.pushEnds = []
+    snd.pushEnds.push(end)
+  }
   if (seqGt(end, snd.pushedEnd)) snd.pushedEnd = end
   return true
 }

@@ -22,7 +22,7 @@ const RTT_AGE_US: Micros = MINUTE
 /** What the receive buffer may hold now: one unit of the window field at least, or no room in it could ever be told. */
 export function receiveBufferBytes(tcb: Tcb): number {
   const { config, tuning, rcv } = tcb
-  const least = Math.max(config.receiveBufferBytes, 2 ** rcv.scale)
+  const least = Math.max(config.receiveBufferBytes, 1 << rcv.scale)
   return config.receiveBufferAutotune ? Math.max(least, tuning.bufferBytes) : least
 }
 
@@ -62,7 +62,7 @@ function grow(tcb: Tcb, taken: number): void {
   if (!isRising && span === 0 && 2 * read <= present) return
   const rise = last > 0 ? Math.min(1, Math.max(0, (read - last) / last)) : 1
   const wanted = Math.ceil(2 * read * (1 + rise)) + Math.min(span, 2 * read) + 16 * rcv.mss
-  const tellable = 65535 * 2 ** rcv.scale
+  const tellable = 65535 * (1 << rcv.scale)
   tuning.bufferBytes = Math.max(present, Math.min(wanted, largestReceiveBuffer(tcb.config), tellable))
   tuning.newBytes = Math.max(0, tuning.newBytes) + tuning.bufferBytes - present
 }

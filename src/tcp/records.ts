@@ -2,14 +2,16 @@
 // goes in one segment, the first time or again, and the last segment of a record takes PSH (RFC 9293 §3.9.1.2: SEND with PUSH).
 // Owns: where these places are. Does not own: what is sent (output.ts). A receiver is not told of them: TCP is a stream.
 
-import { type Seq, seqAdd, seqDiff, seqGt, seqLe } from './seq.ts'
+import { NO_NUMBERS, type Seq, seqAdd, seqDiff, seqGt, seqLe } from './seq.ts'
 import { sendBufferStart, type Tcb } from './tcb.ts'
 
 /** What is queued now ends a record. */
 export function endRecord(tcb: Tcb): void {
   const { snd } = tcb
   const end = seqAdd(sendBufferStart(tcb), snd.buffer.extent)
-  if (snd.buffer.extent > 0 && snd.recordEnds.at(-1) !== end) snd.recordEnds.push(end)
+  if (snd.buffer.extent === 0 || snd.recordEnds.at(-1) === end) return
+  if (snd.recordEnds === NO_NUMBERS) snd.recordEnds = []
+  snd.recordEnds.push(end)
 }
 
 /** Octets from `start` to the end of its record, at most `length`. */

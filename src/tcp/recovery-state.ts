@@ -1,9 +1,12 @@
 // What loss recovery keeps of a connection, besides its phase: RACK, PRR, tail probes, undo, F-RTO. Plain records; the rules are in the
 // files of those names. Owns: shapes and first values.
+//
+// Most connections never recover from anything: they share UNUSED records, to which nothing but their first values is written. Who begins
+// something makes one of the connection's own.
 
 import { Ranges } from '../base/ranges.ts'
 import type { Micros } from '../base/time.ts'
-import type { Seq } from './seq.ts'
+import { type Seq, seq } from './seq.ts'
 
 /** RACK's variables (RFC 8985 §5.3). */
 export interface RackState {
@@ -61,6 +64,15 @@ export function createPrr(): PrrState {
   return { delivered: 0, out: 0, recoverFlight: 1, isForMark: false }
 }
 
+/** Of connections that were never in recovery. */
+export const UNUSED_PRR = createPrr()
+
+/** PRR's variables of a connection, to be written to. */
+export function ownPrr(tcb: { prr: PrrState }): PrrState {
+  if (tcb.prr === UNUSED_PRR) tcb.prr = createPrr()
+  return tcb.prr
+}
+
 /** A probe under way. */
 export interface TailProbeState {
   /** A probe was sent and not answered. */
@@ -113,6 +125,9 @@ export function createUndo(iss: Seq): UndoState {
   }
 }
 
+/** Of connections that have nothing to take back, and never had. */
+export const UNUSED_UNDO = createUndo(seq(0))
+
 /** F-RTO's variables (RFC 5682 §2.1, §3.1). */
 export interface FrtoState {
   /** 'wait': the first segment went again (step 2). 'probe': it was answered, new text goes (step 3). */
@@ -125,3 +140,6 @@ export interface FrtoState {
 export function createFrto(iss: Seq): FrtoState {
   return { step: 'off', point: iss }
 }
+
+/** Of connections that never timed out. */
+export const UNUSED_FRTO = createFrto(seq(0))

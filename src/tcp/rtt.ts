@@ -58,5 +58,5 @@ export function sampleRtt(rtt: RttState, sampleUs: Micros, config: TcpConfig): v
 
 /** The timeout to arm now: RTO doubled once for each consecutive expiry (RFC 6298 §5.5, RFC 9293 §3.8.2 [MUST-19]), bounded. */
 export function backedOffRtoUs(rtt: RttState, config: TcpConfig): Micros {
-  return Math.min(config.maxRtoUs, rtt.rtoUs * 2 ** Math.min(rtt.backoff, 30))
+  return Math.min(config.maxRtoUs, rtt.rtoUs * (1 << Math.min(rtt.backoff, 30)))
 }

@@ -17,7 +17,7 @@ import { afterSynAcked } from './fast-open.ts'
 import { resendEarlyText, resetEmbryo } from './fast-open-server.ts'
 import { arrivesInSynSent, establish } from './handshake.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
-import { answersInTimeWait } from './linux-ways.ts'
+import { answersInTimeWait, forgetsSynWindow } from './linux-ways.ts'
 import { answerText, receiveFin, receiveText } from './receive.ts'
 import { noteOldSegment } from './sack-blocks.ts'
 import { tellRoom } from './send-buffer.ts'
@@ -77,7 +77,6 @@ function receiveRest(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' | 'r
   if (receiveText(tcb, segment, now) === 'refused') return 'reset'
   receiveFin(tcb, segment, now)
   if (isAckDue) owesAck(tcb, 'mark')
-  if (answersInTimeWait(tcb, segment.textLength)) owesAck(tcb, 'duplicate')
   return 'done'
 }
 
@@ -224,10 +223,9 @@ function synIsAcked(tcb: Tcb, segment: SegmentHeader, resent: boolean, now: Micr
   const isSyn = (segment.flags & FLAG.SYN) !== 0 // whose window is never scaled (RFC 7323 §2.2)
   if (isSyn) confirmEcn(tcb, segment)
   else takeHandshakeAck(tcb, segment)
-  snd.wnd = isSyn ? segment.window : segment.window * 2 ** snd.scale
-  snd.maxWnd = Math.max(snd.maxWnd, snd.wnd)
+  snd.wnd = isSyn ? segment.window : segment.window * (1 << snd.scale)
+  snd.maxWnd = forgetsSynWindow(tcb) ? snd.wnd : Math.max(snd.maxWnd, snd.wnd)
   snd.wl1 = segment.seq
-  snd.wl2 = segment.ack
   tcb.rtt.timeouts = 0
   endTimeouts(tcb.totals, now)
   tcb.progressAt = now
@@ -255,6 +253,7 @@ function ackOfRest(tcb: Tcb, segment: SegmentHeader, now: Micros): 'go on' | 'do
   if (tcb.state === 'TIME-WAIT') {
     // The peer's FIN again stands left of the window: answerUnacceptable has restarted 2MSL for it.
     if ((segment.flags & FLAG.FIN) !== 0) owesAck(tcb, 'fin')
+    else if (answersInTimeWait(tcb, segment.textLength)) owesAck(tcb, 'duplicate')
     return 'done'
   }
   handleAck(tcb, segment, now)

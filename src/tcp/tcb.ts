@@ -46,9 +46,8 @@ export interface SendState {
   wnd: number
   /** Greatest window the peer ever offered (MAX.SND.WND, RFC 9293 §3.8.6.2.1, RFC 5961 §5.2). */
   maxWnd: number
-  /** Segment sequence and acknowledgement number used for the last window update. */
+  /** Segment sequence number used for the last window update; SND.WL2 has no use (window.ts). */
   wl1: Seq
-  wl2: Seq
   iss: Seq
   /** Shift count for the windows that the peer sends (RFC 7323 §2.3). */
   scale: number
@@ -80,9 +79,9 @@ export interface SendState {
   /** End of the last segment with PSH. */
   pushedEnd: Seq
   /** Ends of unacknowledged segments that went with PSH, in order: they take it again. */
-  readonly pushEnds: Seq[]
+  pushEnds: Seq[]
   /** Ends of records (records.ts), in order; empty without any. */
-  readonly recordEnds: Seq[]
+  recordEnds: Seq[]
   /** The promise of `hasMore` is not waited for any longer; the tail still takes no PSH. */
   isMoreOver: boolean
 }
@@ -213,7 +212,7 @@ export interface Tcb {
   rack: RackState
   prr: PrrState
   undo: UndoState
-  readonly frto: FrtoState
+  frto: FrtoState
   tlp: TailProbeState
   readonly ecn: EcnState
   delivery: DeliveryCounts

@@ -6,7 +6,7 @@ import { type Micros, SECOND } from '../base/time.ts'
 import type { Connection } from './connection.ts'
 import { createDelivery } from './delivery.ts'
 import { Flight } from './flight.ts'
-import { createPrr, createRack, createTailProbe, createUndo } from './recovery-state.ts'
+import { createRack, createTailProbe, UNUSED_FRTO, UNUSED_PRR, UNUSED_UNDO } from './recovery-state.ts'
 import { seq } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 
@@ -18,8 +18,6 @@ const LEAST_AGE_US: Micros = SECOND
 // What a connection in TIME-WAIT no longer uses is replaced by these, which are all alike.
 const NO_FLIGHT = new Flight()
 const NO_RACK = createRack(seq(0))
-const NO_PRR = createPrr()
-const NO_UNDO = createUndo(seq(0))
 const NO_PROBE = createTailProbe(seq(0))
 const NO_DELIVERY = createDelivery(0)
 
@@ -63,8 +61,9 @@ function shed(tcb: Tcb): void {
   tcb.totals.bytesAcked = tcb.delivery.delivered
   tcb.snd.flight = NO_FLIGHT
   tcb.rack = NO_RACK
-  tcb.prr = NO_PRR
-  tcb.undo = NO_UNDO
+  tcb.prr = UNUSED_PRR
+  tcb.undo = UNUSED_UNDO
+  tcb.frto = UNUSED_FRTO
   tcb.tlp = NO_PROBE
   tcb.delivery = NO_DELIVERY
   tcb.cc.data = null

@@ -167,7 +167,7 @@ function isForsaken(tcb: Tcb, now: Micros): boolean {
 
 /** First after one RTO [SHLD-29], then backed off exponentially [SHLD-30]. */
 export function persistIntervalUs(tcb: Tcb): Micros {
-  return Math.min(tcb.config.maxRtoUs, tcb.rtt.rtoUs * 2 ** Math.min(tcb.windowProbes, 30))
+  return Math.min(tcb.config.maxRtoUs, tcb.rtt.rtoUs * (1 << Math.min(tcb.windowProbes, 30)))
 }
 
 /** RFC 9293 §3.8.4 [MAY-5]: a peer is dead when several probes in a row are unanswered, not one [MUST-29]. */

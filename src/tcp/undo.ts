@@ -4,12 +4,14 @@
 // Owns: the judgement. Does not own: beginning a recovery (loss.ts).
 
 import type { SegmentHeader } from './header.ts'
+import { createUndo, UNUSED_UNDO } from './recovery-state.ts'
 import type { SackOutcome } from './sack.ts'
 import { type Seq, seqAdd, seqDiff, seqGt } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 
 /** A recovery begins. */
 export function beginUndo(tcb: Tcb): void {
+  if (tcb.undo === UNUSED_UNDO) tcb.undo = createUndo(tcb.snd.iss)
   const { undo } = tcb
   undo.isPossible = true
   undo.isResent = false
@@ -23,6 +25,7 @@ export function beginUndo(tcb: Tcb): void {
 export function noteResend(tcb: Tcb, start: Seq, length: number, tsVal: number): void {
   const { undo, recovery } = tcb
   if (recovery.phase === 'open') return // a tail probe is no reaction to a loss
+  if (undo === UNUSED_UNDO) return // a smaller path MTU is none either
   if (!undo.isResent) {
     undo.isResent = true
     undo.resendTsVal = tsVal

@@ -65,6 +65,7 @@ export function validateWindow(tcb: Tcb, now: Micros): void {
     return
   }
   if (usage.isPaced) boundBurst(tcb)
+  if (snd.flight.bytes === 0) tcb.control.onStart?.(cc, now - tcb.sentAt, now)
   if (snd.flight.bytes > 0 || now - tcb.sentAt <= tcb.rtt.rtoUs || !config.slowStartAfterIdle) return
   // RFC 5681 §4.1: after a pause of more than an RTO the window restarts from the initial one.
   tcb.control.onIdle(cc, Math.min(initialWindow(tcb), cc.cwnd), now)

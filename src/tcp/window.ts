@@ -6,7 +6,7 @@ import type { TcpConfig } from './config.ts'
 import type { SegmentHeader } from './header.ts'
 import { isLinuxUpdateDue, isLinuxWindow, tellLinuxWindow } from './linux-window.ts'
 import { largestReceiveBuffer, receiveBufferBytes } from './receive-buffer.ts'
-import { seqAdd, seqDiff, seqLe, seqLt } from './seq.ts'
+import { seqAdd, seqDiff, seqLt } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 
 /** What a byte ring holds at most. */
@@ -32,15 +32,16 @@ export function receiveWindowScale(config: TcpConfig): number {
   return scale
 }
 
-/** Takes the peer's window from an acceptable segment unless it is older than the one in use (RFC 9293 §3.10.7.4, fifth check). */
+/**
+ * Takes the peer's window from an acceptable segment unless it is older than the one in use (RFC 9293 §3.10.7.4, fifth check). There is no
+ * SND.WL2: SEG.ACK is at least SND.UNA here, and that at least what any segment before has acknowledged.
+ */
 export function updateSendWindow(tcb: Tcb, segment: SegmentHeader): void {
   const { snd } = tcb
   if (seqLt(segment.ack, snd.una)) return
-  const newer = seqLt(snd.wl1, segment.seq) || (snd.wl1 === segment.seq && seqLe(snd.wl2, segment.ack))
-  if (!newer || isOlderByClock(tcb, segment)) return
+  if (seqLt(segment.seq, snd.wl1) || isOlderByClock(tcb, segment)) return
   snd.wnd = segment.window << snd.scale // 30 bits at most [REC-1]
   snd.wl1 = segment.seq
-  snd.wl2 = segment.ack
   if (snd.wnd > snd.maxWnd) snd.maxWnd = snd.wnd
 }
 
@@ -61,7 +62,7 @@ function freeBytes(tcb: Tcb): number {
 
 /** Whether moving the right edge to `free` beyond RCV.NXT is a step that RFC 9293 §3.8.6.2.2 allows. */
 function isWorthTelling(tcb: Tcb, free: number): boolean {
-  const tellable = free - (free % 2 ** tcb.rcv.scale)
+  const tellable = free - (free % (1 << tcb.rcv.scale))
   if (!tcb.config.sillyWindowAvoidance) return tellable > receiveWindow(tcb)
   return tellable - receiveWindow(tcb) >= Math.min(Math.floor(receiveBufferBytes(tcb) / 2), tcb.rcv.mss)
 }
@@ -100,7 +101,7 @@ export function advertiseWindow(tcb: Tcb, isSyn: boolean): number {
     const edge = seqAdd(rcv.nxt, told)
     if (seqLt(rcv.edge, edge)) rcv.edge = edge
     rcv.isWindowTold = true
-    return Math.floor(told / 2 ** rcv.scale)
+    return Math.floor(told / (1 << rcv.scale))
   }
   const scale = isSyn ? 0 : rcv.scale
   const unit = 1 << scale

@@ -10,6 +10,13 @@ export interface Dirtyable {
 export class DirtyQueue<T extends Dirtyable> {
   readonly #items: T[] = []
   #head = 0
+  readonly #waits: (item: T) => boolean
+  readonly #waiting: T[] = []
+
+  /** `waits`: what may wait until owners were told. */
+  constructor(waits: (item: T) => boolean) {
+    this.#waits = waits
+  }
 
   /** Adds what is not there yet. */
   add(item: T): void {
@@ -18,8 +25,13 @@ export class DirtyQueue<T extends Dirtyable> {
     this.#items.push(item)
   }
 
-  /** The first one, which stays; null when there is none. */
-  first(): T | null {
+  /** The first one, which stays; null when there is none. With `isAll` false those that may wait are passed over until it is true. */
+  first(isAll: boolean): T | null {
+    if (isAll) while (this.#waiting.length > 0) this.#items.push(this.#waiting.shift() as T)
+    else
+      while (this.#head < this.#items.length && this.#waits(this.#items[this.#head])) {
+        this.#waiting.push(this.#items[this.#head++])
+      }
     if (this.#head < this.#items.length) return this.#items[this.#head]
     this.#items.length = 0
     this.#head = 0

@@ -88,7 +88,8 @@ export class SegmentWriter {
     const ip = this.#ip
     const { sourcePort, destinationPort } = plan
     const flow = remote.family === 4 ? 0 : ip.flowLabel(local, remote, PROTOCOL.TCP, sourcePort, destinationPort)
-    ip.writeHeader(packet, local, remote, PROTOCOL.TCP, hopLimit, trafficClass, true, flow)
+    const hops = ip.hopLimitTo(remote, hopLimit)
+    ip.writeHeader(packet, local, remote, PROTOCOL.TCP, hops, trafficClass, true, flow)
   }
 }
 

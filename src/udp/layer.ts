@@ -12,7 +12,9 @@ import type { IpLayer } from '../ip/layer.ts'
 import { HEADROOM, Packet } from '../link/device.ts'
 import { codeOfIcmp, UdpError } from './errors.ts'
 import { parseUdp, UDP_HEADER_BYTES, UdpHeader, writeUdp } from './header.ts'
-import { type SocketLayer, type UdpOpenOptions, UdpSocket } from './socket.ts'
+import type { PathSearchHandle, PathSearchOptions } from './path-search.ts'
+import { PathSearches, type ProbeSender, SocketPathSearch } from './path-searches.ts'
+import { type SocketLayer, score, takes, type UdpOpenOptions, UdpSocket } from './socket.ts'
 
 /** The ephemeral range, as TCP's and Linux's. */
 const EPHEMERAL_FIRST = 32768
@@ -38,7 +40,7 @@ export interface UdpCounters {
 }
 
 /** One host's UDP. Use it through Stack. */
-export class UdpLayer implements SocketLayer {
+export class UdpLayer implements SocketLayer, ProbeSender {
   readonly counters: UdpCounters = {
     UdpInDatagrams: 0,
     UdpNoPorts: 0,
@@ -53,6 +55,7 @@ export class UdpLayer implements SocketLayer {
   readonly #sockets = new Map<number, UdpSocket[]>()
   readonly #in = new UdpHeader()
   readonly #out = new UdpHeader()
+  readonly #searches = new PathSearches()
   #eventful: UdpSocket[] = []
 
   constructor(ip: IpLayer, random: Random) {
@@ -135,7 +138,8 @@ export class UdpLayer implements SocketLayer {
     let verdict: 'ok' | DropReason = 'udp-no-listener'
     if (header.toUnicast) {
       const socket = this.#find(header.dst, udp.destinationPort, header.src, udp.sourcePort)
-      if (socket !== null) verdict = this.#deliver(socket, packet, header)
+      if (socket !== null)
+        verdict = this.#isOfSearch(socket, packet, header, now) ? 'ok' : this.#deliver(socket, packet, header)
     } else {
       // A broadcast is for everyone who would take it.
       for (const socket of [...(this.#sockets.get(udp.destinationPort) ?? [])]) {
@@ -155,6 +159,15 @@ export class UdpLayer implements SocketLayer {
   #drop(reason: DropReason): DropReason {
     this.#ip.drops.count(reason)
     return reason
+  }
+
+  #isOfSearch(socket: UdpSocket, { bytes }: Packet, { src }: IpHeader, now: Micros): boolean {
+    if (socket.pathSearch === null && !socket.answersPathProbes) return false
+    const { dataStart, dataEnd, sourcePort } = this.#in
+    const answer = (data: Uint8Array): void => void this.send(socket, data, src, sourcePort)
+    if (!this.#searches.take(socket, bytes.subarray(dataStart, dataEnd), now, answer)) return false
+    this.counters.UdpInDatagrams++
+    return true
   }
 
   #deliver(socket: UdpSocket, packet: Packet, header: IpHeader): 'ok' | DropReason {
@@ -195,7 +208,10 @@ export class UdpLayer implements SocketLayer {
   handleError(error: TransportError): void {
     const code = codeOfIcmp(error)
     const socket = this.#find(error.src, error.sourcePort, error.dst, error.destinationPort)
-    if (socket !== null && socket.remote !== null) socket.fail(code)
+    if (socket === null || socket.remote === null) return
+    if (error.kind === 'packet-too-big' && socket.pathSearch !== null) {
+      socket.pathSearch.tooBig(error, this.#ip.pathMtus.now)
+    } else socket.fail(code)
   }
 
   /** For sockets: see UdpSocket.connect. */
@@ -206,6 +222,7 @@ export class UdpLayer implements SocketLayer {
     if (!takes(socket, remote)) throw new UdpError('EAFNOSUPPORT', `${remote} is of another family than the socket`)
     const own = this.#ip.sourceFor(remote)
     if (own === null) throw new UdpError('ENETUNREACH', `no address of ours can reach ${remote}`)
+    this.endSearch(socket)
     socket.remote = remote.clone()
     socket.remotePort = port
     socket.connectedLocal = socket.bound === null ? own : null
@@ -233,13 +250,13 @@ export class UdpLayer implements SocketLayer {
     if (src.family !== remote.family) return new UdpError('ENETUNREACH', `${src} cannot reach ${remote}`)
     if (src.isLoopback && !ip.isLocal(remote)) return new UdpError('EINVAL', `${src} does not leave this host`)
     const total = ip.headerBytes(remote) + UDP_HEADER_BYTES + data.length
-    if (socket.pathMtuDiscovery === 'do' && total > ip.pathMtu(remote) && !ip.isLocal(remote)) {
-      return new UdpError(
-        'EMSGSIZE',
-        `the path to ${remote} takes packets of ${ip.pathMtu(remote)} bytes, not ${total}`,
-      )
+    const mode = socket.pathMtuDiscovery
+    const most = mode === 'do' ? ip.pathMtu(remote) : mode === 'probe' ? ip.mtuTo(remote) : Number.POSITIVE_INFINITY
+    if (total > most && !ip.isLocal(remote)) {
+      return new UdpError('EMSGSIZE', `the path to ${remote} takes packets of ${most} bytes, not ${total}`)
     }
-    return this.#write(socket, data, src, remote, port)
+    socket.pathSearch?.machine.noteSent()
+    return this.#write(socket, data, src, remote, port, mode)
   }
 
   #sourceOf(socket: UdpSocket, remote: IpAddress, isBroadcast: boolean): IpAddress | 'gone' | null {
@@ -252,7 +269,14 @@ export class UdpLayer implements SocketLayer {
     return ip.sourceFor(remote) ?? (isBroadcast ? ANY_V4 : null)
   }
 
-  #write(socket: UdpSocket, data: Uint8Array, src: IpAddress, remote: IpAddress, port: number): UdpError | null {
+  #write(
+    socket: UdpSocket,
+    data: Uint8Array,
+    src: IpAddress,
+    remote: IpAddress,
+    port: number,
+    mode: UdpSocket['pathMtuDiscovery'],
+  ): UdpError | null {
     const ip = this.#ip
     const headers = ip.headerBytes(remote) + UDP_HEADER_BYTES
     if (!ip.hasRoom(headers + data.length)) {
@@ -267,20 +291,51 @@ export class UdpLayer implements SocketLayer {
     udp.destinationPort = port
     writeUdp(udp, packet.bytes, packet.end - data.length - UDP_HEADER_BYTES, packet.end, src, remote)
     if (ip.isLocal(remote)) ip.enableLoopback()
-    const isWhole = headers + data.length <= ip.pathMtu(remote)
-    const mode = socket.pathMtuDiscovery
+    const isProbe = mode === 'probe'
+    const isWhole = isProbe || headers + data.length <= ip.pathMtu(remote)
     // RFC 8085 §3.2: what fits is not to be cut up on its way, so that a router tells where it does not fit.
-    const dontFragment = isWhole && mode !== 'dont' && (mode === 'do' || ip.pathMtus.mayForbidFragments(remote))
+    const dontFragment = isWhole && mode !== 'dont' && (mode !== 'want' || ip.pathMtus.mayForbidFragments(remote))
     const flow = remote.family === 4 ? 0 : ip.flowLabel(src, remote, PROTOCOL.UDP, socket.port, port)
-    const hops = remote.isMulticast ? socket.multicastHopLimit : socket.hopLimit || ip.hopLimit
+    const hops = remote.isMulticast ? socket.multicastHopLimit : socket.hopLimit || ip.hopLimitTo(remote)
     ip.writeHeader(packet, src, remote, PROTOCOL.UDP, hops, 0, dontFragment, flow)
-    ip.sendDatagram(packet)
+    ip.sendDatagram(packet, isProbe)
     this.counters.UdpOutDatagrams++
     return null
   }
 
+  /** For searches: see ProbeSender. What cannot be sent now is lost, as on the path. */
+  sendProbe(socket: UdpSocket, data: Uint8Array): void {
+    const { remote } = socket
+    const src = remote === null ? null : this.#sourceOf(socket, remote, false)
+    if (remote === null || src === null || src === 'gone') return
+    this.#write(socket, data, src, remote, socket.remotePort, 'probe')
+  }
+
+  /** For sockets: see UdpSocket.searchPath. */
+  searchPath(socket: UdpSocket, options: PathSearchOptions, now: Micros): PathSearchHandle {
+    const search = new SocketPathSearch(socket, this.#ip, this, this.#random, options)
+    this.#searches.add(socket, search, now)
+    return search
+  }
+
+  /** For sockets: the search of a socket's path, if any, is over. */
+  endSearch(socket: UdpSocket): void {
+    this.#searches.remove(socket)
+  }
+
+  /** When handleTimeout is to be called next; Infinity for never. */
+  nextDeadline(): Micros {
+    return this.#searches.nextDeadline()
+  }
+
+  /** Does what is due. */
+  handleTimeout(now: Micros): void {
+    this.#searches.handleTimeout(now)
+  }
+
   /** For sockets: see UdpSocket.close. */
   closeSocket(socket: UdpSocket): void {
+    this.endSearch(socket)
     for (const group of socket.groups.splice(0)) this.#ip.leaveGroup(group)
     const rest = (this.#sockets.get(socket.port) ?? []).filter((other) => other !== socket)
     if (rest.length === 0) this.#sockets.delete(socket.port)
@@ -324,24 +379,4 @@ export class UdpLayer implements SocketLayer {
   get hasEvents(): boolean {
     return this.#eventful.length > 0
   }
-}
-
-function takes(socket: UdpSocket, address: IpAddress): boolean {
-  return socket.families === 'both' || socket.families === address.family
-}
-
-/** How much of a datagram's four values a socket names; -1 when it names another. */
-function score(socket: UdpSocket, local: IpAddress, remote: IpAddress, remotePort: number): number {
-  if (!takes(socket, local)) return -1
-  let score = socket.families === 'both' ? 0 : 1
-  if (socket.remote !== null) {
-    if (socket.remotePort !== remotePort || !socket.remote.equals(remote)) return -1
-    score += 8
-  }
-  const own = socket.local
-  if (own !== null) {
-    if (!own.equals(local)) return -1
-    score += 4
-  }
-  return score
 }

@@ -2,8 +2,10 @@
 // Owns: its state, the receive buffer, events. Does not own: whose a datagram is, ports, the packets (layer.ts).
 // Invariant: a socket is in the table of its layer from `open` to `close`.
 
+import type { Micros } from '../base/time.ts'
 import type { IpAddress } from '../ip/address.ts'
 import type { UdpError, UdpErrorCode } from './errors.ts'
+import type { PathSearchHandle, PathSearchOptions } from './path-search.ts'
 
 /** Events of a UDP socket, as bits; those that TCP has too have the same. */
 export const UDP_EVENT = {
@@ -11,6 +13,8 @@ export const UDP_EVENT = {
   readable: 2,
   /** An ICMP error has come for a connected socket: see `takeError`. */
   error: 16,
+  /** A search has found that the path takes more or less than it had: see `pathSearch`. */
+  pathMtu: 2048,
 } as const
 
 /** Bytes of the receive buffer by default, as in Linux. */
@@ -54,6 +58,8 @@ export interface SocketLayer {
   closeSocket(socket: UdpSocket): void
   joinGroup(socket: UdpSocket, group: IpAddress): UdpError | null
   leaveGroup(socket: UdpSocket, group: IpAddress): UdpError | null
+  searchPath(socket: UdpSocket, options: PathSearchOptions, now: Micros): PathSearchHandle
+  endSearch(socket: UdpSocket): void
   queueEvents(socket: UdpSocket): void
 }
 
@@ -80,9 +86,14 @@ export class UdpSocket {
   sendsUnspecified = false
   /**
    * As Linux's IP_MTU_DISCOVER. 'want': what fits the path says Don't Fragment, so that routers tell (RFC 1191 §3), the rest goes in
-   * fragments; 'do': the rest is refused, EMSGSIZE; 'dont': routers may cut up what they like (IPv4).
+   * fragments; 'do': the rest is refused, EMSGSIZE; 'dont': routers may cut up what they like (IPv4); 'probe': everything that the own link
+   * takes says Don't Fragment and goes in one piece, whatever is known of the path.
    */
-  pathMtuDiscovery: 'want' | 'do' | 'dont' = 'want'
+  pathMtuDiscovery: 'want' | 'do' | 'dont' | 'probe' = 'want'
+  /** The search of the path to the peer, null when there is none. */
+  pathSearch: PathSearchHandle | null = null
+  /** Whether the probes of a peer's search are answered, unseen by the application: see path-probes.ts. */
+  answersPathProbes = false
   /** Groups joined. */
   readonly groups: IpAddress[] = []
   receiveBufferBytes: number
@@ -136,8 +147,18 @@ export class UdpSocket {
     this.#layer.connectSocket(this, remote, port)
   }
 
+  /**
+   * Finds out how large a datagram to the peer may be, by probes and without ICMP (RFC 8899), until the socket is closed or has another
+   * peer; UDP_EVENT.pathMtu says that it has changed. A search that is there already ends.
+   * @throws {UdpError} EDESTADDRREQ without a peer; {RangeError} for limits that cannot be
+   */
+  searchPath(options: PathSearchOptions, now: Micros): PathSearchHandle {
+    return this.#layer.searchPath(this, options, now)
+  }
+
   /** Takes from everyone again. */
   disconnect(): void {
+    this.#layer.endSearch(this)
     this.remote = null
     this.remotePort = 0
     this.connectedLocal = null
@@ -201,17 +222,39 @@ export class UdpSocket {
   deliver(datagram: Datagram): void {
     this.#waiting.push(datagram)
     this.#bytes += datagram.data.length + RECORD_BYTES
-    this.#raise(UDP_EVENT.readable)
+    this.raise(UDP_EVENT.readable)
   }
 
   /** For the layer: an ICMP error has come. */
   fail(code: UdpErrorCode): void {
     this.#error = code
-    this.#raise(UDP_EVENT.error)
+    this.raise(UDP_EVENT.error)
   }
 
-  #raise(event: number): void {
+  /** For the layer: something has happened. */
+  raise(event: number): void {
     this.#events |= event
     this.#layer.queueEvents(this)
   }
+}
+
+/** For the layer: whether a socket has addresses of that family. */
+export function takes(socket: UdpSocket, address: IpAddress): boolean {
+  return socket.families === 'both' || socket.families === address.family
+}
+
+/** For the layer: how much of a datagram's four values a socket names; -1 when it names another. */
+export function score(socket: UdpSocket, local: IpAddress, remote: IpAddress, remotePort: number): number {
+  if (!takes(socket, local)) return -1
+  let score = socket.families === 'both' ? 0 : 1
+  if (socket.remote !== null) {
+    if (socket.remotePort !== remotePort || !socket.remote.equals(remote)) return -1
+    score += 8
+  }
+  const own = socket.local
+  if (own !== null) {
+    if (!own.equals(local)) return -1
+    score += 4
+  }
+  return score
 }

@@ -160,6 +160,13 @@ describe('what is not believed', () => {
     expect(drops.get('arp-not-for-us')).toBe(1)
   })
 
+  test('a question about 127.0.0.1, which every host has for itself, is not answered (RFC 1122 §3.2.1.3(g))', () => {
+    const { peer, drops } = scene()
+    peer.send(arpFrame('request', [PEER, '10.0.0.9'], [NOWHERE, '127.0.0.1']))
+    expect(peer.heard).toEqual([])
+    expect(drops.get('arp-not-for-us')).toBe(1)
+  })
+
   test('a probe is answered and not remembered (RFC 5227 §2.1.1)', () => {
     const { station, peer } = scene()
     peer.send(arpFrame('request', [PEER, '0.0.0.0'], [NOWHERE, '10.0.0.1']))

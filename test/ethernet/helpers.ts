@@ -142,6 +142,7 @@ export class Lan {
       ...wire,
       onFrame: (packet, direction, at) => {
         if (direction === 'in') this.seen.push({ at: at / 1e6, text: say(packet) })
+        wire.onFrame?.(packet, direction, at)
       },
     })
     const ethernet = new EthernetDevice(port, {

@@ -1,6 +1,7 @@
 // The share of the search that every run of the tests affords: small worlds, each to its end. `npm run explore` does the rest.
 
 import { expect, test } from 'vitest'
+import { EXIT, exploreCommand } from './command.ts'
 import { ladder, readReplay, replayString, shorten } from './ladder.ts'
 import { judgeMatrix } from './matrix.ts'
 import { search } from './search.ts'
@@ -53,15 +54,17 @@ test('the worlds show every transition of figure 5 that there can be (RFC 9293 ย
   expect(judgeMatrix(changes)).toEqual([])
 })
 
+/** An application that never closes: the other waits for it for ever. */
+const endless = (): WorldSpec => ({
+  ...world('bare'),
+  steps: [
+    ['connect', 'shutdown'],
+    ['listen', 'accept'],
+  ],
+})
+
 test('what must not be is found, by a shortest way, and can be played again', () => {
-  // An application that never closes: the other waits for it for ever.
-  const spec: WorldSpec = {
-    ...world('bare'),
-    steps: [
-      ['connect', 'shutdown'],
-      ['listen', 'accept'],
-    ],
-  }
+  const spec = endless()
   const found = search({ spec, configName: 'plain', tcp: {}, faults: 0 })
   expect(found.failures.map(({ what }) => what)).toEqual(['at the end A is left with FIN-WAIT-2 and no timer'])
   const path = shorten(spec, {}, 0, found.failures[0]!)
@@ -78,4 +81,49 @@ test('octets of an earlier connection are told from those of this one', () => {
   for (const choice of ['pA', 'pB', 'pA', 'oB', 'oA']) at.apply(choice)
   peer.written = 0 // as if nobody had written what is under way
   expect(() => at.apply('pA')).toThrow('octet 0 was read and nobody wrote it')
+})
+
+/** The command with these arguments: its exit code, and what it said. */
+function run(args: string, worlds?: readonly WorldSpec[]): { code: number; said: string } {
+  const lines: string[] = []
+  const code = exploreCommand(args.split(' '), (line) => lines.push(line), worlds)
+  return { code, said: lines.join('\n') }
+}
+
+test('the exit code of a search tells whether all was seen and is good', () => {
+  expect(run('--world bare --config plain --faults 0')).toMatchObject({ code: EXIT.good })
+  const failed = run('--world bare --config plain --faults 0 --quiet', [endless()])
+  expect(failed).toMatchObject({ code: EXIT.failed, said: expect.stringContaining('FAILED: at the end A is left') })
+  const cut = run('--world bare --config plain --faults 0 --minutes 1e-9 --quiet')
+  expect(cut).toMatchObject({ code: EXIT.unfinished, said: expect.stringContaining('not to the end') })
+})
+
+test('a search of all worlds that is whole misses no transition of figure 5 without a word (RFC 9293 ยง3.3.2)', () => {
+  const found = run('--config plain --faults 0 --quiet', [world('bare')])
+  expect(found).toMatchObject({ code: EXIT.failed, said: expect.stringContaining('of figure 5 was not seen') })
+})
+
+test('the exit code of a replay tells whether the path comes to a good end', () => {
+  const { said } = run('--world bare --config plain --faults 0 --quiet', [endless()])
+  const path = / --replay (\S+)/.exec(said)?.[1] ?? ''
+  expect(run(`--replay ${path}`, [endless()])).toMatchObject({
+    code: EXIT.failed,
+    said: expect.stringContaining('at the end: A is left with FIN-WAIT-2 and no timer'),
+  })
+  expect(run(`--replay ${path.replace(/\.[^.]*$/, '')}`, [endless()])).toMatchObject({ code: EXIT.good })
+  expect(run('--replay bare/plain/0/oA')).toMatchObject({ code: EXIT.good })
+})
+
+test('a call that makes no sense is told from a failure', () => {
+  for (const [args, said] of [
+    ['--faults some', 'a whole number is meant'],
+    ['--minutes 0', 'a number above 0 is meant'],
+    ['--world bare,nowhere', "there is no world 'nowhere'; there are open-close-a"],
+    ['--replay nowhere/plain/0/oA', 'no world nowhere with settings plain'],
+    ['--replay bare/plain/0/oA.pB', "there is no 'pB' here, but"],
+    ['--nothing', "unknown option '--nothing'"],
+  ]) {
+    expect(run(args)).toMatchObject({ code: EXIT.usage, said: expect.stringContaining(said) })
+  }
+  expect(run('--help')).toMatchObject({ code: EXIT.good, said: expect.stringContaining('Exit code: 0') })
 })

@@ -39,16 +39,29 @@ function packetText(packet: Parameters<typeof formatPacket>[0] | undefined): str
   return packet === undefined ? 'none' : formatPacket(packet).replace(/^IP.*?: /, '')
 }
 
+/** A path that was walked again: as text, and what went wrong; null: nothing. */
+export interface Replayed {
+  readonly text: string
+  readonly wrong: string | null
+}
+
 /** The path as text; where it fails the last line says how. */
 export function ladder(spec: WorldSpec, tcp: Partial<TcpConfig>, faults: number, path: readonly string[]): string {
+  return replay(spec, tcp, faults, path).text
+}
+
+/** Walks a path again. @throws {RangeError} for a choice that there is not at its place */
+export function replay(spec: WorldSpec, tcp: Partial<TcpConfig>, faults: number, path: readonly string[]): Replayed {
   const world = new World(spec, tcp, faults)
   const lines: string[] = []
   const sent: string[] = []
   world.onPacket = ({ from, packet }) => sent.push(`${' '.repeat(24)}${'AB'[from]} sends ${packetText(packet)}`)
+  let wrong: string | null = null
   for (const choice of path) {
+    const choices = world.choices()
+    if (!choices.includes(choice)) throw new RangeError(`there is no '${choice}' here, but ${choices.join(' ')}`)
     sent.length = 0
     const said = words(world, choice)
-    let wrong = ''
     try {
       world.apply(choice)
     } catch (error) {
@@ -57,12 +70,15 @@ export function ladder(spec: WorldSpec, tcp: Partial<TcpConfig>, faults: number,
     const states = world.describe().join(' | ')
     lines.push(`${((world.now - 1e6) / 1000).toFixed(0).padStart(8)} ms  ${choice.padEnd(3)} ${said}`, ...sent)
     lines.push(`${' '.repeat(24)}${states}`)
-    if (wrong !== '') lines.push(`             ${wrong}`)
+    if (wrong === null) continue
+    lines.push(`             ${wrong}`)
+    return { text: lines.join('\n'), wrong }
   }
   if (!world.choices().some((choice) => /^[pgot]/.test(choice))) {
-    lines.push(`             at the end: ${world.judgeEnd() ?? 'all is well'}`)
+    wrong = world.judgeEnd()
+    lines.push(`             at the end: ${wrong ?? 'all is well'}`)
   } else lines.push(`             choices: ${world.choices().join(' ')}`)
-  return lines.join('\n')
+  return { text: lines.join('\n'), wrong }
 }
 
 /** What the path leads to: the failure's words without numbers, '' when it is none. */
@@ -111,14 +127,17 @@ export function replayString(spec: WorldSpec, config: string, faults: number, pa
 }
 
 /** What such a string says. @throws {RangeError} when there is no such world or configuration */
-export function readReplay(text: string): {
+export function readReplay(
+  text: string,
+  worlds: readonly WorldSpec[] = WORLDS,
+): {
   spec: WorldSpec
   tcp: Partial<TcpConfig>
   faults: number
   path: readonly string[]
 } {
   const [name, config = '', faults, path = ''] = text.split('/')
-  const spec = WORLDS.find((world) => world.name === name)
+  const spec = worlds.find((world) => world.name === name)
   const tcp = CONFIGS[config]
   if (spec === undefined || tcp === undefined) throw new RangeError(`no world ${name} with settings ${config}`)
   return { spec, tcp, faults: Number(faults), path: path === '' ? [] : path.split('.') }

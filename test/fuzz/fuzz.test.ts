@@ -9,7 +9,16 @@ import { inputText, readCorpus, readReplay } from './store.ts'
 import { type Target, violated } from './target.ts'
 import { TARGETS } from './targets.ts'
 
-const FRESH: Readonly<Record<string, number>> = { tcp: 25, ip: 40, http: 300, parsers: 2000, dns: 300, scripts: 1000 }
+const FRESH: Readonly<Record<string, number>> = {
+  tcp: 25,
+  ip: 40,
+  link: 20,
+  dhcp: 200,
+  http: 300,
+  parsers: 2000,
+  dns: 300,
+  scripts: 1000,
+}
 
 function fresh(target: Target, seed: number): Uint8Array {
   const dice = new Dice().seed(seed)

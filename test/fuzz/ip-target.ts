@@ -11,6 +11,7 @@ import { parseIp } from '../../src/ip/parse.ts'
 import { Packet } from '../../src/link/device.ts'
 import { Stack } from '../../src/stack/stack.ts'
 import { formatPacket } from '../../src/trace/packet-line.ts'
+import { writePathProbe } from '../../src/udp/path-probes.ts'
 import { Dice } from './dice.ts'
 import { feature, type Target, violated } from './target.ts'
 import { SentPacket } from './tcp-checks.ts'
@@ -143,6 +144,16 @@ function putTransport(at: number, protocol: number, family: 4 | 6, a: number, b:
     bytes[at + 13] = dice.pick([2, 16, 4, 17, dice.below(256)])
     return at + Math.max(20, length)
   }
+  if (protocol === 17) {
+    put16(bytes, at, dice.pick([7, 5000, 0]))
+    put16(bytes, at + 2, dice.pick([7, 7, 9, 0, 40_000]))
+    put16(bytes, at + 4, dice.oneIn(8) ? dice.below(2000) : length)
+    if (length >= 28 && dice.oneIn(3)) {
+      const probe = writePathProbe({ high: dice.below(3), low: 0 }, dice.below(4), length - 8)
+      bytes.set(probe, at + 8)
+    }
+    return at + length
+  }
   if (protocol === 1 || protocol === 58) {
     bytes[at] =
       protocol === 1 ? dice.pick([8, 8, 0, 3, 4, 5, 11, 12, 13]) : dice.pick([128, 128, 129, 1, 2, 3, 4, 135, 137])
@@ -170,8 +181,9 @@ function putQuote(at: number, family: 4 | 6, a: number): number {
     ADDRESSES[6][dice.oneIn(6) ? 1 : 0].write(bytes, at + 8)
     ADDRESSES[6][1].write(bytes, at + 24)
   }
-  put16(bytes, at + headerBytes, 80)
-  put16(bytes, at + headerBytes + 2, 5000)
+  const isUdp = dice.oneIn(2)
+  put16(bytes, at + headerBytes, isUdp ? 9 : 80)
+  put16(bytes, at + headerBytes + 2, isUdp ? 7 : 5000)
   return at + headerBytes + (a & 64 ? 20 : dice.below(20))
 }
 
@@ -190,8 +202,9 @@ function handOver(host: Stack, now: number): void {
   host.handlePacket(packet, now)
   let count = 0
   while (host.pollTransmit(out, now)) {
-    if (++count > 1) violated('two packets in answer to one')
     sent.read(out, MTU)
+    if (!sent.ip.isFragment || sent.ip.fragmentOffset === 0) count++
+    if (count > 1) violated('two packets in answer to one')
     if (isError) violated('an ICMP error is answered')
     if (sent.ip.dst.isMulticast || sent.ip.dst.isUnspecified || host.ip.isBroadcast(sent.ip.dst))
       violated('an answer to a group')
@@ -210,6 +223,14 @@ export const ipTarget: Target = {
     const host = stack()
     host.listen({ port: 80 })
     let now = 1_000_000
+    // One socket that answers probes, and one for each family that searches its path.
+    host.udp.open({ families: 'both', port: 7, receiveBufferBytes: 4096 }).answersPathProbes = true
+    const searching = ([4, 6] as const).map((family) => {
+      const socket = host.udp.open({ families: family, port: 9, receiveBufferBytes: 4096 })
+      socket.connect(ADDRESSES[family][1], 7)
+      return socket.searchPath({}, now)
+    })
+    while (host.pollTransmit(out, now)); // the first probes
     let count = 0
     for (let at = 0; at + STEP_BYTES <= input.length; at += STEP_BYTES) {
       dice.seed(input[at + 4] | (input[at + 5] << 8) | (input[at + 6] << 16) | (input[at + 7] << 24))
@@ -217,8 +238,18 @@ export const ipTarget: Target = {
       compose(input[at] & 1 ? 6 : 4, input[at + 1], input[at + 2])
       packet.checksum = input[at] & 16 ? 'verified' : 'complete'
       if ((input[at] & 6) === 6) packet.end -= dice.below(packet.end - packet.start)
+      host.handleTimeout(now)
+      while (host.pollTransmit(out, now)) sent.read(out, MTU)
       handOver(host, now)
       count++
+      for (const { machine } of searching) {
+        const { packetBytes, limits, state } = machine
+        feature(2400 + state.length)
+        if (packetBytes > MTU || packetBytes < limits.minBytes) violated(`a path of ${packetBytes} bytes`)
+      }
+    }
+    for (const socket of host.udp.sockets()) {
+      if (socket.waitingBytes > 4096 && socket.waiting > 1) violated(`${socket.waitingBytes} bytes wait`)
     }
     const { received, delivered } = host.ip.counters
     if (received !== count || delivered > received)

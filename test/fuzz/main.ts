@@ -49,7 +49,7 @@ const command = new Command('fuzz')
   .option(
     '--target <names>',
     `${TARGETS.map(({ name }) => name).join(', ')}, or several with commas`,
-    'tcp,ip,http,parsers,dns,scripts',
+    'tcp,ip,link,dhcp,http,parsers,dns,scripts',
   )
   .option('--seed <n>', 'where the random numbers begin', Number, Date.now() & 0xffffff)
   .option('--jobs <n>', 'threads', Number, 1)

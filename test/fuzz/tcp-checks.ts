@@ -11,6 +11,7 @@ import { FLAG, parseTcp, SegmentHeader } from '../../src/tcp/header.ts'
 import { checkInvariants } from '../../src/tcp/invariants.ts'
 import { isSynchronized } from '../../src/tcp/state.ts'
 import type { Tcb } from '../../src/tcp/tcb.ts'
+import { parseUdp, UdpHeader } from '../../src/udp/header.ts'
 import { violated } from './target.ts'
 import { streamText } from './tcp-stream.ts'
 
@@ -23,6 +24,7 @@ export interface Told {
 /** Most pieces that the windows of these worlds can be cut into. */
 const MOST_PIECES = 4096
 const icmp = new IcmpMessage()
+const udp = new UdpHeader()
 
 /** One sent packet, taken apart and judged. */
 export class SentPacket {
@@ -40,6 +42,12 @@ export class SentPacket {
     if (end - start > mtu && packet.segmentBytes === 0) violated(`a packet of ${end - start} bytes, MTU ${mtu}`)
     const at = start + ip.headerBytes
     this.isTcp = ip.protocol === PROTOCOL.TCP
+    if (ip.isFragment && !this.isTcp) return
+    if (ip.protocol === PROTOCOL.UDP) {
+      const isRight = parseUdp(bytes, at, end, ip.src, ip.dst, udp)
+      if (isRight !== 'ok') violated(`a sent datagram is bad: ${isRight}`)
+      return
+    }
     if (!this.isTcp) {
       const isRight =
         ip.family === 4

@@ -193,7 +193,7 @@ const BYTES = [
 ]
 
 /** Chooses by chance, the first of a list more often than the rest. */
-class Choice {
+export class Choice {
   readonly #random: Random
 
   constructor(random: Random) {
@@ -254,7 +254,7 @@ function request(choice: Choice): string {
 }
 
 /** One change at one place. */
-function bend(text: string, choice: Choice): string {
+export function bend(text: string, choice: Choice): string {
   const at = choice.below(text.length + 1)
   switch (choice.below(6)) {
     case 0:

@@ -1,8 +1,8 @@
-// The dumb proxy of 1996, the hang it makes, the cures that were tried, and chains of both kinds.
+// The dumb proxy of 1996, the hang it makes, and the cure. Chains of both kinds: proxy-chains.test.ts.
 import { describe, expect, it } from 'vitest'
 import { SECOND } from '../../src/base/time.ts'
 import type { RawPeer } from './helpers.ts'
-import { at, fieldsOf, via, World } from './proxy-helpers.ts'
+import { fieldsOf, via, World } from './proxy-helpers.ts'
 import { statuses } from './server-helpers.ts'
 
 /** How long the server keeps an idle connection: so long a hang lasts. */
@@ -101,66 +101,4 @@ describe('the blind relay (RFC 9112 appendix C.2.2)', () => {
     expect([first.result, second.result]).toEqual([200, 200])
     expect(world.dialled.filter((one) => one === 'client > b')).toHaveLength(2)
   })
-})
-
-describe('Proxy-Connection in front of chains (RFC 9112 appendix C.2.2)', () => {
-  const chains = (world: World): Record<string, () => void> => ({
-    smart: () => void world.proxy('first'),
-    blind: () => void world.blind('first'),
-    'blind, smart': () => {
-      world.blind('first', at('second'))
-      world.proxy('second', { clientTimeouts: { idleUs: IDLE_US } })
-    },
-    'smart, blind': () => {
-      world.proxy('first', { parent: at('second'), serverTimeouts: { responseUs: 30 * SECOND } })
-      world.blind('second')
-    },
-  })
-
-  const table: [chain: string, results: unknown[], seconds: number, why: string][] = [
-    ['smart', [200, 200], 0, 'one connection serves both'],
-    ['blind', [200, 200], 0, 'a field that the server does not know: it closes, and nothing hangs'],
-    ['blind, smart', [200, 'nothing'], 15, 'the smart one believes what the blind one has relayed: the hang is back'],
-    ['smart, blind', [200, 200], 15, 'the smart one keeps a connection to the blind one, hangs with it, and asks anew'],
-  ]
-
-  it.each(table)('client, %s, server: %j, the second after %d s: %s', async (chain, results, seconds) => {
-    const world = new World()
-    origin(world)
-    chains(world)[chain]()
-    const [first, second] = await askTwice(world, 'first', 'Proxy-Connection')
-    expect([first.result, second.result]).toEqual(results)
-    expect([first.tookUs, second.tookUs / SECOND]).toEqual([0, seconds])
-    const connections = world.dialled.filter((one) => one === 'client > first').length
-    expect(connections).toBe(chain === 'blind' ? 2 : 1)
-  })
-})
-
-describe('client, four proxies, server, in every order', () => {
-  const orders = ['ssbb', 'sbsb', 'sbbs', 'bssb', 'bsbs', 'bbss', 'ssss', 'bbbb']
-
-  it.each(orders)(
-    '%s: each request on a connection of its own arrives, and what one hop says stays there',
-    async (order) => {
-      const world = new World()
-      const seen: string[][] = []
-      world.server('o', (request) => {
-        seen.push([...request.headers].map(([name]) => name.toLowerCase()))
-        return { body: request.path }
-      })
-      ;[...order].forEach((kind, i) => {
-        const next = i === order.length - 1 ? {} : { parent: at(`n${i + 1}`) }
-        if (kind === 'b') world.blind(`n${i}`, next.parent)
-        else world.proxy(`n${i}`, { ...next, timeouts: { keepAliveUs: 1 } })
-      })
-      const asked = world.ask('n0', via('http://o/x', ['Connection: close, X-Hop', 'X-Hop: 1', 'Accept: a'], '', 'GET'))
-      await world.scheduler.run(60 * SECOND)
-      expect(await asked).toMatch(/^HTTP\/1.1 200 OK\r\n/)
-      const smart = [...order].filter((kind) => kind === 's').length
-      expect(seen[0]).toContain('accept')
-      // Only a chain of blind ones lets the field of the first hop through to the server.
-      expect(seen[0].includes('x-hop')).toBe(smart === 0)
-      expect(seen[0].includes('via')).toBe(smart > 0)
-    },
-  )
 })

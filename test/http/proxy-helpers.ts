@@ -19,12 +19,16 @@ export const at = (host: string, port = 80): Origin => ({ protocol: 'http:', hos
 
 /** Hosts in memory, in virtual time. */
 export class World {
-  readonly scheduler = new VirtualScheduler()
+  readonly scheduler: VirtualScheduler
   readonly #hosts = new Map<string, Listener>()
   /** Every connection opened, as `from > to`. */
   readonly dialled: string[] = []
   /** The near end of each of them; `written` is what went over it. */
   readonly wires: MemoryStream[] = []
+
+  constructor(scheduler = new VirtualScheduler()) {
+    this.scheduler = scheduler
+  }
 
   /** The Connect function of a host. */
   connect(from: string): Connect {

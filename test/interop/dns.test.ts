@@ -1,6 +1,8 @@
 // Our resolver asks dnsmasq and unbound, and dig asks our server, over a TUN device.
 
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { formatData } from '../../src/dns/index.ts'
 import { Background, folder, run, tunstack } from './helpers.ts'
@@ -21,6 +23,9 @@ const DNSMASQ = [
   '--pid-file=',
   '--local=/lan/',
   '--host-record=www.lan,192.0.2.1,2001:db8::1,600',
+  '--host-record=four.lan,10.77.0.1',
+  '--host-record=six.lan,fd77::1',
+  '--host-record=both.lan,10.77.0.1,fd77::1',
   '--cname=alias.lan,www.lan',
   '--mx-host=lan,mail.lan,10',
   '--srv-host=_http._tcp.lan,www.lan,8080,1,2',
@@ -112,6 +117,33 @@ describe('from a host of ours', () => {
   })
 })
 
+describe('tunstack fetch by name', () => {
+  test.each([
+    ['four.lan', '10.77.0.1'],
+    ['six.lan', 'fd77::1'],
+    ['both.lan', 'fd77::1'], // IPv6 first (RFC 8305 §4)
+  ])('%s is fetched from %s, by the name that dnsmasq knows', async (name, address) => {
+    const server = createServer((request, response) => response.end(`${request.headers.host}\n`))
+    server.listen(8099, '::')
+    await once(server, 'listening')
+    const { code, text } = await tunstack(
+      ...['fetch', '-s', '--dns', '10.77.0.1', '-w', '%{remote_ip}', `http://${name}:8099/`],
+    )
+    server.close()
+    expect([code, text]).toEqual([0, `${name}:8099\n${address}`])
+  })
+
+  test('a name whose IPv6 address nobody answers at is fetched from the other one (RFC 8305 §5)', async () => {
+    const server = createServer((_, response) => response.end('late'))
+    server.listen(8099, '0.0.0.0') // the device with 10.77.0.1 comes later
+    const { code, text } = await tunstack(
+      ...['fetch', '-s', '--dns', '10.77.0.1', '-w', ' %{remote_ip}', 'http://both.lan:8099/'],
+    )
+    server.close()
+    expect([code, text]).toEqual([0, 'late 10.77.0.1'])
+  })
+})
+
 describe('tunstack dig', () => {
   test('prints what dig prints', async () => {
     const { code, text } = await tunstack('dig', 'www.lan', '@10.77.0.1')
@@ -130,8 +162,13 @@ describe('tunstack dig', () => {
     expect((await tunstack('dig', '+tcp', '+short', 'www.lan')).text).toBe('192.0.2.1')
     expect((await tunstack('dig', '-x', '192.0.2.1', '+short')).text).toBe('www.lan.')
     expect(JSON.parse((await tunstack('dig', 'none.lan', '--json')).text)).toMatchObject({ status: 'NXDOMAIN' })
-    const none = await tunstack('dig', 'www.lan', '@10.77.0.99', '+time=1', '+tries=1')
-    expect([none.code, none.stderr]).toEqual([9, expect.stringContaining('no reply from 10.77.0.99:53')])
+    const none = await tunstack('dig', 'www.lan', '@10.77.0.99', '+time=1', '+tries=2')
+    expect([none.code, none.stderr]).toEqual([
+      9,
+      expect.stringMatching(
+        /no reply from 10\.77\.0\.99:53 in 1 s, try 2 of 2\n.*no reply from 10\.77\.0\.99:53; 2 tries of 1 s/,
+      ),
+    ])
     expect((await tunstack('dig', 'www.lan', 'NONE')).code).toBe(2)
     expect((await tunstack('dig', 'www.lan', '@ns')).code).toBe(2)
   })

@@ -3,11 +3,11 @@
 import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import https from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createFetch, HeaderList, HttpClient, type HttpClientOptions } from '../../src/http/index.ts'
 import { contentDecoders, httpConnector } from '../../src/net/index.ts'
-import { bytes, folder, sha256, tunstack } from './helpers.ts'
+import { bytes, folder, run, sha256, tunstack } from './helpers.ts'
 import {
   MOST_REQUESTS,
   startApache,
@@ -131,6 +131,12 @@ function client(options: Partial<HttpClientOptions> = {}): HttpClient {
   })
 }
 
+/** Connections from our stack that the kernel has open at a port. */
+async function openAt(port: number): Promise<number> {
+  const { text } = await run('ss', ['-Htn', 'state', 'established', `sport = :${port}`, 'dst 10.77.0.2'])
+  return text.split('\n').filter((line) => line !== '').length
+}
+
 const urlOf = (name: string, path: string): string => `http://10.77.0.1:${servers.get(name)?.port ?? 0}${path}`
 const n = (count: number): string[] => Array.from({ length: count }, (_, i) => `/n${i}.bin`)
 
@@ -173,6 +179,8 @@ describe.each(NAMES)('%s', (name) => {
       const { connections } = http.counters
       if (options.maxPerOrigin === 1) expect(connections).toBe(isShort ? Math.ceil(40 / MOST_REQUESTS) : 1)
       else expect(connections).toBeGreaterThanOrEqual(4)
+      // What keeps no log of its connections is asked of the kernel, while they last.
+      if (before === null) expect(await openAt(servers.get(name)?.port ?? 0)).toBe(connections)
       http.close()
     }
     // What the server says of its connections is what we say. (A pipeline that meets the end of a connection redoes what was not answered.)
@@ -181,6 +189,64 @@ describe.each(NAMES)('%s', (name) => {
     // apache2 counts the requests behind the first.
     if (after !== null) expect(Math.max(...after)).toBeLessThanOrEqual(MOST_REQUESTS + (name === 'apache2' ? 1 : 0))
   })
+})
+
+describe.each(['haproxy', 'varnish'])('uploads through %s', (name) => {
+  test('Expect: 100-continue is heard before the body goes, and the file is the one that was sent (RFC 9110 §10.1.1)', async () => {
+    const http = client()
+    const path = `/put/${name}.bin`
+    const put = await http.fetch(urlOf(name, path), { method: 'PUT', body: new Uint8Array(BIG), expectContinue: true })
+    expect([put.status, put.informational.map(({ status }) => status)]).toEqual([201, [100]])
+    await put.discard()
+    expect(sha256(readFileSync(FILES.file(path.slice(1))))).toBe(sha256(BIG))
+    expect(http.counters).toMatchObject({ connections: 1, retries: 0 })
+    http.close()
+  })
+})
+
+describe('a server that is cut off at every byte of its answer (RFC 9112 §8)', () => {
+  const ANSWERS = [
+    'HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nabcdefghijabcdefghij',
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\nabcdefghij\r\na;x\r\nabcdefghij\r\n0\r\nX-Sum: 1\r\n\r\n',
+  ]
+
+  test.each(['end', 'reset'])(
+    'by its %s: what came is the whole body or an error, each on one connection',
+    async (how) => {
+      let accepted = 0
+      const cutter = createServer((socket) => {
+        accepted++
+        socket.on('error', () => undefined)
+        socket.once('data', (head) => {
+          const [, which, at] = /^GET \/(\d+)\/(\d+) /.exec(head.toString()) ?? []
+          const part = ANSWERS[Number(which)].slice(0, Number(at))
+          if (how === 'end') socket.end(part)
+          else if (part === '') socket.resetAndDestroy()
+          else socket.write(part, () => setTimeout(() => socket.resetAndDestroy(), 20))
+        })
+      })
+      await new Promise<void>((resolve) => cutter.listen(8108, '0.0.0.0', resolve))
+      const http = client({ maxPerOrigin: 16 })
+      const all = ANSWERS.flatMap((answer, which) =>
+        Array.from({ length: answer.length + 1 }, (_, at) => ({ answer, which, at })),
+      )
+      const results = await Promise.all(
+        all.map(async ({ which, at }) => {
+          try {
+            return await (await http.fetch(`http://10.77.0.1:8108/${which}/${at}`)).text()
+          } catch (error) {
+            return (error as { code?: string }).code ?? 'no code'
+          }
+        }),
+      )
+      expect(results).toEqual(
+        all.map(({ answer, at }) => (at === answer.length ? 'abcdefghij'.repeat(2) : 'ECONNRESET')),
+      )
+      expect([accepted, http.counters.connections]).toEqual([all.length, all.length])
+      http.destroy()
+      await new Promise((resolve) => cutter.close(resolve))
+    },
+  )
 })
 
 describe('nginx', () => {
@@ -249,10 +315,10 @@ describe('squid and https', () => {
   test('http by the proxy, https through a tunnel of it, each over a kept connection', async () => {
     const http = client({ proxy })
     for (let i = 0; i < 3; i++) expect(await (await http.fetch(urlOf('nginx', `/n${i}.bin`))).text()).toBe(`file ${i}`)
-    expect(http.counters.connections).toBe(1)
+    expect([http.counters.connections, await openAt(8106)]).toEqual([1, 1])
     const { port } = secure.address() as AddressInfo
     for (let i = 0; i < 2; i++) expect(await (await http.fetch(`https://10.77.0.1:${port}/`)).text()).toBe('secret')
-    expect(http.counters.connections).toBe(2)
+    expect([http.counters.connections, await openAt(8106)]).toEqual([2, 2])
     http.close()
   })
 

@@ -1,9 +1,9 @@
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { TunSocket } from '../../src/net/index.ts'
+import { closeFar, FAR, openFar, setPathMtu } from './far.ts'
 import { bytes, folder, sha256 } from './helpers.ts'
-import { grownOf, grownSince, KernelPeer, kernelCounters, Namespace, NEVER_GROW, sh, tshark } from './kernel.ts'
+import { grownOf, grownSince, KernelPeer, kernelCounters, type Namespace, NEVER_GROW, sh, tshark } from './kernel.ts'
 import { errorOf, OURS, openSite, readAll, type Site } from './site.ts'
 
 // Path MTU discovery (RFC 1191, RFC 8201): the kernel of this namespace forwards between our TUN and a namespace behind a cable, by routes
@@ -11,43 +11,25 @@ import { errorOf, OURS, openSite, readAll, type Site } from './site.ts'
 const OUT = folder()
 const PORT = 5500
 const PCAP = OUT.file('pmtu.pcapng')
-const FAR = { 4: '10.78.0.2', 6: 'fd78::2' } as const
 let site: Site
 let far: Namespace
 let peer: KernelPeer
 
 /** The routes of both directions take packets of so many bytes. */
 function setMtu(family: 4 | 6, forth: number, back = 1500): void {
-  const metric = family === 4 ? 0 : 1 // in place of the route that came with the address, or before it
-  const [there, here] = family === 4 ? ['10.78.0.0/24', '10.77.0.0/24'] : ['fd78::/64', 'fd77::/64']
-  sh(`ip -${family} route replace ${there} dev tst1 metric ${metric} mtu lock ${forth}`)
+  setPathMtu(family, forth)
+  const [metric, here] = family === 4 ? [0, '10.77.0.0/24'] : [1, 'fd77::/64']
   sh(`ip -${family} route replace ${here} dev tst0 metric ${metric} mtu lock ${back}`)
 }
 
-function setForwarding(value: string): void {
-  for (const name of ['ipv4/ip_forward', 'ipv6/conf/all/forwarding']) writeFileSync(`/proc/sys/net/${name}`, value)
-}
-
 beforeAll(async () => {
-  far = await Namespace.make()
-  sh(`ip link add tst1 type veth peer name tst2 netns ${far.pid}`)
-  sh('ip addr add 10.78.0.1/24 dev tst1')
-  sh('ip addr add fd78::1/64 dev tst1 nodad')
-  sh('ip link set tst1 up')
-  sh('ip addr add 10.78.0.2/24 dev tst2', far.prefix)
-  sh('ip addr add fd78::2/64 dev tst2 nodad', far.prefix)
-  sh('ip link set tst2 up', far.prefix)
-  sh('ip route add default via 10.78.0.1', far.prefix)
-  sh('ip -6 route add default via fd78::1', far.prefix)
-  setForwarding('1')
+  far = await openFar()
   peer = new KernelPeer(far.prefix)
 })
 afterEach(() => site.stop(0))
 afterAll(async () => {
-  setForwarding('0')
   await peer.stop()
-  sh('ip link del tst1')
-  far.stop()
+  closeFar(far)
   OUT.remove()
 })
 

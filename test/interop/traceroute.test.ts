@@ -1,34 +1,20 @@
 // The way as traceroute finds it, both ways, through a router that is Linux; and paths whose ICMP is eaten.
 
-import { writeFileSync } from 'node:fs'
+import { once } from 'node:events'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { TraceRun } from '../../src/cli/traceroute-run.ts'
 import type { TunSocket } from '../../src/net/index.ts'
-import { bytes, run, sha256 } from './helpers.ts'
-import { KernelPeer, Namespace, sh } from './kernel.ts'
+import { closeFar, FAR, openFar, setPathMtu } from './far.ts'
+import { Background, bytes, run, sha256 } from './helpers.ts'
+import { eventually, KernelPeer, type Namespace } from './kernel.ts'
 import { errorOf, KERNELS, OURS, openSite, type Site } from './site.ts'
 
-const FAR = { 4: '10.78.0.2', 6: 'fd78::2' } as const
 let far: Namespace
 let site: Site
 let peer: KernelPeer
 
-function setForwarding(value: string): void {
-  for (const name of ['ipv4/ip_forward', 'ipv6/conf/all/forwarding']) writeFileSync(`/proc/sys/net/${name}`, value)
-}
-
 beforeAll(async () => {
-  far = await Namespace.make()
-  sh(`ip link add tst1 type veth peer name tst2 netns ${far.pid}`)
-  sh('ip addr add 10.78.0.1/24 dev tst1')
-  sh('ip addr add fd78::1/64 dev tst1 nodad')
-  sh('ip link set tst1 up')
-  sh('ip addr add 10.78.0.2/24 dev tst2', far.prefix)
-  sh('ip addr add fd78::2/64 dev tst2 nodad', far.prefix)
-  sh('ip link set tst2 up', far.prefix)
-  sh('ip route add default via 10.78.0.1', far.prefix)
-  sh('ip -6 route add default via fd78::1', far.prefix)
-  setForwarding('1')
+  far = await openFar()
   peer = new KernelPeer(far.prefix)
 })
 beforeEach(() => {
@@ -37,10 +23,8 @@ beforeEach(() => {
 })
 afterEach(() => site.stop(0))
 afterAll(async () => {
-  setForwarding('0')
   await peer.stop()
-  sh('ip link del tst1')
-  far.stop()
+  closeFar(far)
 })
 
 const SETTINGS = {
@@ -93,18 +77,63 @@ test('pings of every size come back whole, both ways, up to 65,507 bytes of data
   }
 })
 
-test('a path that takes less and whose ICMP is eaten: TCP goes down by itself (RFC 4821 §7.7, RFC 2923 §2.1)', async () => {
-  sh('ip route replace 10.78.0.0/24 dev tst1 mtu lock 1000')
-  site.device.filter = (packet, direction) => direction === 'out' || packet.bytes[packet.start + 9] !== 1
-  const { accepted } = await peer.acceptOn(FAR[4], 5500)
-  const socket: TunSocket = await site.host.connect({ host: FAR[4], port: 5500, tcp: { initialRtoUs: 200_000 } })
-  const { fd } = await accepted
-  const closed = errorOf(socket)
-  const text = bytes(30_000, 6)
-  socket.resume().end(text)
-  const got = await peer.call('receive_all', { fd })
-  expect([got.bytes, got.sha256]).toEqual([30_000, sha256(text)])
-  await peer.call('close', { fd })
-  expect(await closed).toBe('')
-  sh('ip route replace 10.78.0.0/24 dev tst1')
+describe('a path that takes less', () => {
+  const eatIcmp = (): void => {
+    site.device.filter = ({ bytes: b, start }, direction) =>
+      direction === 'out' || (b[start] >>> 4 === 4 ? b[start + 9] !== 1 : b[start + 6] !== 58)
+  }
+  afterAll(() => {
+    for (const family of [4, 6] as const) setPathMtu(family, 1500)
+  })
+
+  test('and whose ICMP is eaten: TCP goes down by itself (RFC 4821 §7.7, RFC 2923 §2.1)', async () => {
+    setPathMtu(4, 1000)
+    eatIcmp()
+    const { accepted } = await peer.acceptOn(FAR[4], 5500)
+    const socket: TunSocket = await site.host.connect({ host: FAR[4], port: 5500, tcp: { initialRtoUs: 200_000 } })
+    const { fd } = await accepted
+    const closed = errorOf(socket)
+    const text = bytes(30_000, 6)
+    socket.resume().end(text)
+    const got = await peer.call('receive_all', { fd })
+    expect([got.bytes, got.sha256]).toEqual([30_000, sha256(text)])
+    await peer.call('close', { fd })
+    expect(await closed).toBe('')
+  })
+
+  test('UDP finds how much by its probes: with what the router says, and where that is eaten (RFC 8899 §5.3)', async () => {
+    for (const family of [4, 6] as const) setPathMtu(family, 1300)
+    const echo = 'while 1: d,a=s.recvfrom(65535); s.sendto(d,a)'
+    const server = new Background(far.prefix[0], [
+      ...far.prefix.slice(1),
+      ...['python3', '-c', `import socket\ns=socket.socket(10,2); s.bind(("::",5501)); print(1,flush=True)\n${echo}`],
+    ])
+    await server.until(() => server.stdout !== '')
+    const search = async (family: 4 | 6) => {
+      const socket = site.host.createSocket(`udp${family}`)
+      socket.connect(5501, FAR[family])
+      await once(socket, 'connect')
+      return { socket, found: socket.searchPathMtu({ maxProbes: 1, probeUs: 1_000_000 }) }
+    }
+    try {
+      for (const isEaten of [false, true]) {
+        if (isEaten) eatIcmp()
+        const searches = await Promise.all([search(4), search(6)])
+        const isDone = (): boolean => searches.every(({ found }) => found.state === 'SEARCH-COMPLETE')
+        await eventually(isDone, (done) => done, isEaten ? 12_000 : 900)
+        for (const { socket, found } of searches) {
+          if (!isEaten) expect(found.mtu).toBe(1300)
+          expect(found.mtu).toBeLessThanOrEqual(1300)
+          expect(found.mtu).toBeGreaterThan(1292)
+          const data = bytes(found.dataBytes)
+          const answered = once(socket, 'message')
+          socket.send(data)
+          expect(Buffer.compare((await answered)[0], data)).toBe(0)
+          socket.close()
+        }
+      }
+    } finally {
+      await server.stop()
+    }
+  })
 })

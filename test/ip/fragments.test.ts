@@ -294,3 +294,21 @@ test('extension headers on both sides of the Fragment header are kept and skippe
 test('limits that are no limits are refused', () => {
   expect(() => host({ fragments: { bytes: 0 } })).toThrow("'bytes'")
 })
+
+test.each([
+  ['to be told: parameter problem, pointing at it', 0x9e, 'ip-unknown-option', [4, 2, 0, 0, 0, 42]],
+  ['not to be told', 0x5e, 'ip-bad-options', null],
+] as const)(
+  'an unknown option that only the whole datagram shows, %s (RFC 8200 §4.2, §4.5)',
+  (_, type, verdict, told) => {
+    const h = taker()
+    const whole = Uint8Array.from([200, 0, type, 4, 0, 0, 0, 0, ...bytes(16)])
+    expect(h.take(piece(6, 16, whole.slice(16), { protocol: 60, more: false }))).toBe('kept')
+    expect(h.take(piece(6, 0, whole.slice(0, 16), { protocol: 60 }))).toBe(verdict)
+    const answer = new Packet()
+    expect(h.layer.pollTransmit(answer)).toBe(told !== null)
+    if (told === null) return
+    const body = answer.bytes.subarray(answer.start + 40, answer.end)
+    expect([body[0], body[1], ...body.subarray(4, 8)]).toEqual(told)
+  },
+)

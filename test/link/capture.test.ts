@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { capture } from '../../src/link/capture.ts'
 import { verifyTransportChecksum } from '../../src/link/checksum-offload.ts'
+import type { Packet } from '../../src/link/device.ts'
+import { DeviceWrapper } from '../../src/link/device-wrapper.ts'
 import { memoryPair } from '../../src/link/pair.ts'
-import { collect, idOf, numbered, partialTcp, VirtualScheduler } from './helpers.ts'
+import { apart, collect, idOf, numbered, partialTcp, VirtualScheduler } from './helpers.ts'
 
 function captured(superSegmentBytes = 0) {
   const scheduler = new VirtualScheduler()
@@ -52,6 +54,26 @@ describe('a capture around a device', () => {
     scheduler.run()
     expect(seen).toEqual([['out', 'complete', true, 5040]])
     expect(there).toEqual(['partial'])
+  })
+
+  test('hands on text that stands apart as it is, and shows it joined', () => {
+    const scheduler = new VirtualScheduler()
+    const [inner] = memoryPair({ scheduler, superSegmentBytes: 65535 })
+    const handed: number[] = []
+    const below = new (class extends DeviceWrapper {
+      override send(packet: Packet): boolean {
+        handed.push(packet.tailEnd)
+        return super.send(packet)
+      }
+    })(inner, { ...inner.offload, gather: true })
+    const seen: unknown[] = []
+    const device = capture(below, {
+      scheduler,
+      onPacket: (packet) => seen.push([packet.tailEnd, packet.length, verifyTransportChecksum(packet, 20)]),
+    })
+    expect(device.offload.gather).toBe(true)
+    device.send(apart(partialTcp(4, new Uint8Array(5000).fill(9), 1460)))
+    expect([handed, seen]).toEqual([[5000], [[0, 5040, true]]])
   })
 
   test('shows through everything else of the device', () => {

@@ -104,3 +104,12 @@ export function collect<T>(device: PacketDevice, map: (packet: Packet) => T): T[
   })
   return found
 }
+
+/** Takes the text of a packet apart from its headers, as a stack hands it to a device that gathers. */
+export function apart(packet: Packet): Packet {
+  const text = packet.start + packet.payloadOffset
+  packet.tail = packet.bytes.slice(text, packet.end)
+  packet.tailEnd = packet.tail.length
+  packet.end = text
+  return packet
+}

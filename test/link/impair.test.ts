@@ -32,6 +32,44 @@ describe('an impaired link', () => {
     expect(arrived).toEqual([0, 1, 2, 3, 4].map((id) => [id, 0]))
   })
 
+  test('does the same to packets that are given away as to those that are lent, and leaves a buffer as large', () => {
+    const out = { delayUs: 900, jitterUs: 300, lossRate: 0.1, duplicateRate: 0.2, reorderRate: 0.2, corruptRate: 0.1 }
+    const run = (how: 'send' | 'give'): string[] => {
+      const { scheduler, device, peer } = link({ out })
+      const arrived = collect(
+        peer,
+        (packet) => `${scheduler.now()} ${Buffer.from(packet.bytes).toString('hex', packet.start, packet.end)}`,
+      )
+      const own = numbered(0, 400)
+      for (let i = 0; i < 200; i++) {
+        const { bytes } = numbered(i, 400)
+        own.bytes.set(bytes)
+        own.end = bytes.length
+        device[how]?.(own)
+        expect(own.bytes.length).toBeGreaterThanOrEqual(bytes.length)
+        scheduler.run(scheduler.now() + 10)
+      }
+      scheduler.run()
+      return arrived
+    }
+    expect(run('give')).toEqual(run('send'))
+  })
+
+  test('what comes goes around it while nothing happens to it, is counted, and not overtaken by what came before', () => {
+    const { scheduler, device, peer } = link({ in: { delayUs: 500 } })
+    const here = collect(device, (packet) => [idOf(packet), scheduler.now()])
+    peer.send(numbered(1))
+    scheduler.run(100)
+    device.setImpairment('in', {})
+    peer.send(numbered(2))
+    scheduler.run()
+    peer.send(numbered(3))
+    scheduler.run()
+    expect(here.map(([id]) => id)).toEqual([1, 2, 3])
+    expect(device.impairmentCounters('in')).toMatchObject({ offered: 3, delivered: 3 })
+    expect(device.counters).toMatchObject({ rxPackets: 3, rxBytes: 300 })
+  })
+
   test('delays each packet by delayUs, both ways', () => {
     const { scheduler, device, peer } = link({ out: { delayUs: 20_000 }, in: { delayUs: 5_000 } })
     const atPeer = collect(peer, (packet) => [idOf(packet), scheduler.now()])

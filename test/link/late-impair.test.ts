@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 import { SeededRandom } from '../../src/base/random.ts'
+import { DeviceWrapper } from '../../src/link/device-wrapper.ts'
 import { lateImpair } from '../../src/link/late-impair.ts'
 import { memoryPair } from '../../src/link/pair.ts'
-import { collect, idOf, numbered, partialTcp, VirtualScheduler } from './helpers.ts'
+import { apart, collect, idOf, numbered, partialTcp, VirtualScheduler } from './helpers.ts'
 
 function link() {
   const scheduler = new VirtualScheduler()
@@ -46,4 +47,23 @@ test('once it is bad every packet of a super-segment has its own fate, and heali
   device.send(partialTcp(4, new Uint8Array(4000), 1000))
   scheduler.run()
   expect(there).toHaveLength(delivered + 4)
+})
+
+test('text that stands apart passes as it is while the link is good, and joined with its headers once it is bad', () => {
+  const scheduler = new VirtualScheduler()
+  const [inner, peer] = memoryPair({ scheduler, txQueueLength: 1000, superSegmentBytes: 65_535 })
+  const below = new DeviceWrapper(inner, { ...inner.offload, gather: true })
+  const device = lateImpair(below, { scheduler, random: new SeededRandom(1) })
+  const there = collect(peer, ({ length, bytes, end }) => [length, bytes[end - 1]])
+  expect(device.offload.gather).toBe(true)
+  device.send(apart(partialTcp(4, new Uint8Array(2000).fill(9), 1000)))
+  scheduler.run()
+  device.setImpairment('out', { delayUs: 1000 })
+  device.send(apart(partialTcp(4, new Uint8Array(2000).fill(8), 1000)))
+  scheduler.run()
+  expect(there).toEqual([
+    [2040, 9],
+    [1040, 8],
+    [1040, 8],
+  ])
 })

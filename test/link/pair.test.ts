@@ -18,6 +18,20 @@ describe('a pair of devices in memory', () => {
     expect([left.name, right.name, left.mtu]).toEqual(['left', 'right', 1500])
   })
 
+  test('a packet that is given away arrives without a copy, and another buffer as large stands in its place', () => {
+    const scheduler = new VirtualScheduler()
+    const [left, right] = memoryPair({ scheduler })
+    const arrived = collect(right, ({ bytes }) => bytes)
+    const packet = numbered(7, 1000)
+    const { bytes, length } = packet
+    expect(left.give?.(packet)).toBe(true)
+    expect(packet.bytes).not.toBe(bytes)
+    expect([packet.bytes.length, packet.length]).toEqual([bytes.length, length])
+    scheduler.run()
+    expect(arrived[0]).toBe(bytes)
+    expect(left.counters).toMatchObject({ txPackets: 1, txBytes: 1000 })
+  })
+
   test('never delivers from within send, and says once that packets are there', () => {
     const scheduler = new VirtualScheduler()
     const [left, right] = memoryPair({ scheduler })

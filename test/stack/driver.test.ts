@@ -232,3 +232,68 @@ test('super-segments of the device are used', () => {
   expect(got).toBe(500_000)
   expect(a.device.counters.txPackets).toBeLessThan(40)
 })
+
+test('what an owner answers takes the acknowledgement along: one packet goes back (RFC 9293 §3.10.7.4 [MUST-58])', () => {
+  const { time, hosts, onEvent } = cable()
+  const [a, b] = hosts
+  onEvent[1] = (source) => {
+    if (source instanceof Listener) {
+      source.accept()
+      return
+    }
+    const text = (source as Connection).read()
+    if (text !== null) (source as Connection).write(text)
+    else if ((source as Connection).ended) (source as Connection).close()
+  }
+  b.stack.listen({ port: 80 })
+  const connection = a.stack.connect({ remote, remotePort: 80 }, time.now())
+  a.driver.wake()
+  time.runSync({ until: time.now() + 1000 })
+  const before = b.device.counters.txPackets
+  connection.write(Buffer.from('x'))
+  a.driver.wake()
+  time.runSync({ until: time.now() + 1000 })
+  expect(b.device.counters.txPackets - before).toBe(1)
+  connection.shutdownWrite()
+  a.driver.wake()
+  time.runSync({ until: time.now() + 1000 })
+  expect(b.device.counters.txPackets - before).toBe(2) // FIN goes with the acknowledgement of the peer's
+})
+
+test('an owner who takes long does not hold up the acknowledgements of the others', () => {
+  const time = new VirtualTime()
+  let late = 0
+  const scheduler = {
+    now: () => time.now() + late,
+    schedule: (at: number, task: () => void) => time.schedule(at - late, task),
+    defer: (task: () => void) => time.defer(task),
+  }
+  const [left, right] = memoryPair({ scheduler: time })
+  const stacks = [1, 2].map((i) => new Stack({ addresses: [`10.0.0.${i}/24`], mtu: 1500, random: new SeededRandom(i) }))
+  const sent: number[] = []
+  const client = new Driver({ stack: stacks[0], device: left, scheduler, onEvent: () => {} })
+  new Driver({
+    stack: stacks[1],
+    device: right,
+    scheduler,
+    onEvent: (source) => {
+      if (source instanceof Listener) {
+        while (source.accept() !== null);
+        return
+      }
+      if ((source as Connection).read() !== null) {
+        sent.push(right.counters.txPackets)
+        late += 2000
+      }
+    },
+  })
+  stacks[1].listen({ port: 80 })
+  const connections = [1, 2].map(() => stacks[0].connect({ remote, remotePort: 80 }, 0))
+  client.wake()
+  time.runSync({ until: 1000 })
+  const before = right.counters.txPackets
+  for (const connection of connections) connection.write(Buffer.from('x'))
+  client.wake()
+  time.runSync({ until: 2000 })
+  expect(sent).toEqual([before, before + 2])
+})

@@ -133,6 +133,7 @@ export class Host implements SideHost {
       if (now >= this.#idleUntil) this.#comeBack(now + this.plan.batchUs)
       return
     }
+    this.#world.handles(this, packet)
     this.stack.handlePacket(packet, this.#clock())
     this.#world.recycle(packet)
     this.run()
@@ -159,6 +160,7 @@ export class Host implements SideHost {
     const clock = this.#clock()
     if (this.#waiting.length > 0) {
       for (const packet of this.#waiting.splice(0)) {
+        world.handles(this, packet)
         stack.handlePacket(packet, clock)
         world.recycle(packet)
       }

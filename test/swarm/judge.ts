@@ -8,7 +8,7 @@
 //   - a path silently drops large packets and the sender does not look for that, or the path takes less than any TCP must believe
 //   - a listener's queues are small and it resets, or evicts, what does not fit
 //   - a SYN cookie is overtaken by an acknowledgement without text, which a listener that keeps nothing cannot tell from a stranger's
-//   - a forged ICMP error that is hard while a connection opens (RFC 5461 §4.1)
+//   - a forged ICMP error that has reached a connection while it opened, and may end it there (RFC 5461 §4.1): seen in the run (forged.ts)
 //   - two that open to each other at a time when one of them is stalled: its port refuses
 // Owns: these rules. Does not own: counting (side.ts).
 
@@ -163,13 +163,6 @@ function network(it: Case, plan: FlowPlan, configs: TcpConfig[]): string | null 
   for (const incident of it.incidents) {
     if (incident.kind === 'path')
       paths.push({ ...paths[0], loss: 0, corrupt: 0, burst: null, mtu: 65535, ...incident.set })
-    const isHard =
-      incident.kind === 'icmp' &&
-      (it.family === 4
-        ? incident.type === 3 && (incident.code === 3 || incident.code === 2)
-        : incident.type === 1 && incident.code === 4)
-    if (isHard) return 'hard ICMP error'
-    if (incident.kind === 'icmp' && configs.some((c) => c.softErrorsEndOpening)) return 'soft ICMP error'
   }
   // Without congestion control a bottleneck drops nearly all of each window, time after time; the first segment too when others overtake it.
   const isHeedless = configs.some(({ congestion }) => congestion === 'none' || congestion === 'fixed')

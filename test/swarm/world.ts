@@ -10,6 +10,7 @@ import { TcpError } from '../../src/tcp/errors.ts'
 import type { Tcb } from '../../src/tcp/tcb.ts'
 import type { AppPlan, Case, FlowPlan, Incident } from './case.ts'
 import { Dice } from './dice.ts'
+import { type ForgedError, forgedError, mayEnd } from './forged.ts'
 import { Host, MD5_KEY } from './host.ts'
 import { excuseOf, judgeEnd } from './judge.ts'
 import type { Notes } from './notes.ts'
@@ -79,8 +80,8 @@ export interface Outcome {
 /** One flow under way. */
 export interface Flow {
   readonly plan: FlowPlan
-  /** Why it may fail; null: it may not. */
-  readonly excuse: string | null
+  /** Why it may fail; null: it may not. What happens in the run can give a reason. */
+  excuse: string | null
   client: Side | null
   server: Side | null
   ghosts: number
@@ -111,6 +112,8 @@ export class World implements Carrier {
   readonly #byAddress = new Map<number, number>()
   /** The source ports of packets that nobody stands behind. */
   readonly #forged = new Set<number>()
+  /** Forged errors on their way. */
+  readonly #errors = new Map<Packet, ForgedError>()
   readonly #kept: Packet[] = []
   readonly #lastSent: (Packet | null)[]
   readonly #keeps: boolean
@@ -390,6 +393,20 @@ export class World implements Carrier {
     })
   }
 
+  /** A host handles a packet now: a forged error may end what it is about, and with it the flow. */
+  handles(host: Host, packet: Packet): void {
+    const error = this.#errors.get(packet)
+    if (error === undefined) return
+    this.#errors.delete(packet)
+    for (const { tcb } of host.stack.tcp.connections()) {
+      if (!mayEnd(error, tcb)) continue
+      const flow = this.flows.find(({ client, server }) =>
+        [client, server].some((side) => side?.connection.tcb === tcb || (side !== null && isOther(side, tcb))),
+      )
+      if (flow !== undefined) flow.excuse ??= 'ICMP error while it opened'
+    }
+  }
+
   /** A host is done with a packet. */
   recycle(packet: Packet): void {
     release(packet)
@@ -425,11 +442,10 @@ export class World implements Carrier {
         const sent = this.#lastSent[incident.host]
         if (sent === null) break
         const skew = incident.inWindow ? 0 : 0x40000000
-        this.#deliverAt(
-          this.now(),
-          icmpAbout(sent, incident.type, incident.code, incident.mtu, skew),
-          this.hosts[incident.host],
-        )
+        const message = icmpAbout(sent, incident.type, incident.code, incident.mtu, skew)
+        const error = forgedError(sent, incident.type, incident.code, skew)
+        if (error !== null) this.#errors.set(message, error)
+        this.#deliverAt(this.now(), message, this.hosts[incident.host])
         break
       }
       case 'echo': {
@@ -485,6 +501,16 @@ export class World implements Carrier {
       return ways.slice(0, hosts.length).map((way) => way ?? [])
     })
   }
+}
+
+/** Whether a connection that nobody has accepted yet is the other end of a side's. */
+function isOther({ connection: { tcb } }: Side, other: Tcb): boolean {
+  return (
+    tcb.localPort === other.remotePort &&
+    tcb.remotePort === other.localPort &&
+    tcb.local.equals(other.remote) &&
+    tcb.snd.iss === other.rcv.irs
+  )
 }
 
 function isOpen(side: Side | null): side is Side {

@@ -33,6 +33,12 @@ scenario(
   },
 )
 
+scenario('text that newer text has overtaken does not set the window (RFC 9293 §3.10.7.4, SND.WL1)', () => {
+  const c = established({ win: 4000 })
+  c.in('P. 11:21 ack 1 win 6000').out('. 1 ack 1').in('P. 1:11 ack 1 win 9000').out('. 1 ack 21').reads(20)
+  expect(c.tcb.snd.wnd).toBe(6000)
+})
+
 scenario(
   'a segment of newer text with an older acknowledgement does not set the window (RFC 9293 §3.10.7.4: SND.UNA =< SEG.ACK)',
   () => {

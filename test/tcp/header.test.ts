@@ -144,6 +144,21 @@ test('options of known kinds with a wrong length are passed over (RFC 9293 §3.2
   ])
 })
 
+test('MSS, scale and SACK-permitted count in a SYN only (RFC 9293 §3.2 [MUST-65], RFC 7323 §2.2, RFC 2018 §2)', () => {
+  const options = [2, 4, 5, 180, 3, 3, 7, 4, 2, 1, 1, 1]
+  const bytes = new Uint8Array(20 + options.length)
+  bytes[12] = ((20 + options.length) / 4) << 4
+  bytes.set(options, 20)
+  const found = (flags: number): unknown[] => {
+    const out = new SegmentHeader()
+    bytes[13] = flags
+    expect(parseTcp(bytes, 0, bytes.length, out)).toBe('ok')
+    return [out.mss, out.windowScale, out.sackPermitted]
+  }
+  expect(found(FLAG.SYN | FLAG.ACK)).toEqual([1460, 7, true])
+  expect(found(FLAG.ACK)).toEqual([-1, -1, false])
+})
+
 test('a header reused forgets the options of the one before', () => {
   const plan = new SegmentPlan()
   plan.flags = FLAG.SYN

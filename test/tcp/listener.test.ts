@@ -4,7 +4,8 @@ import { expect, test } from 'vitest'
 import { SeededRandom } from '../../src/base/random.ts'
 import { IpAddress } from '../../src/ip/address.ts'
 import { Stack } from '../../src/stack/stack.ts'
-import { listening, scenario } from './script.ts'
+import { FLAG } from '../../src/tcp/header.ts'
+import { established, listening, scenario } from './script.ts'
 
 const ip = (text: string): IpAddress => IpAddress.parse(text)
 const code = (name: string): unknown => expect.objectContaining({ code: name })
@@ -91,6 +92,48 @@ scenario('closing a listener resets who waits, and frees the port; accepted conn
   c.in('S 5000 <mss 1460>').out('R. 0 ack 5001')
   expect(() => c.listen()).not.toThrow()
 })
+
+scenario(
+  'a SYN that comes in one batch with the reset of what stood in its way opens a connection (RFC 9293 §3.10.7.4, §3.10.7.2)',
+  () => {
+    const c = listening().in('S 0 <mss 1460>').out('S. 0 ack 1')
+    c.in('R 1', 'S 70000 <mss 1460>').out('S. 0 ack 70001')
+    c.in('. 70001 ack 1')
+    expect([c.listener?.pending, c.stack.tcp.connectionCount]).toEqual([1, 1])
+    const d = listening().in('S 0 <mss 1460>').out('S. 0 ack 1').in('. 1 ack 1').accept()
+    d.in('R 1', 'S 70000 <mss 1460>').out('S. 0 ack 70001')
+    expect([d.connection.state, d.connection.error?.code, d.stack.tcp.connectionCount]).toEqual([
+      'CLOSED',
+      'ECONNRESET',
+      1,
+    ])
+  },
+)
+
+scenario(
+  'what else comes behind that reset is answered as by a host that knows nothing of it (RFC 9293 §3.10.7.1)',
+  () => {
+    const c = listening().in('S 0 <mss 1460>').out('S. 0 ack 1').in('. 1 ack 1').accept()
+    c.in('R 1', 'P. 1:11 ack 1').out('R 1')
+    const d = listening().in('S 0 <mss 1460>').out('S. 0 ack 1').in('. 1 ack 1').accept()
+    d.listener?.close()
+    d.in('R 1', 'S 70000 <mss 1460>').out('R. 0 ack 70001')
+  },
+)
+
+scenario(
+  'the four values of a connection that was just aborted are free; its reset goes first (RFC 9293 §3.10.1)',
+  () => {
+    const c = established()
+    const { remote, remotePort, localPort } = c
+    c.call((connection) => {
+      connection.abort()
+      c.connection = c.stack.connect({ remote, remotePort, localPort }, c.now)
+    })
+    const [reset, syn] = c.drain()
+    expect([reset?.flags, syn?.flags, c.stack.tcp.connectionCount]).toEqual([FLAG.RST | FLAG.ACK, FLAG.SYN, 1])
+  },
+)
 
 test('a passive open on a port that somebody listens on is refused (RFC 9293 §3.9.1.1 [MUST-41])', () => {
   const s = stack()

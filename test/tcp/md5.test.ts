@@ -189,6 +189,13 @@ scenario('two SACK blocks find room beside the signature, of four that there wou
   expect(lose(signed({ sack: true }))).toBe('md5,sack 8001:9001 6001:7001')
 })
 
+scenario('a device that takes text from where it lies gets a copy of what is signed (RFC 2385 §2.0)', () => {
+  const offload = { checksum: true, superSegmentBytes: 65535, gather: true }
+  const c = established({ md5Key: 'a key', mtu: 9000, mss: 8960, offload, tcp: { nagle: false } })
+  c.write(8000) // its signature is looked at as the packet stands
+  expect(c.drain().reduce((sum, { seq, end }) => sum + end - seq, 0)).toBe(8000)
+})
+
 scenario('a device that would cut super-segments gets single ones, each signed; it may still do the checksum', () => {
   const c = signed({ offload: { checksum: true, superSegmentBytes: 65535 } })
   c.write(2880)

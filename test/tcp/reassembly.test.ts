@@ -81,6 +81,17 @@ scenario('text beyond a FIN is not taken (RFC 9293 §3.10.7.4, seventh check)', 
   expect(c.connection.ended).toBe(true)
 })
 
+scenario('text after the FIN that was taken is passed over without a word (RFC 9293 §3.10.7.4, seventh check)', () => {
+  const c = established()
+  c.in('F. 1 ack 1').out('. 1 ack 2').in('P. 2:12 ack 1').quiet().reads(0)
+  c.call((connection) => connection.shutdownWrite())
+    .out('F. 1 ack 2')
+    .in('P. 2:12 ack 1')
+    .quiet()
+    .in('. 2 ack 2')
+  expect(c.state).toBe('CLOSED')
+})
+
 scenario('a FIN below text that has come is not believed (RFC 9293 §3.10.7.4, eighth check)', () => {
   const c = established()
   c.in('. 101:201 ack 1').out('. 1 ack 1')

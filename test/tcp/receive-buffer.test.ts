@@ -178,6 +178,7 @@ scenario(
     const grown = rounds(open(adaptive), 2, 8000)
     const grownBy = receiveBufferBytes(grown.tcb) - 10_000 // each segment uses up twice its length
     expect(answers(grown, grownBy / 2000 - 7)).not.toContain(0)
+    expect(answers(grown, 20).slice(-4)).toContain(0) // and no longer
     expect(answers(rounds(open({ ...adaptive, receiveBufferAutotune: false }), 2, 8000), 4)).toContain(0)
   },
 )

@@ -41,6 +41,15 @@ scenario('a lone segment gets 200 ms more, for the peer may hold its acknowledge
 })
 
 scenario(
+  'two segments, however small, are no lone one: the peer acknowledges the second at once (RFC 8985 §7.2)',
+  () => {
+    const c = open({ tcp: { nagle: false, minRtoUs: 1_000_000 } })
+    c.write(100).out('P. 1:101 ack 1').write(100).out('P. 101:201 ack 1')
+    c.silent(199.999).advance(0.001).out('P. 101:201 ack 1')
+  },
+)
+
+scenario(
   'the probe comes no later than the timeout would, and in its place (RFC 8985 §7.2: PTO at most until RTO)',
   () => {
     const c = open()
@@ -160,6 +169,12 @@ scenario('a DSACK of the probe: both copies are there, nothing was lost (RFC 898
   c.advance(10).in('. ack 8001').in('. ack 8001 <sack 7001:8001>')
   c.write(1000).out('P. 8001:9001 ack 1').in('. ack 9001')
   expect([...window(c), c.tcb.tlp.isOut]).toEqual([18_000, NEVER, false])
+})
+
+scenario('a DSACK of anything else than the probe says nothing of it (RFC 8985 §7.4.2 case 1)', () => {
+  const c = probed(8)
+  c.advance(10).in('. ack 8001').in('. ack 8001 <sack 1:1001>')
+  expect(c.tcb.tlp.isOut).toBe(true)
 })
 
 scenario('an ACK repeated without SACK tells the same of a peer that has no DSACK (RFC 8985 §7.4.2)', () => {

@@ -193,3 +193,47 @@ scenario(
     expect(rcv.outOfOrder.bytes).toBe(20)
   },
 )
+
+scenario(
+  'TS.Recent is what a segment across Last.ACK.sent tells, as long as it does not go back (RFC 7323 §4.3 (2))',
+  () => {
+    const c = established({ ts: true, tcp: { paws: false } })
+    c.in('P. 1:11 ack 1 <TS val 5000>').reads(10).advance(40).out('. 1 ack 11 <TS ecr 5000>')
+    c.in('P. 1:21 ack 1 <TS val 5001>').reads(10).advance(40).out('. 1 ack 21 <TS ecr 5001>')
+    c.in('P. 21:31 ack 1 <TS val 4999>').reads(10).advance(40).out('. 1 ack 31 <TS ecr 5001>')
+  },
+)
+
+scenario('the last acknowledgement of the handshake tells TS.Recent too (RFC 7323 §4.3 (2))', () => {
+  const c = listening({ ts: true }).in('S 0 <mss 1460,TS val 77>').out('S. 0 ack 1 <mss 1460,TS ecr 77>')
+  c.in('. 1 ack 1 <TS val 99>').accept().write(10).out('P. 1:11 ack 1 <TS ecr 99>')
+})
+
+scenario(
+  'a segment without a timestamp leaves TS.Recent as it is, and one that was not agreed on too (RFC 7323 §3.2)',
+  () => {
+    const c = established({ ts: true })
+    c.in('P. 1:11 ack 1 <TS val 2000000000>').advance(40).out('. 1 ack 11')
+    c.in('P. 11:21 ack 1 <TS val 4000000000>').advance(40).out('. 1 ack 21')
+    const ecr = 4_000_000_000 | 0
+    c.in('P. 31:41 ack 1 <TS val 4000000100>').out(`. 1 ack 21 <TS ecr ${ecr}>`)
+    c.in('P. 21:31 ack 1 <>').out(`. 1 ack 41 <TS ecr ${ecr}>`).reads(40)
+    const d = established({ ts: false })
+    d.in('P. 1:11 ack 1 <TS val 5000>').advance(40).out('. 1 ack 11 <>')
+    expect(d.tcb.ts.recent).toBe(0)
+  },
+)
+
+scenario('a clock of the peer that stands still keeps TS.Recent young (RFC 7323 §5.5)', () => {
+  const days = 24 * 3600 * 1000
+  const c = established({ ts: true })
+  c.in('P. 1:11 ack 1 <TS val 5000>').advance(40).out('. 1 ack 11')
+  c.advance(20 * days)
+    .in('P. 11:21 ack 1 <TS val 5000>')
+    .advance(40)
+    .out('. 1 ack 21')
+  c.advance(20 * days)
+    .in('P. 21:31 ack 1 <TS val 4999>')
+    .out('. 1 ack 21 <TS ecr 5000>')
+    .reads(20)
+})

@@ -2,20 +2,21 @@
 // server counts how often it has done what was asked.
 
 import { isIdempotent as isTakenForIdempotent } from '../../http/status.ts'
-import type { TunSocket } from '../../net/socket.ts'
 import { claimAtMost, claimExact, claimTrue, figure } from '../claims.ts'
-import type { RunContext } from '../context.ts'
 import { defineExperiment } from '../define.ts'
+import type { LabSocket, LabWorld, Worlds } from '../live.ts'
 import { pairOf } from '../topology.ts'
 import type { Claim } from '../types.ts'
 import { type Browser, browse } from '../web.ts'
-import type { World } from '../world.ts'
 
-const METHODS = ['GET', 'HEAD', 'PUT', 'DELETE', 'TRACE', 'OPTIONS', 'POST', 'PATCH'] as const
-type Method = (typeof METHODS)[number]
+/** The methods that are tried. */
+export const METHODS = ['GET', 'HEAD', 'PUT', 'DELETE', 'TRACE', 'OPTIONS', 'POST', 'PATCH'] as const
+/** One of them. */
+export type Method = (typeof METHODS)[number]
 
 /** RFC 9110 §9.2.2: what it lists, and no others. */
-const isIdempotent = (method: string): boolean => ['GET', 'HEAD', 'PUT', 'DELETE', 'TRACE', 'OPTIONS'].includes(method)
+export const isIdempotent = (method: string): boolean =>
+  ['GET', 'HEAD', 'PUT', 'DELETE', 'TRACE', 'OPTIONS'].includes(method)
 
 /** In which order a claim gives them. */
 const PLACES = 'cuts in the request, before the answer, within it'
@@ -33,7 +34,7 @@ interface Cut {
 }
 
 /** What became of all cuts of a method. */
-interface Tally {
+export interface Tally {
   readonly requestBytes: number
   /** Cuts, by where: in the request; before the answer; within it. */
   readonly inRequest: Fate
@@ -59,11 +60,11 @@ class CuttingServer {
   /** Bytes of the last complete one. */
   requestBytes = 0
   cut: Cut | null = null
-  readonly #world: World
+  readonly #world: LabWorld
   readonly #method: Method
-  readonly #ends: (socket: TunSocket) => void
+  readonly #ends: (socket: LabSocket) => void
 
-  constructor(world: World, method: Method, ends: (socket: TunSocket) => void) {
+  constructor(world: LabWorld, method: Method, ends: (socket: LabSocket) => void) {
     this.#world = world
     this.#method = method
     this.#ends = ends
@@ -73,7 +74,7 @@ class CuttingServer {
     await this.#world.listen('server', 80, (socket) => this.#take(socket), { noDelay: true, allowHalfOpen: true })
   }
 
-  #take(socket: TunSocket): void {
+  #take(socket: LabSocket): void {
     let text = ''
     let isOver = false
     socket.on('data', (chunk: Uint8Array) => {
@@ -126,7 +127,8 @@ async function order(browser: Browser, method: Method): Promise<boolean> {
   return isAnswered
 }
 
-async function cutEverywhere(context: RunContext, method: Method, isReset: boolean): Promise<Tally> {
+/** @param step tries every so manieth place only */
+export async function cutEverywhere(context: Worlds, method: Method, isReset: boolean, step = 1): Promise<Tally> {
   const world = context.world({ label: '', isShown: false })
   return world.run(async () => {
     const server = new CuttingServer(world, method, isReset ? (s) => s.resetAndDestroy() : (s) => s.destroy())
@@ -138,7 +140,7 @@ async function cutEverywhere(context: RunContext, method: Method, isReset: boole
       ...Array.from({ length: requestBytes }, (_, bytes) => ({ side: 'request', bytes }) as const),
       ...Array.from({ length: answerTo(method).length }, (_, bytes) => ({ side: 'answer', bytes }) as const),
     ]
-    for (const cut of cuts) {
+    for (const cut of cuts.filter(({ bytes }) => bytes % step === 0)) {
       const fate = cut.side === 'request' ? tally.inRequest : cut.bytes === 0 ? tally.beforeAnswer : tally.inAnswer
       server.cut = cut
       server.effects = 0
@@ -154,7 +156,7 @@ async function cutEverywhere(context: RunContext, method: Method, isReset: boole
 }
 
 /** One cut of one method, for the ladder. */
-async function cutOnce(context: RunContext, method: Method, isReset: boolean): Promise<void> {
+async function cutOnce(context: Worlds, method: Method, isReset: boolean): Promise<void> {
   const world = context.world({ label: `${method}, cut before its answer` })
   await world.run(async () => {
     const server = new CuttingServer(world, method, isReset ? (s) => s.resetAndDestroy() : (s) => s.destroy())

@@ -2,8 +2,8 @@
 
 import type { Micros } from '../../base/time.ts'
 import { claimExact, claimWithin } from '../claims.ts'
-import type { RunContext } from '../context.ts'
 import { defineExperiment } from '../define.ts'
+import type { Worlds } from '../live.ts'
 import { bareAcksFrom, dataFrom, inMs, mean } from '../measure.ts'
 import type { WorldRecord } from '../record.ts'
 import { pairOf } from '../topology.ts'
@@ -17,11 +17,13 @@ interface Traffic {
   readonly everyUs: Micros
   /** How long the server thinks before it answers; -1: it does not answer. */
   readonly thinkUs: Micros
+  /** Whether the n-th message is answered, from 0. Default all of them. */
+  readonly isAnswered?: (n: number) => boolean
 }
 
 /** Messages from the client to the server. */
-async function send(context: RunContext, traffic: Traffic, delayedAckUs: Micros): Promise<WorldRecord> {
-  const { label, messages, bytes, everyUs, thinkUs } = traffic
+export async function send(context: Worlds, traffic: Traffic, delayedAckUs: Micros): Promise<WorldRecord> {
+  const { label, messages, bytes, everyUs, thinkUs, isAnswered = () => true } = traffic
   // RFC 6298 §2.4's second: with Linux's 200 ms over the round trip the timer of the sender would end together with that of the receiver.
   const sender = { minRtoUs: 1_000_000, tailLossProbe: false }
   const world = context.world({
@@ -33,8 +35,9 @@ async function send(context: RunContext, traffic: Traffic, delayedAckUs: Micros)
       'server',
       7,
       (socket) => {
+        let come = 0
         socket.on('data', async () => {
-          if (thinkUs < 0) return
+          if (thinkUs < 0 || !isAnswered(come++)) return
           if (thinkUs > 0) await world.sleep(thinkUs)
           socket.write('answer')
         })
@@ -53,7 +56,7 @@ async function send(context: RunContext, traffic: Traffic, delayedAckUs: Micros)
 }
 
 /** How long each message waited for the acknowledgement that covers it to leave, in microseconds. */
-function waits(record: WorldRecord): number[] {
+export function waits(record: WorldRecord): number[] {
   const answers = record.packets.filter((p) => p.from === 'server' && p.ack >= 0 && (p.flags & 2) === 0)
   return dataFrom(record, 'client').flatMap(({ receivedAt, seq, textBytes }) => {
     const ack = answers.find((p) => p.sentAt >= receivedAt && p.ack >= seq + textBytes)

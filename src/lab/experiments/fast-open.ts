@@ -1,20 +1,21 @@
 // E8: TCP Fast Open. The first visit brings home a cookie, the next one sends its request with the SYN and saves a round trip; whatever
 // the server does not take goes again after an ordinary handshake.
 
-import type { Micros } from '../../base/time.ts'
+import { type Micros, SECOND } from '../../base/time.ts'
 import { claimExact, claimTrue, claimWithin, figure } from '../claims.ts'
 import { defineExperiment } from '../define.ts'
+import type { LabWorld } from '../live.ts'
 import { inMs } from '../measure.ts'
 import type { PacketRecord } from '../record.ts'
 import { pairOf } from '../topology.ts'
 import type { Claim } from '../types.ts'
-import type { World } from '../world.ts'
 
-const REQUEST = new TextEncoder().encode('GET / HTTP/1.1\r\nHost: server\r\n\r\n')
+/** The request of a visit. */
+export const REQUEST = new TextEncoder().encode('GET / HTTP/1.1\r\nHost: server\r\n\r\n')
 const ANSWER = new TextEncoder().encode('HTTP/1.1 204 No Content\r\n\r\n')
 
 /** One visit: opens, writes the request at once, reads the answer. */
-interface Visit {
+export interface Visit {
   readonly name: string
   readonly tookUs: Micros
   /** The client's first SYN, and whether it had to go again. */
@@ -27,12 +28,13 @@ interface Visit {
 }
 
 /** 'none', 'asked for' or the cookie in hexadecimal. */
-function cookieIn({ line }: PacketRecord): string {
+export function cookieIn({ line }: PacketRecord): string {
   const [, cookie] = /tfo cookie ([0-9a-f]+)/.exec(line) ?? []
   return cookie ?? (line.includes('tfo cookiereq') ? 'asked for' : 'none')
 }
 
-async function visit(world: World, name: string, asked: () => number): Promise<Visit> {
+/** @param restUs how long it is quiet after the visit */
+export async function visit(world: LabWorld, name: string, asked: () => number, restUs = SECOND): Promise<Visit> {
   const before = world.record().packets.length
   const askedBefore = asked()
   const from = world.now()
@@ -44,7 +46,7 @@ async function visit(world: World, name: string, asked: () => number): Promise<V
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
   socket.end()
   await closed
-  await world.sleep(1_000_000)
+  await world.sleep(restUs)
   const packets = world.record().packets.slice(before)
   const own = packets.filter((p) => p.from === 'client')
   const syns = own.filter(({ flags }) => (flags & 0x02) !== 0)
@@ -53,7 +55,7 @@ async function visit(world: World, name: string, asked: () => number): Promise<V
 }
 
 /** A server that counts requests. */
-async function listen(world: World): Promise<() => number> {
+export async function listen(world: LabWorld): Promise<() => number> {
   let asked = 0
   await world.listen(
     'server',

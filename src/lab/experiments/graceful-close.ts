@@ -1,16 +1,16 @@
 // E30: a graceful close. Close the output, go on reading until the peer's end, look from time to time, and force it after a while.
 
 import { type Micros, SECOND } from '../../base/time.ts'
-import type { TunSocket } from '../../net/socket.ts'
 import { claimExact, claimWithin, figure } from '../claims.ts'
-import type { RunContext } from '../context.ts'
 import { defineExperiment } from '../define.ts'
+import type { LabSocket, LabWorld, Worlds } from '../live.ts'
 import { inMs } from '../measure.ts'
 import type { Claim } from '../types.ts'
-import type { World } from '../world.ts'
 
-const OURS = 300_000
-const THEIRS = 200_000
+/** Bytes that each side has to say. */
+export const OURS = 300_000
+/** The same of the other side. */
+export const THEIRS = 200_000
 
 /** How the peer behaves once our output has ended. */
 type Peer = 'slow' | 'silent' | 'rude'
@@ -27,7 +27,7 @@ interface Closed {
  * Ends our output and waits for the peer's end, at most so long; then resets. What still comes is read.
  * @returns how it ended
  */
-function closeGracefully(world: World, socket: TunSocket, mostUs: Micros): Promise<Closed['how']> {
+function closeGracefully(world: LabWorld, socket: LabSocket, mostUs: Micros): Promise<Closed['how']> {
   return new Promise((resolve) => {
     let how: Closed['how'] = 'by itself'
     const deadline = world.time.schedule(world.now() + mostUs, () => {
@@ -45,7 +45,14 @@ function closeGracefully(world: World, socket: TunSocket, mostUs: Micros): Promi
   })
 }
 
-async function converse(context: RunContext, peer: Peer, isGraceful: boolean, mostUs: Micros): Promise<Closed> {
+/** Says all that we have to say, and closes. `pauseUs`: between the four parts that a slow peer says. */
+export async function converse(
+  context: Worlds,
+  peer: Peer,
+  isGraceful: boolean,
+  mostUs: Micros,
+  pauseUs: Micros = SECOND / 2,
+): Promise<Closed> {
   const world = context.world({ label: `${peer} peer${isGraceful ? '' : ', abrupt close'}`, mostPackets: 900 })
   return world.run(async () => {
     let delivered = 0
@@ -63,7 +70,7 @@ async function converse(context: RunContext, peer: Peer, isGraceful: boolean, mo
             return
           }
           for (let i = 0; i < 4; i++) {
-            await world.sleep(SECOND / 2)
+            await world.sleep(pauseUs)
             socket.write(new Uint8Array(THEIRS / 4))
           }
           socket.end()
@@ -82,7 +89,7 @@ async function converse(context: RunContext, peer: Peer, isGraceful: boolean, mo
     if (isGraceful) how = await closeGracefully(world, socket, mostUs)
     else socket.resetAndDestroy()
     const tookUs = world.now() - from
-    await world.sleep(SECOND)
+    await world.sleep(2 * pauseUs)
     return { delivered, received, tookUs, how }
   })
 }

@@ -2,10 +2,9 @@
 // arrived and was not read yet.
 
 import { SECOND } from '../../base/time.ts'
-import type { TunSocket } from '../../net/socket.ts'
 import { claimExact, figure } from '../claims.ts'
-import type { RunContext } from '../context.ts'
 import { defineExperiment } from '../define.ts'
+import type { LabSocket, Worlds } from '../live.ts'
 import { pairOf } from '../topology.ts'
 
 const ANSWER_BYTES = 100
@@ -17,10 +16,10 @@ interface Reading {
   readonly end: string
 }
 
-type Closing = (socket: TunSocket) => void
+type Closing = (socket: LabSocket) => void
 
 /** The server answers so many requests and closes; the client sends one more, and only then reads. */
-async function pipeline(context: RunContext, label: string, requests: number, close: Closing): Promise<Reading> {
+export async function pipeline(context: Worlds, label: string, requests: number, close: Closing): Promise<Reading> {
   const world = context.world({ label })
   return world.run(async () => {
     await world.listen(

@@ -2,8 +2,8 @@
 
 import type { Micros } from '../../base/time.ts'
 import { claimAtLeast, claimAtMost, claimExact, figure } from '../claims.ts'
-import type { RunContext } from '../context.ts'
 import { defineExperiment } from '../define.ts'
+import type { Worlds } from '../live.ts'
 import { inMs, rounded } from '../measure.ts'
 import type { PacketRecord } from '../record.ts'
 import { pairOf } from '../topology.ts'
@@ -12,7 +12,8 @@ import { roundsNeeded } from './slow-start.ts'
 
 const MSS = 1448
 const HEAD_BYTES = 45
-const REQUEST = 'GET / HTTP/1.1\r\nHost: server\r\n\r\n'
+/** The request that may ride on the handshake's ACK. */
+export const REQUEST = 'GET / HTTP/1.1\r\nHost: server\r\n\r\n'
 /** Acknowledgements of whole windows come at once here, more than CUBIC's HyStart++ lets count (RFC 9406 §4.2: L). */
 const TCP = { congestion: 'reno', delayedAckUs: 0 }
 const SIZES = [100, 1_000, 10_000, 30_000, 100_000, 300_000]
@@ -24,8 +25,9 @@ interface Measured {
   readonly setupUs: Micros
 }
 
-async function fetchOnce(
-  context: RunContext,
+/** One transaction over a new connection. */
+export async function fetchOnce(
+  context: Worlds,
   label: string,
   bytes: number,
   rttUs: Micros,
@@ -46,10 +48,11 @@ async function fetchOnce(
   return { fetched, setupUs: connectedAt - startedAt }
 }
 
-const shareOf = ({ fetched, setupUs }: Measured): number => setupUs / (fetched.endedAt - fetched.startedAt)
+/** The share of its time that a transaction spent on its connection. */
+export const shareOf = ({ fetched, setupUs }: Measured): number => setupUs / (fetched.endedAt - fetched.startedAt)
 
 /** Opens a connection with the request already written, so that it can ride on the handshake's ACK; the packets until the answer. */
-async function rideOnAck(context: RunContext, label: string, isEarly: boolean): Promise<PacketRecord[]> {
+export async function rideOnAck(context: Worlds, label: string, isEarly: boolean): Promise<PacketRecord[]> {
   const world = context.world({ label })
   await world.run(async () => {
     await world.listen(

@@ -2,22 +2,23 @@
 
 import { type Micros, SECOND } from '../../base/time.ts'
 import { claimExact, claimWithin, figure } from '../claims.ts'
-import type { RunContext } from '../context.ts'
 import { defineExperiment } from '../define.ts'
+import type { Worlds } from '../live.ts'
 import { bareAcksFrom, dataFrom, inMs } from '../measure.ts'
 import type { HoldSpan, WorldRecord } from '../record.ts'
 import { pairOf } from '../topology.ts'
 import type { Claim } from '../types.ts'
 
 /** A way to write a request of a head and a body. */
-interface Way {
+export interface Way {
   readonly label: string
   readonly noDelay: boolean
   readonly isOneWrite: boolean
   readonly faults?: readonly string[]
 }
 
-const WAYS: readonly Way[] = [
+/** The three ways. */
+export const WAYS: readonly Way[] = [
   { label: 'Nagle, two writes', noDelay: false, isOneWrite: false },
   { label: 'TCP_NODELAY, two writes', noDelay: true, isOneWrite: false },
   { label: 'Nagle, one write', noDelay: false, isOneWrite: true },
@@ -36,9 +37,12 @@ const PATIENT = { minRtoUs: SECOND, tailLossProbe: false }
 /** From the head to the body: the program makes it. */
 const APART_US: Micros = 1000
 
-const HEAD = new TextEncoder().encode('POST /order HTTP/1.1\r\nHost: server\r\nContent-Length: 10\r\n\r\n')
-const BODY = new TextEncoder().encode('name=brian')
-const ANSWER = new TextEncoder().encode('HTTP/1.1 204 No Content\r\n\r\n')
+/** The head of the request. */
+export const HEAD = new TextEncoder().encode('POST /order HTTP/1.1\r\nHost: server\r\nContent-Length: 10\r\n\r\n')
+/** Its body. */
+export const BODY = new TextEncoder().encode('name=brian')
+/** What the server says to it. */
+export const ANSWER = new TextEncoder().encode('HTTP/1.1 204 No Content\r\n\r\n')
 
 interface Asked {
   /** When the head was written, and how long the answer took from then. */
@@ -48,7 +52,7 @@ interface Asked {
 }
 
 /** Sends the request and waits for its answer. */
-async function ask(context: RunContext, way: Way, delayedAckUs: Micros): Promise<Asked> {
+export async function ask(context: Worlds, way: Way, delayedAckUs: Micros): Promise<Asked> {
   const { label, noDelay, isOneWrite, faults } = way
   const world = context.world({ label, faults, tcp: { delayedAck: 'fixed', delayedAckUs, ...PATIENT } })
   const times = await world.run(async () => {

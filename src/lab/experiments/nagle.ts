@@ -1,24 +1,21 @@
 // E11: Nagle's algorithm. Many small writes become few packets, at the price of waiting; TCP_NODELAY turns it off.
 
-import { claimAtMost, claimExact, claimNear, claimWithin, figure } from '../claims.ts'
-import type { RunContext } from '../context.ts'
+import { claimExact, claimWithin, figure } from '../claims.ts'
 import { defineExperiment } from '../define.ts'
-import type { LiveContext } from '../live.ts'
+import type { LabWorld, Worlds } from '../live.ts'
 import { dataFrom, inMs } from '../measure.ts'
 import { pairOf } from '../topology.ts'
-import type { Findings } from '../types.ts'
-import type { World } from '../world.ts'
 
 interface Sent {
-  readonly world: World
+  readonly world: LabWorld
   readonly packets: number
   /** From the first write to the arrival of the last byte. */
   readonly tookUs: number
 }
 
 /** Writes `count` single bytes, one each `everyUs`, and waits until all are there. */
-async function type(
-  context: RunContext,
+export async function type(
+  context: Worlds,
   label: string,
   noDelay: boolean,
   count: number,
@@ -50,7 +47,7 @@ async function type(
 }
 
 /** When each packet leaves by Nagle's rule: with nothing in flight, all that was written so far. */
-function expectedByNagle(count: number, everyUs: number, rttUs: number): { packets: number; tookUs: number } {
+export function expectedByNagle(count: number, everyUs: number, rttUs: number): { packets: number; tookUs: number } {
   let at = 0
   let sent = 0
   let packets = 0
@@ -67,73 +64,6 @@ function expectedByNagle(count: number, everyUs: number, rttUs: number): { packe
     } else if (written < sent) throw new RangeError('nothing goes back')
   }
   return { packets, tookUs: arrives }
-}
-
-/** The same from our client to a server on Linux's sockets. */
-async function typeToLinux(
-  context: LiveContext,
-  noDelay: boolean,
-  { writes, every, rtt }: { readonly writes: number; readonly every: number; readonly rtt: number },
-): Promise<{ readonly packets: number; readonly tookUs: number }> {
-  const tcp = { nagleVariant: 'rfc' as const }
-  return context.world({ tcp, delayUs: rtt / 2 }, async ({ host, linux, now, sleep, listenOnLinux, records }) => {
-    let done = (): void => undefined
-    const all = new Promise<void>((resolve) => {
-      done = resolve
-    })
-    let come = 0
-    await listenOnLinux(7, (socket) => {
-      socket.on('data', (chunk: Uint8Array) => {
-        come += chunk.length
-        if (come === writes) done()
-      })
-    })
-    const socket = await host.connect({ host: linux, port: 7, noDelay })
-    const from = now()
-    for (let i = 0; i < writes; i++) {
-      socket.write(new Uint8Array([97 + (i % 26)]))
-      if (i + 1 < writes) await sleep(every)
-    }
-    await all
-    const tookUs = now() - from
-    const sent = records().filter((p) => p.direction === 'out' && p.textLength > 0 && !p.isRetransmission)
-    return { packets: sent.length, tookUs }
-  })
-}
-
-async function live(
-  context: LiveContext,
-  values: { readonly writes: number; readonly every: number; readonly rtt: number },
-): Promise<Findings> {
-  const { writes, every, rtt } = values
-  const on = await typeToLinux(context, false, values)
-  const off = await typeToLinux(context, true, values)
-  const expected = expectedByNagle(writes, every, rtt)
-  const unit = 'packets'
-  return {
-    claims: [
-      claimAtMost(
-        {
-          text: 'With Nagle no more packets go than round trips pass.',
-          because:
-            'RFC 9293 §3.7.4; an acknowledgement that Linux delays makes fewer, timers that come late stretch it all',
-          unit,
-          beside: [figure('in virtual time', expected.packets, unit), figure('took', inMs(on.tookUs), 'ms')],
-        },
-        on.packets,
-        Math.floor(on.tookUs / rtt) + 1,
-      ),
-      claimNear(
-        { text: 'With TCP_NODELAY each write is a packet.', because: 'RFC 9293 §3.7.4 [MUST-17]', unit },
-        off.packets,
-        writes,
-        0.1,
-      ),
-    ],
-    why: [
-      'Linux acknowledges the first segments of a connection at once; later it may wait up to 40 ms for company (quickack).',
-    ],
-  }
 }
 
 /** E11: many small writes with Nagle's algorithm and without. */
@@ -155,7 +85,6 @@ export const nagle = defineExperiment({
   },
   topology: ({ rtt }) => pairOf({ delay: rtt / 2 }),
   figures: ['time-sequence', 'ladder'],
-  live,
 
   async run(context, { writes, every, rtt }) {
     const on = await type(context, 'Nagle', false, writes, every)

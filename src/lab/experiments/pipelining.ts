@@ -3,8 +3,8 @@
 
 import type { PoolEvent } from '../../http/pool-options.ts'
 import { claimExact, claimTrue, claimWithin, figure } from '../claims.ts'
-import type { RunContext } from '../context.ts'
 import { defineExperiment } from '../define.ts'
+import type { Worlds } from '../live.ts'
 import { inMs } from '../measure.ts'
 import { PLAIN_TCP } from '../page-load.ts'
 import { pairOf } from '../topology.ts'
@@ -17,7 +17,7 @@ interface Run {
 }
 
 /** One request first, as the connection must be known to stay; then all the others at once. */
-function fetchAll(context: RunContext, label: string, depth: number, methods: readonly string[]): Promise<Run> {
+export function fetchAll(context: Worlds, label: string, depth: number, methods: readonly string[]): Promise<Run> {
   const world = context.world({ label, tcp: PLAIN_TCP })
   return world.run(async () => {
     await serve(world, 'server', () => ({ body: bodyOf(200) }))
@@ -41,7 +41,7 @@ interface Cut {
 }
 
 /** The server answers so many pipelined requests and then drops the connection, once. */
-function cutAfter(context: RunContext, answers: number, requests: number): Promise<Cut> {
+export function cutAfter(context: Worlds, answers: number, requests: number): Promise<Cut> {
   const world = context.world({ label: 'cut', tcp: PLAIN_TCP })
   return world.run(async () => {
     const asked = new Map<string, number>()

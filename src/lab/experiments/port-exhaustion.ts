@@ -7,14 +7,15 @@ import type { TcpConfig } from '../../tcp/config.ts'
 import { claimAtLeast, claimAtMost, claimExact, claimNear, figure } from '../claims.ts'
 import type { RunContext } from '../context.ts'
 import { defineExperiment } from '../define.ts'
+import type { LabWorld, Worlds } from '../live.ts'
 import { rounded } from '../measure.ts'
 import { pairOf, type Topology } from '../topology.ts'
 import type { Claim } from '../types.ts'
-import type { World } from '../world.ts'
 
 const FIRST_PORT = 40_000
 
-interface Bench {
+/** A client that opens connections as fast as it is told. */
+export interface Bench {
   readonly label: string
   readonly ports: number
   readonly mslUs: Micros
@@ -41,7 +42,7 @@ function networkOf({ addresses }: Bench): Topology {
 }
 
 /** One request over a connection of its own, which the client closes first. */
-async function ask(world: World, options: Partial<DialOptions>): Promise<void> {
+async function ask(world: LabWorld, options: Partial<DialOptions>): Promise<void> {
   const socket = await world.connect('client', 'server', 80, { noDelay: true, ...options })
   const answered = new Promise<void>((resolve) => socket.once('data', () => resolve()))
   socket.write('GET')
@@ -50,7 +51,7 @@ async function ask(world: World, options: Partial<DialOptions>): Promise<void> {
 }
 
 /** Opens connections at the rate offered; what finds no port is not tried again. */
-async function bench(context: RunContext, plan: Bench): Promise<Measured> {
+export async function bench(context: Worlds, plan: Bench): Promise<Measured> {
   const { label, ports, mslUs, offered, forUs, tcp = {}, addresses } = plan
   const world = context.world({
     label,
@@ -82,7 +83,7 @@ async function bench(context: RunContext, plan: Bench): Promise<Measured> {
 }
 
 /** As many requests over one connection that is kept. */
-async function pooled(context: RunContext, offered: number, forUs: Micros): Promise<Measured> {
+export async function pooled(context: Worlds, offered: number, forUs: Micros): Promise<Measured> {
   const world = context.world({
     label: '',
     isShown: false,

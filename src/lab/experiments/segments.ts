@@ -1,8 +1,8 @@
 // E2: a stream is cut into segments, and each of them is carried in an IP packet with 20 + 20 bytes of headers at least.
 
 import { claimExact, claimTrue, figure } from '../claims.ts'
-import type { RunContext } from '../context.ts'
 import { defineExperiment } from '../define.ts'
+import type { Worlds } from '../live.ts'
 import { dataFrom, rounded } from '../measure.ts'
 import type { PacketRecord } from '../record.ts'
 import { pairOf } from '../topology.ts'
@@ -13,13 +13,14 @@ const TCP_BYTES = 20
 /** The timestamps option, padded to 32 bits (RFC 7323 §A). */
 const TIMESTAMP_BYTES = 12
 
-interface Carried {
+/** The packets of one stream. */
+export interface Carried {
   readonly data: readonly PacketRecord[]
   readonly all: readonly PacketRecord[]
 }
 
 /** Sends so many bytes over a connection of its own. */
-async function carry(context: RunContext, label: string, bytes: number, timestamps: boolean): Promise<Carried> {
+export async function carry(context: Worlds, label: string, bytes: number, timestamps: boolean): Promise<Carried> {
   const world = context.world({ label, tcp: { timestamps } })
   await world.run(async () => {
     let come = 0
@@ -41,11 +42,12 @@ async function carry(context: RunContext, label: string, bytes: number, timestam
   return { data: dataFrom(record, 'server'), all: record.packets }
 }
 
-const sum = (packets: readonly PacketRecord[]): number =>
+/** Bytes of packets together. */
+export const sum = (packets: readonly PacketRecord[]): number =>
   packets.reduce((total, { packetBytes }) => total + packetBytes, 0)
 
 /** Whether each segment begins where the one before ended. */
-const breaks = (data: readonly PacketRecord[]): number =>
+export const breaks = (data: readonly PacketRecord[]): number =>
   data.filter((p, i) => i > 0 && p.seq !== data[i - 1].seq + data[i - 1].textBytes).length
 
 /** What was measured, put to the test. */

@@ -5,10 +5,10 @@ import type { Micros } from '../../base/time.ts'
 import { claimExact, claimTrue, claimWithin, figure } from '../claims.ts'
 import type { RunContext } from '../context.ts'
 import { defineExperiment } from '../define.ts'
-import type { LiveContext } from '../live.ts'
+import type { LabWorld } from '../live.ts'
 import { dataFrom, inMs, rounds } from '../measure.ts'
 import { pairOf } from '../topology.ts'
-import type { Curve, Findings, Plot } from '../types.ts'
+import type { Curve, Plot } from '../types.ts'
 import { bodyOf, browse, type Fetched, serve } from '../web.ts'
 import type { World } from '../world.ts'
 
@@ -19,7 +19,7 @@ const SIZES = [1, 2, 3, 7, 10, 15, 31, 63, 100]
 const WINDOWS = [1, 2, 4, 10]
 
 /** Nothing but the congestion window holds the sender back: buffers are large, and the window neither decays (RFC 2861) nor restarts. */
-const UNHINDERED = {
+export const UNHINDERED = {
   delayedAckUs: 0,
   windowValidation: 'off' as const,
   slowStartAfterIdle: false,
@@ -46,7 +46,7 @@ interface Fetches {
 }
 
 /** Fetches a body of so many segments, its head included, twice over one connection. */
-function fetchTwice(world: World, segments: number): Promise<Fetches> {
+export function fetchTwice(world: LabWorld, segments: number): Promise<Fetches> {
   return world.run(async () => {
     await serve(world, 'server', (request) => ({ status: 200, body: bodyOf(Number(request.path.slice(1))) }))
     const browser = browse(world, 'client')
@@ -63,7 +63,8 @@ function bodyFor(segments: number): number {
   return rest - String(rest - 4).length
 }
 
-function sizesOfRounds(world: World, fetched: Fetched, rttUs: number): number[] {
+/** Packets of each round of a fetch. */
+export function sizesOfRounds(world: LabWorld, fetched: Fetched, rttUs: number): number[] {
   const packets = dataFrom(world.record(), 'server').filter(
     (p) => p.sentAt >= fetched.startedAt && p.sentAt <= fetched.endedAt,
   )
@@ -106,63 +107,6 @@ function roundsPlot(rows: readonly (readonly (string | number)[])[]): Plot {
   return { title: 'Rounds against the initial window', x: 'initial window, segments', y: 'rounds', curves }
 }
 
-/** The same from our server to a client on Linux's sockets; the answer has no head. */
-async function live(
-  context: LiveContext,
-  values: { readonly segments: number; readonly iw: number; readonly rtt: number; readonly congestion: string },
-): Promise<Findings> {
-  const { segments, iw, rtt, congestion } = values
-  const tcp = { initialWindowSegments: iw, congestion }
-  const measured = await context.world({ tcp, delayUs: rtt / 2 }, async ({ host, connectFromLinux, records }) => {
-    const server = await host.listen({ port: 80, noDelay: true })
-    server.on('connection', (socket) => {
-      socket.on('error', () => undefined) // the world ends with the connection open
-      socket.once('data', () => socket.write(bodyOf(segments * MSS)))
-    })
-    const socket = await connectFromLinux(80)
-    await new Promise<void>((resolve, reject) => {
-      let left = segments * MSS
-      socket.on('data', (chunk: Uint8Array) => {
-        left -= chunk.length
-        if (left === 0) resolve()
-      })
-      socket.once('error', reject)
-      socket.write('?')
-    })
-    const sent = records().filter((p) => p.direction === 'out' && p.textLength > 0 && !p.isRetransmission)
-    return rounds(
-      sent.map(({ at }) => ({ sentAt: at })),
-      rtt / 2,
-    )
-  })
-  const expected = roundsNeeded(segments, iw)
-  return {
-    claims: [
-      claimWithin(
-        {
-          text: `${segments} segments to Linux take ceil(log2(n / IW + 1)) rounds, or one more.`,
-          because:
-            'RFC 5681 §3.1; Linux acknowledges every segment of a new connection at first, then every second one',
-          unit: 'rounds',
-          beside: [figure('packets a round', measured.join(' '))],
-        },
-        measured.length,
-        expected,
-        1,
-      ),
-      claimTrue(
-        {
-          text: 'No round sends more than twice the packets of the one before, and the first is the initial window.',
-          because: 'RFC 5681 §3.1: at most one segment more for each one acknowledged',
-          beside: [figure('packets a round', measured.join(' '))],
-        },
-        measured[0] === Math.min(iw, segments) && measured.every((n, i) => i === 0 || n <= 2 * measured[i - 1]),
-      ),
-    ],
-    why: ['Linux may merge acknowledgements: a window then opens by fewer segments than were acknowledged.'],
-  }
-}
-
 /** E10: a new connection against a tuned one. */
 export const slowStart = defineExperiment({
   id: 'slow-start',
@@ -193,7 +137,6 @@ export const slowStart = defineExperiment({
   },
   topology: ({ rtt }) => pairOf({ delay: rtt / 2 }),
   figures: ['time-sequence', 'window', 'waterfall', 'ladder'],
-  live,
 
   async run(context, { segments, iw, rtt, congestion }) {
     const tcp = { ...UNHINDERED, initialWindowSegments: iw, congestion }

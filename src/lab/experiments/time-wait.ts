@@ -7,11 +7,10 @@
 
 import { MILLISECOND, type Micros } from '../../base/time.ts'
 import { claimAtLeast, claimExact, claimWithin } from '../claims.ts'
-import type { RunContext } from '../context.ts'
 import { defineExperiment } from '../define.ts'
+import type { LabWorld, Worlds } from '../live.ts'
 import { inMs } from '../measure.ts'
 import { pairOf } from '../topology.ts'
-import type { World } from '../world.ts'
 
 const OLD = 0x61 // a
 const NEW = 0x62 // b
@@ -20,7 +19,8 @@ const OLD_BYTES = 2_000_000
 /** When the second connection is opened, and how far behind its first number the old segment lies then. */
 const AGAIN_US: Micros = 600 * MILLISECOND
 const AHEAD_BYTES = 50_000
-const NEW_BYTES = 200_000
+/** What the new connection carries. */
+export const NEW_BYTES = 200_000
 
 interface Way {
   readonly label: string
@@ -38,7 +38,7 @@ interface Outcome {
   readonly waitedUs: Micros
 }
 
-async function send(world: World, letter: number, parts: readonly number[], pauseUs: Micros): Promise<void> {
+async function send(world: LabWorld, letter: number, parts: readonly number[], pauseUs: Micros): Promise<void> {
   const socket = await world.connect('client', 'server', 80, { localPort: PORT })
   socket.resume()
   for (const bytes of parts) {
@@ -50,7 +50,8 @@ async function send(world: World, letter: number, parts: readonly number[], paus
   await closed
 }
 
-async function reuse(context: RunContext, { label, mslUs, timestamps }: Way): Promise<Outcome> {
+/** Two connections with the same four values, and an old segment that comes back during the second. */
+export async function reuse(context: Worlds, { label, mslUs, timestamps }: Way): Promise<Outcome> {
   const number = Math.ceil((AGAIN_US / 4 + AHEAD_BYTES) / (timestamps ? 1448 : 1460))
   const world = context.world({
     label,

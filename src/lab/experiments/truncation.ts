@@ -2,9 +2,9 @@
 
 import { HttpCache } from '../../http/cache/cache.ts'
 import { claimExact, figure } from '../claims.ts'
-import type { RunContext } from '../context.ts'
 import { defineExperiment } from '../define.ts'
 import { PROXY_PORT, rowOf, serveProxy } from '../hops.ts'
+import type { Worlds } from '../live.ts'
 import { browse } from '../web.ts'
 
 interface Outcome {
@@ -20,8 +20,8 @@ interface Outcome {
 }
 
 /** Fetches twice; the server sends so many bytes of the body that it announces, and closes. */
-function fetchTwice(
-  context: RunContext,
+export function fetchTwice(
+  context: Worlds,
   label: string,
   sent: number,
   announced: number,

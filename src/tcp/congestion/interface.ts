@@ -121,4 +121,6 @@ export interface CongestionControl {
   onSpuriousLoss?(state: CongestionState): void
   /** Nothing was sent for an RTO or longer (RFC 5681 §4.1). `restartWindow` in bytes. */
   onIdle(state: CongestionState, restartWindow: number, now: Micros): void
+  /** New text goes with nothing in flight, so long after what went last; before `onIdle`. */
+  onStart?(state: CongestionState, pauseUs: Micros, now: Micros): void
 }
