@@ -4,6 +4,7 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 import { parseFault } from '../../src/lab/faults.ts'
+import { liveNamed } from '../../src/lab/live/registry.ts'
 import { readParameters } from '../../src/lab/parameters.ts'
 import { experimentNamed } from '../../src/lab/registry.ts'
 import { runExperiment } from '../../src/lab/run.ts'
@@ -53,7 +54,7 @@ export function readLab(text: string): LabCommand {
     } else if (match !== null) given[match[1]] = match[2]
     else throw new TypeError(`'${word}' of 'tunstack lab ${text}' is no option`)
   }
-  if (isLive && experiment.live === undefined) throw new TypeError(`${name} does not run live`)
+  if (isLive && liveNamed(experiment.id) === null) throw new TypeError(`${name} does not run live`)
   readParameters(experiment.parameters, given)
   for (const fault of faults) parseFault(fault)
   return { experiment, given, faults, seed, isLive }
