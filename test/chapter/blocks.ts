@@ -70,7 +70,8 @@ function found<T>(value: T | undefined, what: string): T {
 
 const measured = ({ figures, holds }: Claim): string => {
   const figure = figures.find(({ name }) => name === 'measured')
-  const text = figure === undefined ? figures.map(formatFigure).join(', ') : formatFigure(figure).replace('measured ', '')
+  const text =
+    figure === undefined ? figures.map(formatFigure).join(', ') : formatFigure(figure).replace('measured ', '')
   return holds ? text : `${text} (does not hold)`
 }
 

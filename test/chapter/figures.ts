@@ -52,30 +52,34 @@ function thin(points: readonly Point[]): Point[] {
 /** One chart with a title and a key under it, as a file. */
 function chart(title: string, keys: readonly Key[], options: Plot.PlotOptions, height = 260): string {
   const { document } = parseHTML('<html><body></body></html>')
-  const drawn = Plot.plot({ document, width: WIDTH, height, marginLeft: 56, ...options }) as unknown as {
+  const drawn = Plot.plot({ document, width: WIDTH, height, marginLeft: 68, ...options }) as unknown as {
     outerHTML: string
     setAttribute(name: string, value: string): void
   }
-  drawn.setAttribute('y', '44')
-  let x = 12
+  let [x, y] = [12, 36]
   const legend = keys.map(({ name, colour }) => {
-    const span = `<tspan x="${x}" fill="${colour}">■</tspan><tspan fill="#333"> ${escape(name)}</tspan>`
-    x += 26 + name.length * 6.4
+    const width = 26 + name.length * 6.4
+    if (x + width > WIDTH) [x, y] = [12, y + 16]
+    const span = `<tspan x="${x}" y="${y}" fill="${colour}">■</tspan><tspan fill="#333"> ${escapeXml(name)}</tspan>`
+    x += width
     return span
   })
+  drawn.setAttribute('y', String(y + 8))
+  const whole = height + y + 12
   const body = drawn.outerHTML
     .replace(/\d+\.\d{2,}/g, (number) => String(Math.round(Number(number) * 10) / 10))
     .replace(/plot-[0-9a-f]+/g, 'plot')
     .replace(/<style>[\s\S]*?<\/style>/, '')
   return (
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height + 48}" ` +
-    `viewBox="0 0 ${WIDTH} ${height + 48}" font-family="system-ui, sans-serif" font-size="11">` +
-    `<rect width="100%" height="100%" fill="white"/><text x="12" y="18" font-size="14">${escape(title)}</text>` +
-    `<text y="36">${legend.join('')}</text>${body}</svg>\n`
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${whole}" ` +
+    `viewBox="0 0 ${WIDTH} ${whole}" font-family="system-ui, sans-serif" font-size="11">` +
+    `<rect width="100%" height="100%" fill="white"/><text x="12" y="18" font-size="14">${escapeXml(title)}</text>` +
+    `<text>${legend.join('')}</text>${body}</svg>\n`
   )
 }
 
-const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+const escapeXml = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 
 interface Scale {
   readonly label: string
@@ -140,7 +144,8 @@ function sequenceFigure(world: WorldRecord): string {
   const acks = world.packets.filter((p) => p.to === host && p.connection === first?.connection && p.receivedAt >= 0)
   const time = timeScale(Math.max(...flow.map((p) => p.sentAt)))
   const end = (p: PacketRecord): Point => ({ x: time.of(p.sentAt), y: p.seq + p.textBytes })
-  const dots = (list: readonly PacketRecord[], fill: string): Mark => Plot.dot(list.map(end), { x: 'x', y: 'y', fill, r: 2 })
+  const dots = (list: readonly PacketRecord[], fill: string): Mark =>
+    Plot.dot(list.map(end), { x: 'x', y: 'y', fill, r: 2 })
   const ackPoints = acks.filter((p) => p.ack >= 0).map((p) => ({ x: time.of(p.receivedAt), y: p.ack }))
   const again = flow.filter((p) => p.isAgain)
   return chart(
@@ -154,10 +159,13 @@ function sequenceFigure(world: WorldRecord): string {
       x: { label: time.label },
       y: { label: 'bytes', grid: true, zero: true },
       marks: [
-        Plot.line(
-          thin(ackPoints.sort((a, b) => a.x - b.x)),
-          { x: 'x', y: 'y', stroke: GREEN, curve: 'step-after', strokeWidth: 1 },
-        ),
+        Plot.line(thin(ackPoints.sort((a, b) => a.x - b.x)), {
+          x: 'x',
+          y: 'y',
+          stroke: GREEN,
+          curve: 'step-after',
+          strokeWidth: 1,
+        }),
         dots(
           flow.filter((p) => !p.isAgain),
           BLUE,
@@ -217,10 +225,13 @@ function queueFigure(world: WorldRecord): string {
           curve: 'step-after',
           strokeWidth: 1,
         }),
-        Plot.dot(
-          thin(queue.drops.map((at) => ({ x: time.of(at), y: most }))),
-          { x: 'x', y: 'y', stroke: RED, symbol: 'times', r: 3 },
-        ),
+        Plot.dot(thin(queue.drops.map((at) => ({ x: time.of(at), y: most }))), {
+          x: 'x',
+          y: 'y',
+          stroke: RED,
+          symbol: 'times',
+          r: 3,
+        }),
       ],
     },
   )

@@ -4,14 +4,17 @@
 import type { PacketRecord, WorldRecord } from '../../src/lab/record.ts'
 
 /** Between the lines of two hosts. */
-const LANE = { two: 62, more: 42 }
+const LANE = [62, 62, 62, 42]
 const FLAG_WORDS = [
   [0x04, 'RST'],
   [0x02, 'SYN'],
   [0x01, 'FIN'],
 ] as const
 
-const ms = (us: number): string => (us < 0 ? 'lost' : (us / 1000).toFixed(1)).padStart(9)
+const ms = (us: number): string => (us / 1000).toFixed(1).padStart(9)
+/** When it arrived; without any fate it was on its way when the world ended. */
+const arrival = ({ receivedAt, fate }: PacketRecord): string =>
+  receivedAt >= 0 ? ms(receivedAt) : (fate === '' ? '-' : 'lost').padStart(9)
 
 /** What a packet is, in a few words. */
 export function packetWords(p: PacketRecord): string {
@@ -33,7 +36,7 @@ interface Columns {
 
 function columnsOf(world: WorldRecord, packets: readonly PacketRecord[]): Columns {
   const hosts = world.hosts.filter((host) => packets.some(({ from, to }) => from === host || to === host))
-  const lane = hosts.length > 2 ? LANE.more : LANE.two
+  const lane = LANE[hosts.length] ?? 32
   return { hosts, at: (host) => hosts.indexOf(host) * lane, width: (hosts.length - 1) * lane + 1 }
 }
 
@@ -43,7 +46,7 @@ function rung(p: PacketRecord, columns: Columns, isMarked: boolean): string {
   const [left, right] = [columns.at(p.from), columns.at(p.to)].sort((a, b) => a - b)
   const isForth = columns.at(p.from) < columns.at(p.to)
   for (let i = left + 1; i < right; i++) line[i] = '─'
-  if (p.receivedAt < 0) {
+  if (p.receivedAt < 0 && p.fate !== '') {
     const middle = Math.floor((left + right) / 2)
     for (let i = left + 1; i < right; i++) if (isForth ? i > middle : i < middle) line[i] = ' '
     line[isForth ? right - 1 : left + 1] = ' '
@@ -54,7 +57,7 @@ function rung(p: PacketRecord, columns: Columns, isMarked: boolean): string {
   const words = ` ${mark}${packetWords(p)} `.slice(0, most)
   const start = isForth ? left + 3 : right - 2 - words.length
   for (let i = 0; i < words.length; i++) line[start + i] = words[i]
-  return `${ms(p.sentAt)} ${ms(p.receivedAt)}  ${line.join('').trimEnd()}`
+  return `${ms(p.sentAt)} ${arrival(p)}  ${line.join('').trimEnd()}`
 }
 
 /** Which packets of a world are drawn. */
