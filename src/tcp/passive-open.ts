@@ -167,7 +167,7 @@ export class PassiveOpens {
   }
 
   #reset(header: IpHeader, segment: SegmentHeader, key: Uint8Array | null): void {
-    queueReset(this.#layer.resets, header, segment, this.#layer.ip.hopLimit, key)
+    queueReset(this.#layer.resets, header, segment, key)
   }
 
   /** RFC 9293 §3.10.7.2, third: a SYN in LISTEN. Without Fast Open its text, if any, comes again once the connection is open. */
