@@ -3,10 +3,12 @@
 
 import { styleText } from 'node:util'
 import { Command } from 'commander'
+import type { Fault } from '../lab/faults.ts'
 import {
   allHold,
   EXPERIMENTS,
   experimentNamed,
+  formatFault,
   LIVE,
   type LiveExperiment,
   liveNamed,
@@ -32,7 +34,7 @@ interface Flags {
   readonly pcap?: string
   readonly log?: string
   readonly json?: boolean
-  readonly fault: readonly string[]
+  readonly fault?: readonly string[]
   readonly topology?: string
   readonly live?: boolean
   readonly digests?: string
@@ -70,8 +72,7 @@ export function labCommand(): Command {
     .option(
       '--fault <fault>',
       'make something happen to packets; may be repeated',
-      (text, list: string[]) => [...list, text],
-      [],
+      (text: string, list: readonly string[] = []) => [...list, text],
     )
     .option('--topology <file>', 'another network for it, in YAML')
     .allowUnknownOption()
@@ -130,7 +131,7 @@ async function live(name: string, given: Record<string, string>, flags: Flags): 
 }
 
 /** What belongs to virtual time only. */
-function checkLive({ seed, fault, topology, log, digests, check }: Flags): void {
+function checkLive({ seed, fault = [], topology, log, digests, check }: Flags): void {
   const refuse = (option: string, mend: string): never => {
     throw usageError(`--live does not go with ${option}`, mend)
   }
@@ -166,9 +167,20 @@ async function lab(name: string, given: Record<string, string>, flags: Flags): P
     )
   }
   const [experiment] = chosen
-  const outcome = await runOne(experiment, options)
+  const struck = new Set<string>()
+  const outcome = await runOne(experiment, { ...options, onFault: (text) => struck.add(text) })
   if (flags.log !== undefined) printError(`log: ${await writeLog(flags.log, experiment.id, options)}`)
-  return runShown(outcome, flags)
+  const status = runShown(outcome, flags)
+  tellIdleFaults(options.faults ?? [], struck)
+  return status
+}
+
+/** A fault that waits for a packet which never comes changes nothing: that is to be known. */
+function tellIdleFaults(faults: readonly Fault[], struck: ReadonlySet<string>): void {
+  for (const fault of faults.map(formatFault)) {
+    if (!struck.has(fault))
+      printError(`the fault '${fault}' happened to no packet: look at who sends what, and how many`)
+  }
 }
 
 /** Shows what came of one; the exit status. */
@@ -184,7 +196,7 @@ function checkAll(given: Record<string, string>): void {
 
 async function runOptions(given: Record<string, string>, seed: number, flags: Flags): Promise<RunOptions> {
   try {
-    const faults = flags.fault.map(parseFault)
+    const faults = (flags.fault ?? []).map(parseFault)
     const isDigested = (flags.digests ?? flags.check) !== undefined
     const capture = flags.report !== undefined || flags.pcap !== undefined || isDigested
     if (flags.topology === undefined) return { given, seed, faults, capture }

@@ -287,7 +287,7 @@ export class IpLayer extends Addressing {
 
   /**
    * Queues a datagram whose header `writeHeader` has just written; longer ones than the MTU go in fragments, which its header must allow.
-   * The packet belongs to the queue from now on.
+   * A super-datagram goes whole. The packet belongs to the queue from now on.
    * @param isProbe it goes in one piece whatever is known of the path, as the own link takes it
    */
   sendDatagram(packet: Packet, isProbe = false): void {
@@ -300,10 +300,10 @@ export class IpLayer extends Addressing {
   }
 
   #queue(queue: Outbound, packet: Packet, isProbe = false): void {
-    const { bytes, start, length } = packet
+    const { bytes, start, length, segmentBytes } = packet
     const { dst } = this.#out
     const mtu = isProbe ? this.mtuTo(dst) : this.pathMtu(dst)
-    const isCut = length > mtu && !this.toSelf
+    const isCut = length > mtu && segmentBytes === 0 && !this.toSelf
     assert(
       !isCut || bytes[start] >>> 4 === 6 || (bytes[start + 6] & 0x40) === 0,
       'Don’t Fragment keeps a datagram whole',

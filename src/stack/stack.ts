@@ -80,7 +80,7 @@ export class Stack {
       ...(config.challengeAcksPerSecond === undefined ? {} : { challengeAcksPerSecond: config.challengeAcksPerSecond }),
       ...(config.isn === undefined ? {} : { isn: config.isn }),
     })
-    this.udp = new UdpLayer(this.ip, config.random)
+    this.udp = new UdpLayer(this.ip, config.random, config.offload)
     this.ip.progressVia = (neighbour) => progressVia(this, neighbour)
     const toTcp = this.ip.onTransportError
     this.ip.onTransportError = (error) => {

@@ -7,7 +7,8 @@ import type { DeliverySample } from './delivery.ts'
 import { applyPrr } from './prr.ts'
 import { smallHold } from './push.ts'
 import { ownPrr } from './recovery-state.ts'
-import { seqLe } from './seq.ts'
+import type { SackOutcome } from './sack.ts'
+import { seqAdd, seqDiff, seqGe, seqLe } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 
 /** Least time that a peer which seems to have taken back its SACKs is given. */
@@ -129,6 +130,34 @@ export function takesTail(tcb: Tcb, finDue: boolean): boolean {
 /** The acknowledgement that ends a recovery opens the window as any other, by what it has newly delivered (tcp_cong_control). */
 export function growsAtEnd(tcb: Tcb): boolean {
   return isLinux(tcb) && tcb.recovery.phase === 'open'
+}
+
+/** Whether the window opens by what an acknowledgement has newly delivered, of which SACKs before it have told already a part. */
+export function countsDelivered(tcb: Tcb): boolean {
+  return isLinux(tcb) && tcb.sackEnabled && tcb.recovery.phase === 'open'
+}
+
+/** A retransmission that was needless is delivered too: octets of the text that a duplicate SACK tells of (tcp_dsack_seen). */
+export function repeatedBytes(tcb: Tcb, { isDsack, dsackStart, dsackEnd }: SackOutcome): number {
+  if (!isLinux(tcb) || !isDsack || tcb.totals.duplicates > tcb.recovery.retransmits) return 0
+  return Math.ceil(seqDiff(dsackEnd, dsackStart) / tcb.snd.mss) * tcb.snd.mss
+}
+
+/** Round trip of the newest segment that was sent once, acknowledged or SACKed, which is what Linux's controllers are told; -1: none. */
+export function sackRoundTrip(sample: DeliverySample, sacked: number, now: Micros): number {
+  return sample.freshAt < 0 || (sample.resentAt >= 0 && sacked === 0) ? -1 : now - sample.freshAt
+}
+
+/** Whether the end of the flight lies beyond a window that has shrunk: it is not sent as a probe, the timer sees to the first segment. */
+export function isBeyondWindow(tcb: Tcb): boolean {
+  const { snd } = tcb
+  if (!isLinux(tcb) || snd.flight.size < 2) return false
+  return seqGe(snd.flight.at(snd.flight.size - 1).start, seqAdd(snd.una, snd.wnd))
+}
+
+/** Whether the FIN, sent by itself, goes again by itself after a segment that is full (tcp_retrans_try_collapse). */
+export function leavesFin(tcb: Tcb, text: number): boolean {
+  return isLinux(tcb) && text >= tcb.snd.mss
 }
 
 /** The greatest window of a passive open counts from the handshake's last acknowledgement on: what the SYN said is forgotten. */
