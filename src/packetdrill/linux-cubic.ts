@@ -135,7 +135,7 @@ function reduce(state: CongestionState, least: number, beta: number = BETA): voi
 }
 
 /** hystart_update: whether slow start has gone far enough. */
-function hystart(state: CongestionState, data: LinuxCubicData, ack: AckSample): void {
+function hystart(state: CongestionState, data: LinuxCubicData, ack: AckSample, rttUs: Micros): void {
   if (ack.priorDelivered >= data.roundEnd) {
     data.roundEnd = ack.totalDelivered
     data.roundAt = ack.now
@@ -147,7 +147,7 @@ function hystart(state: CongestionState, data: LinuxCubicData, ack: AckSample): 
     data.lastAckAt = ack.now
     if (ack.now - data.roundAt > data.delayMinUs / 2) state.ssthresh = state.cwnd
   }
-  data.currentUs = Math.min(data.currentUs, ack.rttUs)
+  data.currentUs = Math.min(data.currentUs, rttUs)
   if (data.samples < HYSTART_SAMPLES) data.samples++
   else {
     const more = Math.min(MOST_DELAY_US, Math.max(LEAST_DELAY_US, data.delayMinUs / 8))
@@ -167,10 +167,11 @@ export const linuxCubic: CongestionControl = {
   },
   onEveryAck(state, ack) {
     const data = dataOf(state)
-    if (data === null || ack.rttUs < 0) return
+    const rttUs = ack.rttUs < 0 ? (ack.sackRttUs ?? -1) : ack.rttUs
+    if (data === null || rttUs < 0) return
     if (data.epochAt >= 0 && ack.now - data.epochAt < SECOND) return // right after a recovery
-    if (data.delayMinUs === 0 || data.delayMinUs > ack.rttUs) data.delayMinUs = Math.max(1, ack.rttUs)
-    if (state.cwnd < state.ssthresh && windowOf(state) >= HYSTART_LOW_WINDOW) hystart(state, data, ack)
+    if (data.delayMinUs === 0 || data.delayMinUs > rttUs) data.delayMinUs = Math.max(1, rttUs)
+    if (state.cwnd < state.ssthresh && windowOf(state) >= HYSTART_LOW_WINDOW) hystart(state, data, ack, rttUs)
   },
   onAck(state, ack: AckGrowth) {
     if (ack.isCwndLimited === false) return

@@ -12,10 +12,13 @@ import type { DeliveryCounts, DeliveryVisitor, FlightEntry } from './flight.ts'
 import { FLAG, type SegmentHeader } from './header.ts'
 import {
   beginMarkedReduction,
+  countsDelivered,
   growsAtEnd,
   hastenReneged,
   isJustRestored,
   isUntimed,
+  repeatedBytes,
+  sackRoundTrip,
   stepMarkedReduction,
 } from './linux-ways.ts'
 import { type AckOutcome, isImpatient, onAckOutcome, pipe } from './loss.ts'
@@ -163,6 +166,7 @@ function tellControl(tcb: Tcb, wasRecovering: boolean, marked: number, now: Micr
   ackSample.isReordered = tcb.rack.isReorderingSeen
   ackSample.phase = tcb.recovery.phase
   ackSample.ecnBytes = Math.max(0, marked)
+  ackSample.sackRttUs = sackRoundTrip(sample, outcome.sacked, now)
   control.onEveryAck?.(cc, ackSample)
   endReduction(tcb)
   const { cwnd } = cc
@@ -171,7 +175,7 @@ function tellControl(tcb: Tcb, wasRecovering: boolean, marked: number, now: Micr
   // RFC 3168 §6.1.2: what reports a mark does not open the window; RFC 8257 §3.4 grows as ever.
   if (marked !== 0 && control.needsEcn !== true) return
   const isEnd = wasRecovering && growsAtEnd(tcb)
-  if (isEnd) ackSample.bytes = sample.delivered
+  if (isEnd || countsDelivered(tcb)) ackSample.bytes = sample.delivered + repeatedBytes(tcb, outcome)
   if (outcome.acked > 0 && (!wasRecovering || isEnd) && tcb.recovery.phase !== 'recovery' && ackSample.isCwndLimited) {
     control.onAck(cc, ackSample)
   }

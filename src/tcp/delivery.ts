@@ -28,6 +28,8 @@ export class DeliverySample {
   lowestFresh: Seq = 0 as Seq
   highestEnd: Seq = 0 as Seq
   hasFresh = false
+  /** When the latest of the pieces went that were sent once; -1 when none was. */
+  freshAt: Micros = -1
 
   /** Begins a new acknowledgement; see `trustedUntil`. */
   reset(trustedUntil: Micros): void {
@@ -37,6 +39,7 @@ export class DeliverySample {
     this.sentAt = -1
     this.resentAt = -1
     this.hasFresh = false
+    this.freshAt = -1
   }
 
   /** Takes the first `length` octets of a piece, newly acknowledged or SACKed. A super-segment may go in part. */
@@ -60,6 +63,7 @@ export class DeliverySample {
       this.resentAt = Math.max(this.resentAt, entry.sentAt)
       return
     }
+    this.freshAt = Math.max(this.freshAt, entry.sentAt)
     if (!this.hasFresh || seqGt(this.lowestFresh, end)) this.lowestFresh = end
     this.hasFresh = true
   }

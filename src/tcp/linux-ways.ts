@@ -7,7 +7,8 @@ import type { DeliverySample } from './delivery.ts'
 import { applyPrr } from './prr.ts'
 import { smallHold } from './push.ts'
 import { ownPrr } from './recovery-state.ts'
-import { seqLe } from './seq.ts'
+import type { SackOutcome } from './sack.ts'
+import { seqAdd, seqDiff, seqGe, seqGt, seqLe } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 
 /** Least time that a peer which seems to have taken back its SACKs is given. */
@@ -27,8 +28,14 @@ export function isOldTextAnswered(tcb: Tcb, sample: DeliverySample): boolean {
 /** The first text that is not acknowledged was SACKed before: it goes again soon, rather than after a whole timeout (RFC 2018 §8). */
 export function hastenReneged(tcb: Tcb, now: Micros): void {
   const { flight } = tcb.snd
-  if (!isLinux(tcb) || flight.size === 0 || flight.at(0).mark !== 'sacked') return
+  if (!isReneging(tcb, flight.bytes)) return
   tcb.timers.retransmit = now + Math.max(RENEGING_US, tcb.rtt.srttUs / 2)
+}
+
+/** Whether the acknowledgement has shown that SACKs were taken back: what is lost is judged only when the timer has run out. */
+export function isReneging(tcb: Tcb, acked: number): boolean {
+  const { flight } = tcb.snd
+  return isLinux(tcb) && acked > 0 && flight.size > 0 && flight.at(0).mark === 'sacked'
 }
 
 /** Whether an acknowledgement that covers a retransmission times nothing by itself: the backed-off timeout stays (RFC 6298 §5, Karn). */
@@ -36,9 +43,9 @@ export function isUntimed(tcb: Tcb, sample: DeliverySample): boolean {
   return isLinux(tcb) && sample.resentAt >= 0
 }
 
-/** The initial window is one segment only after two of our own SYNs were lost; SYN,ACKs do not count (RFC 5681 §3.1: after any). */
+/** The initial window is one segment only after two SYNs, or SYN,ACKs, were lost (RFC 5681 §3.1: after any). */
 export function keepsInitialWindow(tcb: Tcb, transmissions: number): boolean {
-  return isLinux(tcb) && (tcb.passive || transmissions === 2)
+  return isLinux(tcb) && transmissions <= 2
 }
 
 /** What is first in the flight goes again: the timeout counts from then on (RFC 6675 §5.1 lets it). */
@@ -129,6 +136,42 @@ export function takesTail(tcb: Tcb, finDue: boolean): boolean {
 /** The acknowledgement that ends a recovery opens the window as any other, by what it has newly delivered (tcp_cong_control). */
 export function growsAtEnd(tcb: Tcb): boolean {
   return isLinux(tcb) && tcb.recovery.phase === 'open'
+}
+
+/** Whether the window opens by what an acknowledgement has newly delivered, of which SACKs before it have told already a part. */
+export function countsDelivered(tcb: Tcb): boolean {
+  return isLinux(tcb) && tcb.sackEnabled && tcb.recovery.phase === 'open'
+}
+
+/** A retransmission that was needless is delivered too: octets of the text that a duplicate SACK tells of (tcp_dsack_seen). */
+export function repeatedBytes(tcb: Tcb, { isDsack, dsackStart, dsackEnd }: SackOutcome): number {
+  if (!isLinux(tcb) || !isDsack || tcb.totals.duplicates > tcb.recovery.retransmits) return 0
+  return Math.ceil(seqDiff(dsackEnd, dsackStart) / tcb.snd.mss) * tcb.snd.mss
+}
+
+/** Round trip of the newest segment that was sent once, acknowledged or SACKed, which is what Linux's controllers are told; -1: none. */
+export function sackRoundTrip(sample: DeliverySample, sacked: number, now: Micros): number {
+  return sample.freshAt < 0 || (sample.resentAt >= 0 && sacked === 0) ? -1 : now - sample.freshAt
+}
+
+/** Whether the end of the flight lies beyond a window that has shrunk: it is not sent as a probe, the timer sees to the first segment. */
+export function isBeyondWindow(tcb: Tcb): boolean {
+  const { snd } = tcb
+  const last = seqAdd(snd.nxt, -snd.mss - (snd.finSent ? 1 : 0))
+  return isLinux(tcb) && seqGt(last, snd.una) && seqGe(last, seqAdd(snd.una, snd.wnd))
+}
+
+/** A super-segment of `most` octets takes no more than half of the greatest window that the peer has offered (tcp_xmit_size_goal). */
+export function mostAtOnce(tcb: Tcb, most: number): number {
+  const { maxWnd, mss } = tcb.snd
+  if (!isLinux(tcb) || maxWnd < 2 * mss || mss <= 0) return most
+  const half = maxWnd >>> 1
+  return Math.min(most, half - (half % mss))
+}
+
+/** Whether the FIN, sent by itself, goes again by itself after a segment that is full (tcp_retrans_try_collapse). */
+export function leavesFin(tcb: Tcb, text: number): boolean {
+  return isLinux(tcb) && text >= tcb.snd.mss
 }
 
 /** The greatest window of a passive open counts from the handshake's last acknowledgement on: what the SYN said is forgotten. */

@@ -11,7 +11,7 @@ import { EVENT } from './events.ts'
 import { fill, fillText } from './fill.ts'
 import { endFrtoUnsent, isProbingTimeout, probeBytes } from './frto.ts'
 import { FLAG, type SegmentPlan } from './header.ts'
-import { restartsTimer } from './linux-ways.ts'
+import { leavesFin, mostAtOnce, restartsTimer } from './linux-ways.ts'
 import { pipe, suspectNextHole } from './loss.ts'
 import { isPaceReached, mostAtPace } from './pacing.ts'
 import { notePathProbe, noteResentOnPath, pathProbeText } from './path-mtu.ts'
@@ -153,6 +153,7 @@ function fitLost(tcb: Tcb, i: number, limit: number, inWindow: number): boolean 
   while (tcb.config.retransmitCollapse && i + 1 < flight.size) {
     const next = flight.at(i + 1)
     if (next.mark !== 'lost' || !fits(tcb, start, next.end, most, inWindow)) break
+    if (finOctet(tcb, next.end) === seqDiff(next.end, next.start) && leavesFin(tcb, seqDiff(next.start, start))) break
     flight.join(i)
   }
   const { end } = flight.at(i)
@@ -251,7 +252,7 @@ function nextNew(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boolea
   const usable = seqDiff(seqAdd(snd.una, snd.wnd), snd.nxt)
   const record = untilRecordEnd(tcb, snd.nxt, unsent)
   // The end of a record with another after it waits for nothing.
-  const length = textToSend(tcb, record, usable, mostAtPace(tcb, most), finDue || record < unsent, now)
+  const length = textToSend(tcb, record, usable, mostAtOnce(tcb, mostAtPace(tcb, most)), finDue || record < unsent, now)
   if (length < 0) return false
   const withFin = finDue && length === unsent && usable > length
   if (length === 0 && !withFin) {
@@ -278,10 +279,10 @@ function sendNew(tcb: Tcb, length: number, withFin: boolean, now: Micros, plan: 
   snd.flight.push(start, snd.nxt, now, delivery)
   if (withFin) snd.finSent = true
   tcb.sentAt = now
-  tcb.probePending = false
   noteSmall(tcb, length)
   noteSent(tcb, now)
   fillText(tcb, plan, start, length, withFin, now)
+  tcb.probePending = false
   stampNewText(tcb, plan)
 }
 

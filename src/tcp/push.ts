@@ -55,8 +55,9 @@ export function takesPush(tcb: Tcb, start: Seq, length: number, isLast: boolean)
   const isTail =
     (isLast && (!snd.hasMore || snd.isPushed || (snd.finQueued && !snd.isMoreOver))) || isRecordEnd(tcb, end)
   if (config.heuristics === 'linux' && seqLe(end, snd.pushedEnd)) return snd.pushEnds.includes(end) // it goes again, as it went
+  const isProbe = config.heuristics === 'linux' && tcb.probePending // of a window too small for a segment (tcp_write_wakeup)
   const isForced = config.forcedPush && seqDiff(end, snd.pushedEnd) > snd.maxWnd / 2
-  if (!isTail && !isForced) return false
+  if (!isTail && !isForced && !isProbe) return false
   while (snd.pushEnds.length > 0 && seqLe(snd.pushEnds[0], snd.una)) snd.pushEnds.shift()
   if (config.heuristics === 'linux') {
     if (snd.pushEnds === NO_NUMBERS) snd.pushEnds = []

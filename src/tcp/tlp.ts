@@ -3,6 +3,7 @@
 // Owns: when to probe, judging the answer. Does not own: making the segment (output.ts).
 
 import type { Micros } from '../base/time.ts'
+import { isBeyondWindow } from './linux-ways.ts'
 import type { SackOutcome } from './sack.ts'
 import { seqGe, seqGt } from './seq.ts'
 import { isSynchronized } from './state.ts'
@@ -29,6 +30,10 @@ export function armTailProbe(tcb: Tcb, now: Micros): void {
   let wait = rtt.srttUs < 0 ? FIRST_TIMEOUT_US : Math.max(LEAST_TIMEOUT_US, 2 * rtt.srttUs)
   if (rtt.srttUs >= 0 && flight.bytes <= snd.mss && flight.size === 1) wait += PEER_ACK_DELAY_US
   const at = now + wait
+  if (isBeyondWindow(tcb)) {
+    timers.retransmit = Math.min(timers.retransmit, Math.max(at, flight.at(0).sentAt + rtt.rtoUs))
+    return
+  }
   timers.lossProbe = Math.min(at, timers.retransmit)
 }
 

@@ -42,6 +42,8 @@ export interface AckSample {
   lost: number
   /** Round trip of the newest segment it covers, sent once only (Karn); -1 when none can be told. */
   rttUs: number
+  /** As Linux tells its controllers: also of what a SACK block covers; -1 when none can be told. */
+  sackRttUs?: number
   /** Least round trip of the connection, -1 before the first. */
   minRttUs: number
   /** SRTT (RFC 6298 §2), this sample included; -1 before the first. */
