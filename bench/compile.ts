@@ -2,7 +2,7 @@
 // Owns: stripping the types of bench files, imports of src turned to dist. Does not own: building dist (`npm run build`).
 
 import { existsSync } from 'node:fs'
-import { basename, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { build } from 'esbuild'
 
 const ROOT = resolve(import.meta.dirname, '..')
@@ -17,6 +17,7 @@ export async function compile(...programs: readonly string[]): Promise<string[]>
   await build({
     entryPoints: programs.map((program) => join(ROOT, program)),
     outdir: OUT,
+    outbase: ROOT, // or esbuild takes the folder that the programs have in common
     bundle: true,
     format: 'esm',
     platform: 'node',
@@ -35,5 +36,5 @@ export async function compile(...programs: readonly string[]): Promise<string[]>
       },
     ],
   })
-  return programs.map((program) => join(OUT, basename(program).replace(/\.ts$/, '.js')))
+  return programs.map((program) => join(OUT, program.replace(/\.ts$/, '.js')))
 }

@@ -5,14 +5,15 @@
 // unless told otherwise; what ends in .js or .mjs is run by Node. `--precedence` gives every process of a run real-time priority: for
 // machines that others work on.
 // `--only hold --idle 100000 --seconds 60`: so many idle connections, and 10,000 that are not, without an error.
+// `--only allocation [--profile]`: bytes allocated for each packet, and by which functions.
 // Owns: the order of the runs, the report. Does not own: works (tun/works.ts), processes (tun/testbed.ts), P7 (tun/idle.ts), P9
-// (virtual.ts),
-// P10 (growth.ts). P8 is `npm run bench:lossy`.
+// (virtual.ts), P10 (growth.ts), memory (allocation.ts). P8 is `npm run bench:lossy`.
 
 import { execFileSync, spawnSync } from 'node:child_process'
 import { cpus, release } from 'node:os'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { benchAllocation } from './allocation.ts'
 import { compile } from './compile.ts'
 import { benchGrowth } from './growth.ts'
 import { figure, ratios, type Summary, summary } from './statistics.ts'
@@ -30,6 +31,7 @@ const { values: flags } = parseArgs({
     peer: { type: 'string', multiple: true, default: [] },
     idle: { type: 'string', default: '10000' },
     precedence: { type: 'boolean', default: false },
+    profile: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 })
@@ -173,9 +175,12 @@ async function main(): Promise<void> {
   const isHoldWanted = flags.only.split(',').includes('hold')
   const how = precedence(flags.precedence)
   const hold = isHoldWanted ? await benchHold(Number(flags.idle), 10_000, Number(flags.seconds), how, text) : null
-  const virtual = isWanted('P9') ? await benchVirtual(Number(flags.runs), text) : null
+  const isAllocationWanted = flags.only.split(',').includes('allocation')
+  const allocation = isAllocationWanted ? await benchAllocation(flags.profile, how, text) : null
+  const virtual = isWanted('P9') ? await benchVirtual(Number(flags.runs), how, text) : null
   const growth = isWanted('P10') ? await benchGrowth(text) : null
-  if (flags.json) process.stdout.write(`${JSON.stringify({ machine, rows, idle, hold, virtual, growth }, null, 2)}\n`)
+  const all = { machine, rows, idle, hold, allocation, virtual, growth }
+  if (flags.json) process.stdout.write(`${JSON.stringify(all, null, 2)}\n`)
 }
 
 function needsNothingMissing(work: Work): boolean {

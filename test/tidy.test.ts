@@ -14,6 +14,7 @@ const notTidy = all.filter(({ path }) => !path.startsWith('test/tidy')) // whose
 
 /** Folders of test that are not named after a folder of src. */
 const TEST_FOLDERS: Readonly<Record<string, string>> = {
+  chapter: 'the pages of docs/chapter, made from runs of the lab',
   conformance: 'clauses of an RFC, over several floors',
   explore: 'small worlds searched whole: two stacks, every order of events, a bounded number of faults',
   fuzz: 'random input to anything that a peer controls',

@@ -52,8 +52,9 @@
     }
   }
 
-  function take({ at, sockets, packets, events, omitted }) {
-    if (firstAt < 0) firstAt = at
+  function take({ at, names, sockets, packets, events, omitted }) {
+    if (firstAt < 0) firstAt = packets.length > 0 ? packets[0][1] : at
+    for (const [id, name] of names) of(id).name = name
     for (const packet of packets) {
       const one = of(packet[0])
       push(one.packets, packet)

@@ -337,7 +337,7 @@
       )
       .join(
         '',
-      )}${xs.map((v) => `<line class="grid" x1="${r1(s.x(v))}" x2="${r1(s.x(v))}" y1="${bottom}" y2="${bottom + 4}"/><text x="${r1(s.x(v))}" y="${height - 5}" text-anchor="middle">${esc(xText(v))}</text>`).join('')}</g>`
+      )}${xs.map((v) => `<line class="grid" x1="${r1(s.x(v))}" x2="${r1(s.x(v))}" y1="${bottom}" y2="${bottom + 4}"/><text x="${r1(s.x(v))}" y="${height - 5}" text-anchor="${s.x(v) > width - MARGIN.right - 20 ? 'end' : 'middle'}">${esc(xText(v))}</text>`).join('')}</g>`
   }
 
   let clips = 0

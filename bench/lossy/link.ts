@@ -6,8 +6,9 @@
 import { get16 } from '../../src/base/bytes.ts'
 import { SeededRandom } from '../../src/base/random.ts'
 import type { Scheduler } from '../../src/base/time.ts'
-import type { Packet, PacketDevice } from '../../src/link/device.ts'
+import { Packet, type PacketDevice } from '../../src/link/device.ts'
 import { ImpairedPath, type Impairment, type ImpairmentCounters } from '../../src/link/impairment.ts'
+import { splitSuperSegment } from '../../src/link/segmentation.ts'
 import { parseTcp, SegmentHeader } from '../../src/tcp/header.ts'
 import { type Seq, seq, seqDiff, seqGe, seqGt, seqLe, seqMax } from '../../src/tcp/seq.ts'
 
@@ -107,10 +108,12 @@ export class Link {
 /** Carries packets from devices into the links they belong to. */
 export class Bridge {
   readonly #links = new Map<number, Link>()
+  readonly #piece = new Packet(new Uint8Array(2048))
 
-  /** Takes the packets of a device from now on. */
+  /** Takes the packets of a device from now on; a super-segment as those that it stands for. */
   attach(device: PacketDevice): void {
-    const forward = (packet: Packet): void => this.#forward(packet)
+    const one = (packet: Packet): void => this.#forward(packet)
+    const forward = (packet: Packet): void => void splitSuperSegment(packet, this.#piece, one)
     device.onReadable(() => {
       while (device.receive(forward, BATCH) === BATCH);
     })

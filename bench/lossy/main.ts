@@ -3,8 +3,8 @@
 //
 // A link: 100 Mbit/s each way, a queue of one bandwidth-delay product or 100 packets, half of the round trip as delay, losses in both
 // directions, so also of acknowledgements; with reordering 2 % of the packets arrive 3 ms late. The yardstick is the kernel with cubic
-// sending to the kernel over two TUN devices; ours lives in this process and has the same loop between itself and the kernel. Offloads are
-// off. Goodput: bytes that the receiving program was given, each compared with what was sent, from its `accept` on, slow start included.
+// sending to the kernel over two TUN devices; ours lives in this process and has the same loop between itself and the kernel. Without
+// `--offload` all offloads are off; with it devices give super-segments, which the link takes as the packets that they stand for. Goodput: bytes that the receiving program was given, each compared with what was sent, from its `accept` on, slow start included.
 //
 // The slow cells run side by side, as many as the machine carries easily, each transfer on a link of its own.
 
@@ -30,6 +30,7 @@ Needs root or an unprivileged user namespace; works in a network namespace of it
   --first-seed N   seed of the first run            (1)
   --seconds N      how long each transfer lasts     (2 to 25, by the cell)
   --quick          a quarter of the time, two runs
+  --offload        segmentation and checksum offload at the devices, the kernel's and ours
   --json FILE      also writes everything as JSON
   --capture DIR    also writes every transfer as its sender sees it, as pcapng
   --help           this text
@@ -52,6 +53,7 @@ function readFlags() {
       'first-seed': { type: 'string', default: '1' },
       seconds: { type: 'string' },
       quick: { type: 'boolean', default: false },
+      offload: { type: 'boolean', default: false },
       json: { type: 'string' },
       capture: { type: 'string' },
       help: { type: 'boolean', default: false },
@@ -127,7 +129,7 @@ function failuresOf({ cell, runs }: Measured): string[] {
 /** Inside the namespace. Returns the exit code. */
 async function run(flags: Flags, plan: Plan): Promise<number> {
   if (flags.capture !== undefined) mkdirSync(flags.capture, { recursive: true })
-  const testbed = new Testbed(flags.capture ?? null)
+  const testbed = new Testbed(flags.capture ?? null, flags.offload)
   const stop = (): void => {
     testbed.close()
     process.exit(130)
@@ -137,7 +139,7 @@ async function run(flags: Flags, plan: Plan): Promise<number> {
   const failures: string[] = []
   try {
     await testbed.open()
-    process.stdout.write(`${machine()}\n\n${head()}\n`)
+    process.stdout.write(`${machine()}${flags.offload ? ', offload' : ''}\n\n${head()}\n`)
     const all: Measured[] = []
     for (const cell of plan.cells) {
       const measured = await measure(testbed, plan, cell)

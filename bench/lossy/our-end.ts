@@ -49,9 +49,10 @@ export class OurEnd {
   readonly told: Told = { losses: 0, timeouts: 0, undone: 0 }
   readonly #host: Host
 
-  /** @param address with its prefix length */
-  constructor(address: string) {
-    const [inner, outer] = memoryPair({ scheduler: realTime(), txQueueLength: CABLE_PACKETS })
+  /** @param address with its prefix length @param offload whether the cable takes super-segments */
+  constructor(address: string, offload: boolean) {
+    const superSegmentBytes = offload ? 65_535 : 0
+    const [inner, outer] = memoryPair({ scheduler: realTime(), txQueueLength: CABLE_PACKETS, superSegmentBytes })
     this.device = outer
     const congestion = counted('cubic', this.told).name
     const tcp = { congestion } // buffers tune themselves, as the kernel's do

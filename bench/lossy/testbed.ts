@@ -71,19 +71,24 @@ export class Testbed {
   readonly #b = new KernelChild(['unshare', '--net'])
   readonly #tuns: PacketDevice[] = []
   readonly #captures: string | null
+  readonly #offload: boolean
   #nextPort = FIRST_PORT
 
-  /** @param captures folder for a capture file of each transfer as its sender sees it, or null */
-  constructor(captures: string | null) {
+  /**
+   * @param captures folder for a capture file of each transfer as its sender sees it, or null
+   * @param offload whether devices give and take super-segments
+   */
+  constructor(captures: string | null, offload: boolean) {
     this.#captures = captures
+    this.#offload = offload
   }
 
   /** Makes the devices and configures the kernel's ends. */
   async open(): Promise<void> {
-    const plain = { offload: false, txQueueLength: 10_000 }
+    const common = { offload: this.#offload, txQueueLength: 10_000 }
     execFileSync('ip', ['link', 'set', 'lo', 'up'])
-    this.#tuns.push(openTun({ ...plain, name: 'lossy-a', addresses: [`${KERNEL_A}/24`] }))
-    this.#tuns.push(openTun({ ...plain, name: 'lossy-b', up: false }))
+    this.#tuns.push(openTun({ ...common, name: 'lossy-a', addresses: [`${KERNEL_A}/24`] }))
+    this.#tuns.push(openTun({ ...common, name: 'lossy-b', up: false }))
     const route = (name: string): string[] => ['ip', 'route', 'add', 'default', 'dev', name, 'congctl', 'cubic']
     await this.#a.setUp([route('lossy-a')])
     await this.#b.setUp([]) // it is in its namespace by now
@@ -112,7 +117,7 @@ export class Testbed {
   /** Runs one transfer. Never rejects: what goes wrong is in the outcome. */
   async run(job: Job): Promise<Outcome> {
     const port = this.#nextPort++
-    const ours = job.kind === 'kernel' ? null : new OurEnd(`${OURS}/24`)
+    const ours = job.kind === 'kernel' ? null : new OurEnd(`${OURS}/24`, this.#offload)
     const capture = this.#captures === null ? null : openCapture(this.#captures, job)
     const link = new Link({
       scheduler: this.#time,

@@ -1,15 +1,16 @@
 // What is measured: 5001 takes and throws away, 5002 gives for ever, 5003 echoes, 5004 and 5005 answer HTTP with 100 bytes. The same code
 // above sockets of Node's (`node`: Node's http on both) and above sockets of this stack (`stack`, `plain` without offload: our HTTP
 // server on 5004, Node's on 5005), so that a ratio tells of what lies below.
-//   servers.js node|stack|direct|plain       prints 'ready' and runs until its standard input ends; a line there is answered with the
-// memory held
+//   servers.js node|stack|direct|plain|plain-direct      prints 'ready' and runs until its standard input ends; a line there is answered
+// with the memory held, and with what was allocated since a line `count` or `profile`, which has no answer
 
 import http from 'node:http'
 import net from 'node:net'
 import type { Duplex } from 'node:stream'
 import { HttpServer } from '../../src/http/index.ts'
-import { openTun } from '../../src/link/index.ts'
+import { openTun, type PacketDevice } from '../../src/link/index.ts'
 import { createHost, type DirectHandler, type DirectSocket, type Host } from '../../src/net/index.ts'
+import { AllocationCounter } from '../allocations.ts'
 
 const CHUNK = Buffer.alloc(256 * 1024, 'tunstack ')
 const ANSWER = Buffer.alloc(100, 'x')
@@ -91,17 +92,30 @@ function onDirect(host: Host): void {
 }
 
 async function start(kind: string): Promise<void> {
+  let device: PacketDevice | null = null
   if (kind === 'node') onNode()
   else {
-    const device = openTun({ name: 'tunbench', addresses: ['10.78.0.1/24'], offload: kind !== 'plain' })
+    device = openTun({ name: 'tunbench', addresses: ['10.78.0.1/24'], offload: !kind.startsWith('plain') })
     const host = createHost({ device, address: '10.78.0.2/24' })
-    if (kind === 'direct') onDirect(host)
+    if (kind.endsWith('direct')) onDirect(host)
     else await onStack(host)
   }
   process.stdin.on('end', () => process.exit(0))
-  process.stdin.on('data', () => {
+  const packets = (): number => (device === null ? 0 : device.counters.rxPackets + device.counters.txPackets)
+  let counter: AllocationCounter | null = null
+  let before = 0
+  process.stdin.on('data', (line) => {
+    const word = line.toString().trim()
+    if (word === 'count' || word === 'profile') {
+      before = packets()
+      counter = new AllocationCounter(word === 'profile')
+      counter.start()
+      return
+    }
+    const allocated = counter === null ? {} : { allocated: counter.stop(), packets: packets() - before }
+    counter = null
     for (let i = 0; i < 3; i++) globalThis.gc?.()
-    process.stdout.write(`${JSON.stringify({ ...process.memoryUsage(), taken })}\n`)
+    process.stdout.write(`${JSON.stringify({ ...process.memoryUsage(), taken, ...allocated })}\n`)
   })
   process.stdout.write('ready\n')
 }

@@ -4,9 +4,13 @@
 
 import type { Scheduler } from '../base/time.ts'
 import type { ConnectionInfo, ExchangeRecord } from '../http/index.ts'
-import type { TunSocket } from '../net/index.ts'
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
+
+/** A connection's stream, as far as the log has to do with it. */
+interface Acknowledged {
+  whenAcknowledged(): Promise<boolean>
+}
 
 /**
  * Holds each record back until the client's TCP has acknowledged the whole answer, which is what `endUs` says then. An answer that the
@@ -15,7 +19,7 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 export class AccessLog {
   readonly #write: (record: ExchangeRecord) => void
   readonly #scheduler: Scheduler
-  readonly #sockets = new WeakMap<ConnectionInfo, TunSocket>()
+  readonly #sockets = new WeakMap<ConnectionInfo, Acknowledged>()
   readonly #waiting = new Set<ExchangeRecord>()
 
   /** @param write takes each record when it is complete */
@@ -25,7 +29,7 @@ export class AccessLog {
   }
 
   /** Says which socket a connection's records are of. */
-  connected(connection: ConnectionInfo, socket: TunSocket): void {
+  connected(connection: ConnectionInfo, socket: Acknowledged): void {
     this.#sockets.set(connection, socket)
   }
 

@@ -96,6 +96,7 @@ function next({ resources }: DemoResult): string[] {
   if (resources.length === 0) return []
   return [
     bold('Try next'),
+    '  npm start -- --inspect              goes on, with a live page for your browser: connections, plots, knobs',
     '  npm start -- --loss 5%              a lossy line: watch the retransmissions',
     '  npm start -- --pcap demo.pcapng     the packets for Wireshark',
     '  sudo node bin/tunstack serve .      your files on your own TCP; then: curl http://10.77.0.2/',

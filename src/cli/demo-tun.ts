@@ -4,6 +4,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent, get } from 'node:http'
+import { connect, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SeededRandom } from '../base/index.ts'
@@ -15,9 +16,11 @@ import { PcapngWriter } from '../trace/pcapng.ts'
 import { Recorder } from '../trace/recorder.ts'
 import { controlCalls } from './control-answers.ts'
 import { openControlSocket } from './control-server.ts'
+import { doorInspector } from './demo-inspect.ts'
 import { demoSite } from './demo-page.ts'
 import { serveDemo } from './demo-server.ts'
-import type { DemoOptions, DemoResult, FetchedResource } from './demo-types.ts'
+import type { DemoOptions, DemoResult, DemoScene, FetchedResource } from './demo-types.ts'
+import type { Inspector } from './inspect.ts'
 import { watchLifeline } from './namespace.ts'
 import { printError } from './print.ts'
 
@@ -27,8 +30,17 @@ const FETCH_LIMIT_S = 20
 /** From here on it is told that the line loses much. */
 const HEAVY_LOSS = 0.2
 
-/** Runs the demonstration on a TUN device. The process must be in a namespace of its own. */
-export async function fetchOverTun(options: DemoOptions): Promise<DemoResult> {
+/** The demonstration on a TUN device. */
+export interface TunScene extends DemoScene {
+  /** The first visit, with everything that is shown of it. */
+  fetchPage(): Promise<DemoResult>
+}
+
+/**
+ * Puts the network up. The process must be in a namespace of its own.
+ * @param door where the live page is asked for; null: there is none
+ */
+export async function openTunScene(options: DemoOptions, door: Server | null): Promise<TunScene> {
   watchLifeline(() => process.exit(129))
   bringUpLoopback()
   const scheduler = realTime()
@@ -42,34 +54,49 @@ export async function fetchOverTun(options: DemoOptions): Promise<DemoResult> {
   const tun = openTun({ name: 'tunstack0', addresses: [LINUX], offload: false })
   const { impairment } = options
   const wire = impair(tun, { scheduler, random: new SeededRandom(options.seed), out: impairment, in: impairment })
+  let isShown = true
+  let inspector: Inspector | null = null
   const device = capture(wire, {
     scheduler,
     onPacket: (packet, direction, at) => {
+      inspector?.onPacket(packet, direction, at)
+      if (!isShown) return
       recorder.observe(packet, direction, at)
       if (options.pcap !== undefined) pcap.packet(packet, direction, at)
     },
+    isWanted: () => isShown || inspector?.isOn === true,
   })
   const host = createHost({ device, address: `${OURS}/24`, scheduler })
   recorder.watch(host.stack)
   const control = await openControlSocket(tun.name, controlCalls(host, tun, 'demo')).catch(() => null)
-  try {
-    serveDemo(host)
-    const warning = lossWarning(impairment.lossRate ?? 0)
-    if (warning !== null) printError(warning)
-    const hasCurl = spawnSync('curl', ['--version']).status === 0
-    const resources = hasCurl ? await fetchWithCurl() : await fetchWithNode()
-    await untilClosed(host)
-    return {
-      client: hasCurl ? "Linux's own curl" : "Node's http over Linux's sockets (curl is not installed)",
-      where: 'a TUN device in a network namespace of its own',
-      resources,
-      recorder,
-      delayUs: impairment.delayUs ?? 0,
-    }
-  } finally {
-    if (options.pcap !== undefined) writeFileSync(options.pcap, Buffer.concat(chunks))
-    control?.close()
-    await host.close()
+  if (door !== null) inspector = doorInspector(door, { host, device, link: wire, impairment, scheduler })
+  serveDemo(host, inspector)
+  const hasCurl = spawnSync('curl', ['--version']).status === 0
+  return {
+    visitor: hasCurl ? 'curl' : "Node's http",
+    async fetchPage() {
+      try {
+        const resources = hasCurl ? await fetchWithCurl() : await fetchWithNode()
+        await untilClosed(host)
+        return {
+          client: hasCurl ? "Linux's own curl" : "Node's http over Linux's sockets (curl is not installed)",
+          where: 'a TUN device in a network namespace of its own',
+          resources,
+          recorder,
+          delayUs: impairment.delayUs ?? 0,
+        }
+      } finally {
+        isShown = false
+        if (options.pcap !== undefined) writeFileSync(options.pcap, Buffer.concat(chunks))
+      }
+    },
+    visit: (signal) => (hasCurl ? fetchWithCurl(signal) : fetchWithNode(() => undefined)),
+    dial: () => connect(80, OURS),
+    async close() {
+      inspector?.close()
+      control?.close()
+      await host.close()
+    },
   }
 }
 
@@ -93,24 +120,29 @@ async function untilClosed(host: Host): Promise<void> {
 
 const CURL_FORMAT = '%{http_code} %{time_connect} %{time_starttransfer} %{time_total} %{num_connects}\\n'
 
-async function fetchWithCurl(): Promise<FetchedResource[]> {
+/** @param signal ends it, and says that nobody wants to know why it failed */
+async function fetchWithCurl(signal?: AbortSignal): Promise<FetchedResource[]> {
   const folder = mkdtempSync(join(tmpdir(), 'tunstack-demo-'))
   try {
     const site = [...demoSite()]
     const files = site.map((_, i) => join(folder, String(i)))
     const urls = site.flatMap(([path], i) => ['-o', files[i], `http://${OURS}${path}`])
-    const lines = await run('curl', [
-      '-sS',
-      '--fail-early', // or each resource would wait in vain as long as the first
-      '-q',
-      '--noproxy',
-      '*',
-      '-m',
-      String(FETCH_LIMIT_S),
-      '-w',
-      CURL_FORMAT,
-      ...urls,
-    ])
+    const lines = await run(
+      'curl',
+      [
+        '-sS',
+        '--fail-early', // or each resource would wait in vain as long as the first
+        '-q',
+        '--noproxy',
+        '*',
+        '-m',
+        String(FETCH_LIMIT_S),
+        '-w',
+        CURL_FORMAT,
+        ...urls,
+      ],
+      signal,
+    )
     // After --fail-early the rest was not tried.
     const tried = site.slice(0, lines.filter((line) => line !== '').length)
     return tried.map(([path, { body }], i) => {
@@ -134,9 +166,10 @@ function read(file: string): Buffer {
   }
 }
 
-function run(command: string, args: readonly string[]): Promise<string[]> {
+function run(command: string, args: readonly string[], signal?: AbortSignal): Promise<string[]> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const stderr = signal === undefined ? 'inherit' : 'ignore'
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', stderr], signal })
     let output = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
     child.on('error', reject)
@@ -144,11 +177,12 @@ function run(command: string, args: readonly string[]): Promise<string[]> {
   })
 }
 
-async function fetchWithNode(): Promise<FetchedResource[]> {
+/** @param tell gets what went wrong */
+async function fetchWithNode(tell = printError): Promise<FetchedResource[]> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   const resources: FetchedResource[] = []
   for (const [path, { body }] of demoSite()) {
-    const resource = await fetchOne(agent, path, body, resources.length === 0)
+    const resource = await fetchOne(agent, path, body, resources.length === 0, tell)
     resources.push(resource)
     if (resource.status === 0) break
   }
@@ -156,14 +190,20 @@ async function fetchWithNode(): Promise<FetchedResource[]> {
   return resources
 }
 
-async function fetchOne(agent: Agent, path: string, expected: Uint8Array, isFirst: boolean): Promise<FetchedResource> {
+async function fetchOne(
+  agent: Agent,
+  path: string,
+  expected: Uint8Array,
+  isFirst: boolean,
+  tell: (text: string) => void,
+): Promise<FetchedResource> {
   const start = performance.now()
   let connected = start
   let firstByte = start
   let status = 0
   const got = await new Promise<Buffer>((resolve) => {
     const fail = (error: Error): void => {
-      printError(`tunstack: ${path}: ${error.message}`)
+      tell(`tunstack: ${path}: ${error.message}`)
       status = 0
       resolve(Buffer.alloc(0))
     }

@@ -1,7 +1,11 @@
 // What the parts of the demonstration hand to one another.
 
-import type { Micros } from '../base/time.ts'
+import type { Duplex } from 'node:stream'
+import type { Micros, Scheduler } from '../base/time.ts'
+import type { PacketDevice } from '../link/device.ts'
+import type { ImpairedDevice } from '../link/impair.ts'
 import type { Impairment } from '../link/impairment.ts'
+import type { Host } from '../net/index.ts'
 import type { Recorder } from '../trace/recorder.ts'
 
 /** One resource as the client got it. */
@@ -35,4 +39,25 @@ export interface DemoOptions {
   readonly seed: number
   /** A file for the packets, or undefined. */
   readonly pcap: string | undefined
+}
+
+/** What the live page is about. */
+export interface SceneParts {
+  readonly host: Host
+  readonly device: PacketDevice
+  readonly link: ImpairedDevice
+  /** The impairment that the link began with. */
+  readonly impairment: Impairment
+  readonly scheduler: Scheduler
+}
+
+/** A network with our server on it that stays until it is closed. */
+export interface DemoScene {
+  /** Who visits, in words. */
+  readonly visitor: string
+  /** Fetches the page as the demonstration does, and shows nothing. */
+  visit(signal: AbortSignal): Promise<unknown>
+  /** Opens a connection from the client's end to our server. */
+  dial(): Duplex
+  close(): Promise<void>
 }

@@ -119,7 +119,12 @@ async function dig(
     .ask(request.question, { recursionDesired: request.recursionDesired })
     .finally(() => clearInterval(waiting))
   if (reply === null || source === null) {
-    printError(`;; no reply from ${asked}; ${request.tries} tries of ${request.timeoutMs / 1000} s`)
+    const isRefused = resolver.machine.exchanger.counters.timeouts === 0
+    printError(
+      isRefused
+        ? `;; ${asked} took no question: no DNS server listens there, or no way leads there`
+        : `;; no reply from ${asked}; ${request.tries} tries of ${request.timeoutMs / 1000} s`,
+    )
     return NO_REPLY
   }
   const result = { reply, source, elapsedUs: scheduler.now() - startUs, when: new Date() }

@@ -76,11 +76,13 @@ export class FsSource implements FileSource {
   async *open(path: string, start: number, end: number): AsyncGenerator<Uint8Array> {
     const fd = this.#openFile(path)
     let ahead: Promise<Uint8Array> | null = null
+    let isSmall = true
     try {
       if (end - start <= SMALL_BYTES) {
         if (end > start) yield readSmall(fd, path, start, end - start)
         return
       }
+      isSmall = false
       let at = start
       const next = (): Promise<Uint8Array> => {
         const from = at
@@ -97,7 +99,8 @@ export class FsSource implements FileSource {
     } finally {
       // A read that is still under way must not meet a descriptor that has become another file's.
       if (ahead !== null) await ahead.catch(() => undefined)
-      close(fd)
+      if (isSmall) closeSync(fd)
+      else close(fd)
     }
   }
 

@@ -40,6 +40,8 @@ export interface SocketRow {
 /** One telling. */
 export interface Telling {
   readonly at: Micros
+  /** Connections that are new, by number: one may be over before its socket is told. */
+  readonly names: readonly (readonly [number, string])[]
   readonly sockets: readonly SocketRow[]
   readonly packets: readonly PacketRow[]
   readonly events: readonly EventRow[]
@@ -67,6 +69,7 @@ export class InspectFeed {
   readonly #known = new Map<string, Known>()
   readonly #told = new Map<number, string>()
   #next = 1
+  #names: [number, string][] = []
   #packets: PacketRow[] = []
   #events: EventRow[] = []
   #omitted = { packets: 0, events: 0, sockets: 0 }
@@ -94,6 +97,7 @@ export class InspectFeed {
     this.#stop = null
     this.#known.clear()
     this.#told.clear()
+    this.#names = []
     this.#packets = []
     this.#events = []
   }
@@ -139,9 +143,11 @@ export class InspectFeed {
   take(at: Micros): Telling {
     const records = this.#sockets()
     const sockets = records.slice(0, MOST.sockets).map((record) => this.#row(record))
+    const names = this.#names
     const packets = this.#packets
     const events = this.#events
     const omitted = { ...this.#omitted, sockets: records.length - sockets.length }
+    this.#names = []
     this.#packets = []
     this.#events = []
     this.#omitted = { packets: 0, events: 0, sockets: 0 }
@@ -150,7 +156,7 @@ export class InspectFeed {
       known.isAlive = false
     }
     if (this.#told.size > 4 * MOST.sockets) this.#told.clear()
-    return { at, sockets, packets, events, omitted }
+    return { at, names, sockets, packets, events, omitted }
   }
 
   /** Whether anything happened in a connection that is none of `own`. */
@@ -220,6 +226,8 @@ export class InspectFeed {
     const side = (): Side => ({ base: null, end: 0 as Seq })
     const fresh: Known = { id: this.#next++, ours: side(), theirs: side(), isAlive: true }
     this.#known.set(key, fresh)
+    const [local, localPort, remote, remotePort] = key.split(' ')
+    this.#names.push([fresh.id, `${local}:${localPort} ◀▶ ${remote}:${remotePort}`])
     for (const { tcb } of this.#host.stack.tcp.connections()) {
       if (`${tcb.local} ${tcb.localPort} ${tcb.remote} ${tcb.remotePort}` !== key) continue
       fresh.ours.base = tcb.snd.iss

@@ -3,7 +3,7 @@
 
 import type { ImpairedDevice } from '../link/impair.ts'
 import type { Impairment } from '../link/impairment.ts'
-import type { Host, TunServer } from '../net/index.ts'
+import type { Host } from '../net/index.ts'
 import type { TcpConfig } from '../tcp/config.ts'
 import { congestionControlNames } from '../tcp/congestion/index.ts'
 
@@ -27,7 +27,6 @@ export interface Knobbed {
   readonly link: ImpairedDevice
   /** The impairment that the link began with. */
   readonly impairment: Impairment
-  readonly servers: readonly TunServer[]
 }
 
 /** The knobs of one host. */
@@ -81,7 +80,7 @@ export class Knobs {
   }
 
   #turnTcp({ congestion, nagle, delayedAck }: Partial<KnobValues>): void {
-    const { host, servers } = this.#of
+    const { host } = this.#of
     const ack: Partial<TcpConfig> =
       delayedAck === undefined
         ? {}
@@ -97,7 +96,6 @@ export class Knobs {
     const { tcp } = host.stack
     for (const listener of tcp.ports.listeners()) listener.configure(changes)
     for (const connection of tcp.connections()) connection.configure(changes)
-    if (nagle !== undefined) for (const server of servers) server.noDelay = !nagle
   }
 }
 

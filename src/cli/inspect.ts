@@ -15,6 +15,7 @@
 import { MILLISECOND, type ScheduledTask, type Scheduler, SECOND } from '../base/time.ts'
 import type { Handler, PlainResponse, ServerRequest, ServerResponse } from '../http/index.ts'
 import type { PacketObserver } from '../link/capture.ts'
+import type { PacketDevice } from '../link/device.ts'
 import { controlCalls, type SocketRecord } from './control-answers.ts'
 import { messageOf } from './errors.ts'
 import { InspectFeed, type Telling } from './inspect-feed.ts'
@@ -44,6 +45,17 @@ interface Viewer {
   isBusy: boolean
 }
 
+/** What the page is about. */
+export interface InspectedHost extends Pick<OpenedHost, 'host' | 'scheduler'> {
+  readonly device: PacketDevice
+}
+
+/** How a browser names a server at these names or addresses, in `Host`. */
+export function authoritiesOf(names: readonly string[], port: number): ReadonlySet<string> {
+  const written = names.map((name) => (name.includes(':') ? `[${name}]` : name))
+  return new Set(written.flatMap((name) => (port === 80 ? [name, `${name}:80`] : [`${name}:${port}`])))
+}
+
 /** The live page of one host. */
 export class Inspector {
   readonly #feed: InspectFeed
@@ -54,14 +66,13 @@ export class Inspector {
   #timer: ScheduledTask | null = null
   #toldAt = 0
 
-  /** @param port the one that the server listens on */
-  constructor(opened: Pick<OpenedHost, 'host' | 'device' | 'scheduler'>, knobs: Knobs, port: number) {
+  /** @param authorities the names by which the page may be asked for: see authoritiesOf */
+  constructor(opened: InspectedHost, knobs: Knobs, authorities: ReadonlySet<string>) {
     const { host, device, scheduler } = opened
     this.#feed = new InspectFeed(host, controlCalls(host, device, 'serve').sockets as () => SocketRecord[])
     this.#knobs = knobs
     this.#scheduler = scheduler
-    const names = host.addresses.map((address) => (address.includes(':') ? `[${address}]` : address))
-    this.#authorities = new Set(names.flatMap((name) => (port === 80 ? [name, `${name}:80`] : [`${name}:${port}`])))
+    this.#authorities = authorities
   }
 
   /** Whether somebody looks. */
@@ -202,7 +213,7 @@ export function inspectorOf(
   port: number,
   tcp: ConstructorParameters<typeof Knobs>[1],
 ): Inspector {
-  return new Inspector(opened, new Knobs(of, tcp), port)
+  return new Inspector(opened, new Knobs(of, tcp), authoritiesOf(opened.host.addresses, port))
 }
 
 const NAMES: ReadonlySet<string> = new Set(['', 'events', 'bytes', 'knobs'])

@@ -9,6 +9,8 @@ import { tcpConfig } from '../tcp/config.ts'
 
 interface Issue {
   readonly message: string
+  readonly expected: string | null
+  readonly received: string
   readonly path?: readonly { readonly key: unknown }[]
 }
 
@@ -41,7 +43,14 @@ export async function parseYaml(
   if (result.success) return { value: result.output, fail }
   const [issue] = result.issues as readonly Issue[]
   const keys = (issue.path ?? []).map(({ key }) => key)
-  throw fail(keys, `${keys.length === 0 ? '' : `${keys.join('.')}: `}${issue.message}`)
+  throw fail(keys, `${keys.length === 0 ? '' : `${keys.join('.')}: `}${issueText(issue)}`)
+}
+
+/** What a schema of valibot found, without its words for keys that are none and keys that are not there. */
+function issueText({ message, expected, received }: Issue): string {
+  if (expected === 'never') return `${received.replaceAll('"', "'")} is no word that may stand here`
+  if (received === 'undefined' && expected?.startsWith('"')) return 'it is missing'
+  return message
 }
 
 /** Reads a text. @throws {TypeError} as `NAME:LINE:COLUMN: what is wrong` */

@@ -3,10 +3,12 @@
 
 import { styleText } from 'node:util'
 import { Command } from 'commander'
+import type { Fault } from '../lab/faults.ts'
 import {
   allHold,
   EXPERIMENTS,
   experimentNamed,
+  formatFault,
   LIVE,
   type LiveExperiment,
   liveNamed,
@@ -32,7 +34,7 @@ interface Flags {
   readonly pcap?: string
   readonly log?: string
   readonly json?: boolean
-  readonly fault: readonly string[]
+  readonly fault?: readonly string[]
   readonly topology?: string
   readonly live?: boolean
   readonly digests?: string
@@ -56,7 +58,7 @@ export function labCommand(): Command {
     .description(
       'Runs an experiment in virtual time and puts its claims to the test; without a name lists them, `all` runs all.',
     )
-    .argument('[name]', 'an experiment, or the row of the chapter it shows (E10), or all')
+    .argument('[name]', 'an experiment, or the row of the chapter it shows (E10), or several (a,b,c), or all')
     .argument('[parameters...]', '--name=value')
     .option('--seed <number>', 'repeats the dice of a run (default: 1)')
     .option('--report <file>', 'write a page with plots, to be opened in a browser (for all: a folder)')
@@ -70,8 +72,7 @@ export function labCommand(): Command {
     .option(
       '--fault <fault>',
       'make something happen to packets; may be repeated',
-      (text, list: string[]) => [...list, text],
-      [],
+      (text: string, list: readonly string[] = []) => [...list, text],
     )
     .option('--topology <file>', 'another network for it, in YAML')
     .allowUnknownOption()
@@ -109,8 +110,9 @@ function readWords(words: readonly string[]): Record<string, string> {
 /** Runs an experiment, or all that can, against Linux. */
 async function live(name: string, given: Record<string, string>, flags: Flags): Promise<number> {
   checkLive(flags)
-  const chosen = name === 'all' ? LIVE : [liveOf(name)]
-  if (name === 'all') checkAll(given)
+  const chosen = name === 'all' ? LIVE : name.split(',').map(liveOf)
+  const isOne = name !== 'all' && chosen.length === 1
+  if (!isOne) checkAll(given)
   if (!isInsideNamespace()) {
     const way = findNamespaceWay()
     if (!way.ok) throw new CliError(way.reason, { exitCode: EXIT.noTun })
@@ -121,16 +123,15 @@ async function live(name: string, given: Record<string, string>, flags: Flags): 
   const { runLive } = await import('./lab-live.ts')
   const isKept = flags.report !== undefined || flags.pcap !== undefined
   const run = (one: LiveExperiment): Promise<Outcome> => usable(one.experiment.id, runLive(one, given, isKept))
-  return name === 'all'
-    ? runAll(
-        chosen.map((one) => () => run(one)),
-        flags,
-      )
-    : runShown(await run(chosen[0]), flags)
+  if (isOne) return runShown(await run(chosen[0]), flags)
+  return runAll(
+    chosen.map((one) => () => run(one)),
+    flags,
+  )
 }
 
 /** What belongs to virtual time only. */
-function checkLive({ seed, fault, topology, log, digests, check }: Flags): void {
+function checkLive({ seed, fault = [], topology, log, digests, check }: Flags): void {
   const refuse = (option: string, mend: string): never => {
     throw usageError(`--live does not go with ${option}`, mend)
   }
@@ -156,17 +157,30 @@ async function lab(name: string, given: Record<string, string>, flags: Flags): P
   if (name !== 'all' && (flags.digests ?? flags.check) !== undefined) {
     throw usageError('digests are of all experiments', 'tunstack lab all')
   }
-  if (name === 'all') {
+  const chosen = name === 'all' ? EXPERIMENTS : name.split(',').map(named)
+  if (name === 'all' || chosen.length > 1) {
     checkAll(given)
     if (flags.log !== undefined) throw usageError('a log is of one run', 'name an experiment')
     return runAll(
-      EXPERIMENTS.map((experiment) => () => runOne(experiment, options)),
+      chosen.map((experiment) => () => runOne(experiment, options)),
       flags,
     )
   }
-  const outcome = await runOne(named(name), options)
-  if (flags.log !== undefined) printError(`log: ${await writeLog(flags.log, named(name).id, options)}`)
-  return runShown(outcome, flags)
+  const [experiment] = chosen
+  const struck = new Set<string>()
+  const outcome = await runOne(experiment, { ...options, onFault: (text) => struck.add(text) })
+  if (flags.log !== undefined) printError(`log: ${await writeLog(flags.log, experiment.id, options)}`)
+  const status = runShown(outcome, flags)
+  tellIdleFaults(options.faults ?? [], struck)
+  return status
+}
+
+/** A fault that waits for a packet which never comes changes nothing: that is to be known. */
+function tellIdleFaults(faults: readonly Fault[], struck: ReadonlySet<string>): void {
+  for (const fault of faults.map(formatFault)) {
+    if (!struck.has(fault))
+      printError(`the fault '${fault}' happened to no packet: look at who sends what, and how many`)
+  }
 }
 
 /** Shows what came of one; the exit status. */
@@ -177,12 +191,12 @@ function runShown(outcome: Outcome, flags: Flags): number {
 }
 
 function checkAll(given: Record<string, string>): void {
-  if (Object.keys(given).length > 0) throw usageError('all takes no parameters', 'run one by its name')
+  if (Object.keys(given).length > 0) throw usageError('parameters are of one experiment', 'run one by its name')
 }
 
 async function runOptions(given: Record<string, string>, seed: number, flags: Flags): Promise<RunOptions> {
   try {
-    const faults = flags.fault.map(parseFault)
+    const faults = (flags.fault ?? []).map(parseFault)
     const isDigested = (flags.digests ?? flags.check) !== undefined
     const capture = flags.report !== undefined || flags.pcap !== undefined || isDigested
     if (flags.topology === undefined) return { given, seed, faults, capture }

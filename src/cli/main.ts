@@ -88,7 +88,11 @@ export function program(): Command {
 /** commander's `error: ...` in this program's words, with where to read on. */
 function usageText(command: Command, text: string): string {
   const names = command.parent === null ? 'tunstack' : `tunstack ${command.name()}`
-  return `${text.replace(/^error: /, 'tunstack: ').trimEnd()}\n  see ${names} --help`
+  const told = text
+    .replace(/^error: /, 'tunstack: ')
+    .replace(/\n\(Did you mean (.*)\?\)/, (_, known) => `; did you mean '${known}'?`)
+    .replace(/( argument '.*' is invalid)\. /, '$1: ')
+  return `${told.trimEnd()}\n  see ${names} --help`
 }
 
 /** Commands that `runCommand` runs end in order when nobody reads on (`| head`); the others have nothing to undo, and end here. */
@@ -98,6 +102,7 @@ function guardStdout(): void {
     process.exit(reportError(stdoutLost(error)))
   }
   process.stdout.on('error', guard)
+  process.stderr.on('error', () => undefined) // `2>&1 | head`
 }
 
 /**

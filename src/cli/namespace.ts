@@ -1,11 +1,11 @@
 // A network namespace of our own for commands that must leave the machine's network alone: the command starts itself again inside one,
 // as root directly, otherwise through an unprivileged user namespace. Nothing has to be cleaned up: the namespace and every interface in
 // it go away with the last process in it.
-// Owns: whether one can be had, starting the inner process, tying its life to ours. Does not own: what happens inside (demo.ts).
+// Owns: whether one can be had, starting the inner process, tying its life to ours, handing it a socket from outside. Does not own: what happens inside (demo.ts).
 
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { Socket } from 'node:net'
+import { accessSync, constants, existsSync } from 'node:fs'
+import { type Server, Socket } from 'node:net'
 
 /** Set in the environment of the inner process. */
 const INSIDE = 'TUNSTACK_NAMESPACE'
@@ -27,6 +27,8 @@ export function findNamespaceWay(): NamespaceWay {
   if (process.platform !== 'linux') return { ok: false, reason: `TUN devices are Linux's; this is ${process.platform}` }
   if (!existsSync('/dev/net/tun'))
     return { ok: false, reason: 'there is no /dev/net/tun (modprobe tun, or give the container the device)' }
+  if (!mayOpen('/dev/net/tun'))
+    return { ok: false, reason: 'this user may not open /dev/net/tun (sudo chmod 666 /dev/net/tun, or run it as root)' }
   const isRoot = process.getuid?.() === 0
   const ways = isRoot ? [['--net'], ['--user', '--map-root-user', '--net']] : [['--user', '--map-root-user', '--net']]
   let reason = ''
@@ -37,18 +39,32 @@ export function findNamespaceWay(): NamespaceWay {
     reason =
       trial.error === undefined ? trial.stderr.trim().split('\n')[0] : `unshare (util-linux): ${trial.error.message}`
   }
-  return { ok: false, reason: `a network namespace with a TUN device cannot be had here: ${reason}` }
+  const mend = isRoot ? '' : ' (where users may make no namespaces: run it as root)'
+  return { ok: false, reason: `a network namespace with a TUN device cannot be had here: ${reason}${mend}` }
 }
 
-/** Starts this very command again inside a namespace and resolves with its exit code. */
-export function runInNamespace(flags: readonly string[]): Promise<number> {
+function mayOpen(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Starts this very command again inside a namespace and resolves with its exit code.
+ * @param door a server that listens out here and whose connections are for the inner process (takeDoor); it is closed here
+ */
+export function runInNamespace(flags: readonly string[], door: Server | null = null): Promise<number> {
   const inner = [process.execPath, ...process.execArgv, ...process.argv.slice(1)]
   const child = spawn('unshare', [...flags, ...inner], {
-    stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
+    stdio: ['inherit', 'inherit', 'inherit', 'pipe', ...(door === null ? [] : (['ipc'] as const))],
     env: { ...process.env, [INSIDE]: '1' },
   })
   const pass = (signal: NodeJS.Signals): void => void child.kill(signal)
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, pass)
+  if (door !== null) child.send('door', door, () => door.close())
   return new Promise((resolve, reject) => {
     child.on('error', reject)
     child.on('exit', (code, signal) => resolve(code ?? (signal === 'SIGINT' ? 130 : 143)))
@@ -61,4 +77,14 @@ export function watchLifeline(gone: () => void): void {
   const lifeline = new Socket({ fd: LIFELINE_FD })
   lifeline.on('end', gone).on('error', gone).resume()
   lifeline.unref()
+}
+
+/** In the inner process: the server that runInNamespace was given outside; whoever connects to it from there comes in here. */
+export function takeDoor(): Promise<Server> {
+  return new Promise((resolve) => {
+    process.once('message', (_, door) => {
+      setImmediate(() => process.disconnect()) // in the message's own turn Node still wants the channel
+      resolve(door as Server)
+    })
+  })
 }

@@ -278,7 +278,8 @@ function announce(settings: ProxySettings, { device, host }: OpenedHost): void {
   if (json || quiet) return
   if (settings.blind)
     printError('WARNING: the blind relay hangs, checks nothing and limits nothing; it is only to be looked at')
-  printError(`${kind} proxy${settings.cache ? ' with a cache' : ''}, ${settings.name} in Via`)
+  const via = settings.blind ? '' : `, ${settings.name} in Via`
+  printError(`${kind} proxy${settings.cache ? ' with a cache' : ''}${via}`)
   printError(`     at ${urls.join('  ')}`)
   printError(`    via ${device.name}, MTU ${host.stack.ip.mtu}`)
   printError(`    try curl ${kind === 'reverse' ? urls[0] : `-x ${urls[0]} http://${settings.host.peers[0].address}/`}`)

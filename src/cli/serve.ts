@@ -6,7 +6,7 @@ import { Command, Option } from 'commander'
 import { fileHandler, type Handler, HttpServer } from '../http/index.ts'
 import type { ImpairedDevice } from '../link/impair.ts'
 import type { ImpairmentCounters } from '../link/impairment.ts'
-import { nodeCodings, type TunServer, type TunSocket } from '../net/index.ts'
+import { type DirectServer, nodeCodings } from '../net/index.ts'
 import { AccessLog, accessJson, accessLine } from './access-log.ts'
 import { CliError, codeOf, messageOf, usageError } from './errors.ts'
 import { FsSource } from './fs-source.ts'
@@ -23,9 +23,6 @@ import { packageVersion } from './version.ts'
 
 /** How long answers under way may go on when the server ends, in milliseconds. */
 const FINISH_MS = 500
-
-/** Bytes of an answer that wait on our side of the connection: a read of the file is one write. */
-const HIGH_WATER_MARK = 256 * 1024
 
 interface ServeSettings {
   readonly host: HostSettings
@@ -101,7 +98,6 @@ async function serve(folder: string, settings: ServeSettings, life: Lifecycle): 
   const source = new FsSource(folder)
   life.defer(() => source.close())
   if (settings.host.quiet) life.info = () => undefined
-  const servers: TunServer[] = []
   let inspector: Inspector | null = null
   const opened = await openHost(settings.host, life, {
     control: 'serve',
@@ -115,13 +111,12 @@ async function serve(folder: string, settings: ServeSettings, life: Lifecycle): 
   })
   if (settings.inspect && opened.impaired !== null) {
     const { tcp, impairment } = settings.host
-    const of = { host: opened.host, link: opened.impaired, impairment: impairment ?? {}, servers }
+    const of = { host: opened.host, link: opened.impaired, impairment: impairment ?? {} }
     inspector = inspectorOf(opened, of, settings.port, tcp)
   }
   const log = makeLog(settings, opened)
   const http = makeServer(source, settings, opened, log, inspector)
-  const listener = await listen(opened, settings, http, log)
-  servers.push(listener)
+  const listener = listen(opened, settings, http, log)
   announce(source, settings, opened)
   await life.stopped()
   listener.close()
@@ -148,7 +143,7 @@ function makeServer(
   inspector: Inspector | null,
 ): HttpServer {
   const { index, listing, upload } = settings
-  const files = fileHandler(source, { index, listing })
+  const files = fileHandler(source, { index, listing, wallClock: Date.now })
   const served: Handler = upload ? withUploads(files) : files
   const handler = inspector === null ? served : inspector.handler(served)
   return new HttpServer({
@@ -166,33 +161,22 @@ function makeServer(
   })
 }
 
-async function listen(
-  { host }: OpenedHost,
-  settings: ServeSettings,
-  http: HttpServer,
-  log: AccessLog,
-): Promise<TunServer> {
-  const server = host.createServer({
-    allowHalfOpen: true,
-    // Answers leave in whole writes already; --set nagle=true brings the wait for acknowledgements back.
-    noDelay: settings.host.tcp.nagle !== true,
-    highWaterMark: HIGH_WATER_MARK,
-  })
-  server.on('connection', (socket: TunSocket) => {
-    const { remoteAddress, remotePort, localAddress, localPort } = socket
-    const connection = { remoteAddress, remotePort, localAddress, localPort }
-    log.connected(connection, socket)
-    http.handleConnection(socket, connection)
-  })
-  await new Promise<void>((resolve, reject) => {
-    server.once('listening', resolve)
-    server.once('error', (error: unknown) => {
-      const mend = codeOf(error) === 'EADDRINUSE' ? 'choose another --port' : null
-      reject(new CliError(`cannot listen on port ${settings.port}: ${messageOf(error)}`, { mend }))
+function listen({ host }: OpenedHost, settings: ServeSettings, http: HttpServer, log: AccessLog): DirectServer {
+  const { port } = settings
+  // Answers leave in whole writes already; --set nagle=true brings the wait for acknowledgements back.
+  const tcp = { nagle: settings.host.tcp.nagle === true }
+  try {
+    return host.listenStreams({ port, tcp }, (stream) => {
+      const { local, localPort } = stream.socket.connection
+      const { remoteAddress, remotePort } = stream
+      const connection = { remoteAddress, remotePort, localAddress: local.toString(), localPort }
+      log.connected(connection, stream)
+      http.handleConnection(stream, connection)
     })
-    server.listen({ port: settings.port })
-  })
-  return server
+  } catch (error) {
+    const mend = codeOf(error) === 'EADDRINUSE' ? 'choose another --port' : null
+    throw new CliError(`cannot listen on port ${port}: ${messageOf(error)}`, { mend })
+  }
 }
 
 function announce(source: FsSource, settings: ServeSettings, { device, host }: OpenedHost): void {

@@ -5,7 +5,7 @@
 import type { Micros } from '../base/time.ts'
 import { type BodySource, concatBytes, DEFAULT_GATHER_BYTES, type IncomingBody, toBytes, toText } from './body.ts'
 import type { ConnectionUse, ExchangeTimings } from './client-timings.ts'
-import { HttpError, ProtocolError, remoteError } from './errors.ts'
+import { HttpError, localError, ProtocolError, remoteError } from './errors.ts'
 import type { HttpVersion, InformationalResponse, RequestHead, ResponseHead } from './events.ts'
 import { HeaderList, type HeadersInit } from './headers.ts'
 import type { ByteStream } from './stream.ts'
@@ -152,6 +152,7 @@ export interface PreparedRequest {
 /**
  * The head of a request with the fields that its body needs; Host stands first (RFC 9110 §7.2).
  * @throws {TypeError} for a field that is not valid, a body with CONNECT, or a streamed body without Content-Length in HTTP/1.0
+ * @throws {ProtocolError} local, when the body at hand is not as long as Content-Length says
  */
 export function prepareRequest(request: ConnectionRequest, host: string | null): PreparedRequest {
   const { method = 'GET', target, body, httpVersion: version = '1.1' } = request
@@ -178,6 +179,10 @@ export function prepareRequest(request: ConnectionRequest, host: string | null):
       headers.append('Transfer-Encoding', 'chunked')
     }
   }
+  // RFC 9112 §6.2: known before the head leaves, behind which there is no way back. Of a streamed body it shows as it goes.
+  const [length, announced] = [bytes?.length ?? 0, headers.get('content-length')]
+  if (stream === null && announced !== null && Number(announced) !== length)
+    throw localError('body-length', `Content-Length: ${announced} with a body of ${length} bytes`)
   if (
     request.expectContinue === true &&
     (stream !== null || (bytes !== null && bytes.length > 0)) &&

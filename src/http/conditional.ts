@@ -43,11 +43,6 @@ export function checkPreconditions(
   return !Number.isNaN(since) && modified <= since ? 304 : 200
 }
 
-/** `checkPreconditions` for GET and HEAD of something that is there. */
-export function checkConditions(headers: HeaderList, etag: string, modifiedMs: number): 200 | 304 | 412 {
-  return checkPreconditions('GET', headers, { etag, modifiedMs })
-}
-
 function matches(value: string, current: Validators | null, comparison: 'strong' | 'weak'): boolean {
   if (value === '*') return current !== null
   if (current === null || current.etag === null) return false

@@ -2,6 +2,7 @@
 // Owns: reading Accept-Encoding, when an answer is worth compressing, the fields that change with it. Does not own: the
 // codings themselves (Node's zlib stands at the edge: `nodeCodings` of tunstack/net), sending (server-message.ts).
 // Read first: RFC 9110 §8.4 (Content-Encoding), §12.5.3 (Accept-Encoding), §12.5.5 (Vary), §8.8.3 (entity tags of codings).
+import { parseEntityTags } from './conditional.ts'
 import { isToken, splitList, trimOws } from './grammar.ts'
 import type { HeaderList } from './headers.ts'
 import { isBodyless } from './status.ts'
@@ -90,6 +91,20 @@ export function mayBeCoded(status: number, headers: HeaderList): boolean {
   const length = headers.get('content-length')
   if (length !== null && Number(length) < MIN_CODED_BYTES) return false
   return COMPRESSIBLE.test(headers.get('content-type') ?? '')
+}
+
+/**
+ * The fields of a 304 or 206 that stands for an answer that may be compressed: its Vary (RFC 9110 §15.4.5, §15.3.7), and in a 304 the weak
+ * tag of the compressed answer where that is what the client has, or nobody could freshen what is stored by it (RFC 9111 §4.3.4).
+ * @param asked the fields of the request
+ */
+export function markUncoded(status: number, headers: HeaderList, asked: HeaderList): void {
+  const type = headers.get('content-type') ?? ''
+  if (status === 304 || COMPRESSIBLE.test(type) || type.startsWith('multipart/byteranges')) varyByEncoding(headers)
+  const etag = headers.get('etag')
+  if (status !== 304 || !etag?.startsWith('"')) return
+  const known = parseEntityTags(asked.get('if-none-match') ?? '')
+  if (known.includes(`W/${etag}`) && !known.includes(etag)) headers.set('ETag', `W/${etag}`)
 }
 
 /** Says that the answer depends on Accept-Encoding, once (RFC 9110 §12.5.5). */

@@ -3,7 +3,7 @@
 // FileSource made elsewhere; it decides about symbolic links), content types (content-types.ts), listings (listing.ts).
 // Read first: RFC 9110 §9.3.1 (GET), §13 (conditions), §14 (ranges), §15.4.2 (301); RFC 3986 §2.1 and §5.2.4 (what a
 // path may hide).
-import { checkConditions } from './conditional.ts'
+import { checkPreconditions } from './conditional.ts'
 import { contentTypeOf } from './content-types.ts'
 import { formatHttpDate } from './grammar.ts'
 import { type DirectoryEntry, listingPage } from './listing.ts'
@@ -45,6 +45,11 @@ export interface FileOptions {
   readonly dotFiles?: boolean
   /** Value of Cache-Control; none unless given. */
   readonly cacheControl?: string
+  /**
+   * Milliseconds since 1970: no Last-Modified then lies ahead of it (RFC 9110 §8.8.2.1), and none of the last second counts in If-Range
+   * (§8.8.2.2).
+   */
+  readonly wallClock?: () => number
 }
 
 /**
@@ -54,6 +59,7 @@ export interface FileOptions {
  */
 export function fileHandler(source: FileSource, options: FileOptions = {}): Handler {
   const { index = 'index.html', listing = true, dotFiles = false } = options
+  const now = options.wallClock ?? (() => Number.NaN)
   const shown = (name: string): boolean => dotFiles || name[0] !== '.' || name === '.well-known'
   return async (request, response) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') return otherMethod(request.method, response)
@@ -66,13 +72,13 @@ export function fileHandler(source: FileSource, options: FileOptions = {}): Hand
     if (options.cacheControl !== undefined) response.headers.set('Cache-Control', options.cacheControl)
     const asDirectory = request.path.endsWith('/')
     if (stat.kind === 'file') {
-      return asDirectory ? plain(response, 404) : sendFile(source, path, stat, request, response)
+      return asDirectory ? plain(response, 404) : sendFile(source, path, stat, request, response, now())
     }
     if (!asDirectory) return redirect(request, response, segments)
     if (index !== null) {
       const page = path === '' ? index : `${path}/${index}`
       const pageStat = await source.stat(page)
-      if (pageStat?.kind === 'file') return sendFile(source, page, pageStat, request, response)
+      if (pageStat?.kind === 'file') return sendFile(source, page, pageStat, request, response, now())
     }
     const entries = listing ? await source.list(path) : null
     if (entries === null) return plain(response, 404)
@@ -143,20 +149,21 @@ async function sendFile(
   stat: FileStat,
   request: ServerRequest,
   response: ServerResponse,
+  nowMs: number,
 ): Promise<void> {
   const { size, modifiedMs } = stat
   const etag = `"${size.toString(16)}-${Math.floor(modifiedMs * 1000).toString(16)}"`
   const type = contentTypeOf(path)
   response.headers.setAll({
     ETag: etag,
-    'Last-Modified': formatHttpDate(modifiedMs),
+    'Last-Modified': formatHttpDate(Number.isNaN(nowMs) ? modifiedMs : Math.min(modifiedMs, nowMs)),
     'Accept-Ranges': 'bytes',
     ...SAFE,
   })
-  const verdict = checkConditions(request.headers, etag, modifiedMs)
+  const verdict = checkPreconditions('GET', request.headers, { etag, modifiedMs }, nowMs)
   if (verdict === 304) return response.send(304)
   if (verdict === 412) return response.send(412, {}, '412 Precondition Failed\n')
-  const ranges = rangesOf(request, etag, stat)
+  const ranges = rangesOf(request, etag, stat, nowMs)
   if (ranges === 'unsatisfiable') {
     // RFC 9110 §15.5.17: says how long the representation is.
     return response.send(416, { 'Content-Range': `bytes */${size}` }, '416 Range Not Satisfiable\n')
@@ -179,12 +186,13 @@ function rangesOf(
   request: ServerRequest,
   etag: string,
   stat: FileStat,
+  nowMs: number,
 ): readonly ByteRange[] | 'ignore' | 'unsatisfiable' {
   const value = request.headers.get('range')
   // RFC 9110 §14.2: Range means something for GET only.
   if (value === null || request.method !== 'GET') return 'ignore'
   const ifRange = request.headers.get('if-range')
-  if (ifRange !== null && !ifRangeHolds(ifRange, etag, stat.modifiedMs)) return 'ignore'
+  if (ifRange !== null && !ifRangeHolds(ifRange, etag, stat.modifiedMs, nowMs)) return 'ignore'
   return parseRange(value, stat.size)
 }
 

@@ -16,7 +16,7 @@ export const MAX_RANGES = 16
 /**
  * Reads a Range field.
  * @returns the ranges in the order asked for; `'ignore'` when the whole should be sent (another unit, malformed, too
- *   many, or more bytes than the whole); `'unsatisfiable'` when no range touches the representation: 416
+ *   many, more bytes than the whole, or a suffix of nothing); `'unsatisfiable'` when no range touches the representation: 416
  */
 export function parseRange(value: string, size: number): readonly ByteRange[] | 'ignore' | 'unsatisfiable' {
   const unit = /^bytes=(.*)$/i.exec(value)
@@ -29,6 +29,8 @@ export function parseRange(value: string, size: number): readonly ByteRange[] | 
     const parts = /^([0-9]*)-([0-9]*)$/.exec(item)
     if (parts === null || item === '-') return 'ignore'
     const first = parts[1] === '' ? Math.max(0, size - Number(parts[2])) : Number(parts[1])
+    // RFC 9110 §14.1.2: a suffix of an empty representation can be satisfied, but Content-Range cannot name nothing.
+    if (parts[1] === '' && size === 0 && Number(parts[2]) > 0) return 'ignore'
     const last = parts[1] === '' || parts[2] === '' ? size - 1 : Number(parts[2])
     if (parts[1] !== '' && parts[2] !== '' && last < first) return 'ignore'
     const end = Math.min(last + 1, size)
@@ -44,11 +46,13 @@ export function parseRange(value: string, size: number): readonly ByteRange[] | 
 
 /**
  * Whether If-Range lets the Range hold: the entity tag is the same and strong, or the date is exactly the last
- * modification (RFC 9110 §13.1.5).
+ * modification (RFC 9110 §13.1.5), which lies a second back, so that nothing can have changed in the same second (§8.8.2.2).
+ * @param nowMs the present; NaN when unknown: the modification then counts as old
  */
-export function ifRangeHolds(value: string, etag: string, modifiedMs: number): boolean {
+export function ifRangeHolds(value: string, etag: string, modifiedMs: number, nowMs = Number.NaN): boolean {
   if (value.startsWith('"')) return value === etag
-  return parseHttpDate(value) === Math.floor(modifiedMs / 1000) * 1000
+  const modified = Math.floor(modifiedMs / 1000) * 1000
+  return parseHttpDate(value, nowMs) === modified && !(nowMs - modified < 1000)
 }
 
 /** What stands around the ranges in a multipart/byteranges body (RFC 9110 §14.6). */

@@ -1,8 +1,7 @@
 // One connection of a server: requests in, handlers run, answers out in order, until it closes.
 // Owns: the order of exchanges, time limits, error answers, the lingering close. Does not own: the rules of messages
 // (connection.ts), what is answered (the handler, server-own.ts), pausing input (server-input.ts).
-// Read first: RFC 9112 §9.3 (persistence, pipelining), §9.6 (tear-down: half-close, then read on), RFC 9110 §10.1.1
-// (Expect).
+// Read first: RFC 9112 §9.3 (persistence, pipelining), §9.6 (tear-down: half-close, then read on), RFC 9110 §10.1.1 (Expect).
 import type { Micros } from '../base/time.ts'
 import { BODY_HIGH_WATER_BYTES } from './body.ts'
 import { HttpConnection } from './connection.ts'
@@ -302,6 +301,7 @@ export class ServerConnection implements PipelineHost {
 
   #endExchange(exchange: Exchange, aborted: boolean): void {
     this.#exchange = null
+    this.#context.waits(this)
     const { onExchange } = this.#context.options
     if (onExchange === undefined) return
     this.#output.flush()
@@ -344,9 +344,9 @@ export class ServerConnection implements PipelineHost {
     this.#output.flush()
     this.#input.stream.end()
     this.#input.resume(this.#now())
-    const untilUs = (): Micros => this.#now() + this.#context.timeouts.lingerUs
+    const linger = (): void => this.#timer.arm('linger', this.#now() + this.#context.timeouts.lingerUs)
     this.#output.ready().then(
-      () => this.#phase === 'closing' && this.#timer.arm('linger', untilUs()),
+      () => this.#phase === 'closing' && linger(),
       () => undefined,
     )
   }

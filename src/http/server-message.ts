@@ -9,6 +9,7 @@ import {
   chooseCoding,
   MIN_CODED_BYTES,
   markCoded,
+  markUncoded,
   mayBeCoded,
   varyByEncoding,
 } from './content-coding.ts'
@@ -151,7 +152,7 @@ export class ServerResponse {
   readonly headers = new HeaderList()
   readonly #sink: ResponseSink
   readonly #method: string
-  readonly #acceptEncoding: string | null
+  readonly #asked: HeaderList
   readonly #codings: readonly ContentCoding[]
   /** The way of the body when it is compressed as it is written. */
   #coded: CodedWriter | null = null
@@ -164,7 +165,7 @@ export class ServerResponse {
   constructor(sink: ResponseSink, request: RequestHead, codings: readonly ContentCoding[]) {
     this.#sink = sink
     this.#method = request.method
-    this.#acceptEncoding = request.headers.get('accept-encoding')
+    this.#asked = request.headers
     this.#codings = codings
   }
 
@@ -219,7 +220,7 @@ export class ServerResponse {
   }
 
   /**
-   * Sends a part of the body, the head with the first. To HEAD and with 204 and 304 the part is dropped. Where the server has codings,
+   * Sends a part of the body, the head with the first. To HEAD and with 204, 205 and 304 the part is dropped. Where the server has codings,
    * the client takes one and the type is worth it, parts are compressed; what a compressor holds back leaves as soon as nothing follows.
    * @param chunk belongs to the response from now on
    * @returns resolves when the connection takes more; rejects when it is gone (need not be awaited)
@@ -329,11 +330,10 @@ export class ServerResponse {
   /** The coding for a body of `length` bytes (null when unknown), the fields changed to fit; null to send it as it is. */
   #coding(length: number | null): ContentCoding | null {
     if (this.#codings.length === 0 || this.#headSent) return null
-    // RFC 9110 §15.4.5: 304 has the Vary that 200 would have had.
-    if (this.status === 304) varyByEncoding(this.headers)
+    if (this.status === 304 || this.status === 206) markUncoded(this.status, this.headers, this.#asked)
     if (!mayBeCoded(this.status, this.headers) || (length !== null && length < MIN_CODED_BYTES)) return null
     varyByEncoding(this.headers)
-    const coding = chooseCoding(this.#acceptEncoding, this.#codings)
+    const coding = chooseCoding(this.#asked.get('accept-encoding'), this.#codings)
     if (coding !== null) markCoded(this.headers, coding)
     return coding
   }
@@ -356,7 +356,12 @@ export class ServerResponse {
   }
 
   #bodyless(): boolean {
-    return this.#method === 'HEAD' || isBodyless(this.status) || (this.#method === 'CONNECT' && this.status < 300)
+    return (
+      this.#method === 'HEAD' ||
+      isBodyless(this.status) ||
+      this.status === 205 ||
+      (this.#method === 'CONNECT' && this.status < 300)
+    )
   }
 
   // RFC 9110 §8.6: a length when it is known. With HEAD it says what GET would send; a bare end() does not know that.
@@ -380,6 +385,8 @@ export class ServerResponse {
     if (this.#headSent || this.#failure !== null) return
     const reason = this.reason ?? reasonPhrase(this.status)
     const { status, headers } = this
+    // RFC 9110 §15.3.6: 205 has no content, and says so.
+    if (status === 205) headers.set('Content-Length', 0).delete('transfer-encoding')
     this.#sink.sendEvent({ type: 'response', status, reason, version: this.#sink.version, headers })
     this.#headSent = true
   }

@@ -131,6 +131,8 @@ export interface ServerContext {
   /** The Date field of now, or null. */
   readonly date: () => string | null
   readonly removed: (connection: object) => void
+  /** A connection has answered: from now on it waits for its next request. */
+  readonly waits: (connection: object) => void
 }
 
 const OWN_LIMITS: Omit<ServerLimits, keyof HttpLimits> = {
@@ -159,6 +161,7 @@ export function serverContext(
   options: HttpServerOptions,
   closing: () => boolean,
   removed: (connection: object) => void,
+  waits: (connection: object) => void,
 ): ServerContext {
   if (options.serverName !== undefined) checkField('Server', options.serverName)
   if (options.codings !== undefined) checkCodings(options.codings)
@@ -170,6 +173,7 @@ export function serverContext(
     closing,
     date: dateField(options.wallClock),
     removed,
+    waits,
   }
 }
 

@@ -14,6 +14,7 @@ export class HttpServer {
   /** Counted since the beginning. */
   readonly counters: Readonly<ServerCounters>
   readonly #context: ServerContext
+  /** Where their number is limited, those that have waited longest come first. */
   readonly #connections = new Set<ServerConnection>()
   #closing = false
   #whenEmpty: (() => void)[] = []
@@ -27,6 +28,7 @@ export class HttpServer {
       options,
       () => this.#closing,
       (connection) => this.#removed(connection),
+      (connection) => this.#waits(connection),
     )
     this.counters = this.#context.counters
   }
@@ -92,6 +94,11 @@ export class HttpServer {
       return true
     }
     return false
+  }
+
+  #waits(connection: object): void {
+    if (this.#context.limits.connections === Infinity) return
+    if (this.#connections.delete(connection as ServerConnection)) this.#connections.add(connection as ServerConnection)
   }
 
   #removed(connection: object): void {

@@ -61,7 +61,7 @@ export class Outbound {
     const next = this.#queue[0]
     if (next === undefined) return null
     const whole = next.packet
-    if (next.toSelf || whole.length <= next.mtu) {
+    if (next.toSelf || whole.segmentBytes > 0 || whole.length <= next.mtu) {
       packet.copyFrom(whole)
       this.#drop()
       return next

@@ -84,6 +84,7 @@ export class ClassRun {
           faults,
           scheduler: time,
           onFault: (packet, text, isLost) => {
+            context.onFault(text)
             if (isLost) this.room.lost(host, packet, text)
           },
         }),

@@ -33,6 +33,8 @@ export interface ContextOptions {
   readonly watch?: (world: number) => WorldObserver
   /** Faults in one of the worlds that are shown. */
   readonly fork?: { readonly world: number; readonly faults: readonly Fault[] }
+  /** Told of each fault that happened to a packet, in the words of `formatFault`. */
+  readonly onFault?: (text: string) => void
 }
 
 /** What has a record to show: a World, or a network of another kind. */
@@ -49,6 +51,7 @@ export class RunContext {
   /** Of the command line: for networks that are no World. */
   readonly faults: readonly Fault[]
   readonly capture: boolean
+  readonly onFault: (text: string) => void
   readonly #options: ContextOptions
 
   constructor(options: ContextOptions) {
@@ -57,6 +60,7 @@ export class RunContext {
     this.topology = options.topology
     this.faults = options.faults
     this.capture = options.capture
+    this.onFault = options.onFault ?? (() => undefined)
   }
 
   /** A new world on the experiment's topology, or another. */
@@ -75,6 +79,7 @@ export class RunContext {
       ...watched,
       seed: seed * 1000 + repeat,
       capture: capture && isShown,
+      onFault: this.onFault,
       faults: [...faults, ...this.#options.faults, ...more],
     })
     if (isShown) this.shown.push(world)

@@ -25,6 +25,7 @@ export interface RunOptions {
   /** See ContextOptions. */
   readonly watch?: ContextOptions['watch']
   readonly fork?: ContextOptions['fork']
+  readonly onFault?: ContextOptions['onFault']
 }
 
 /**
@@ -32,11 +33,11 @@ export interface RunOptions {
  * @throws {TypeError | RangeError} for parameters, faults or a topology that cannot be meant
  */
 export async function runExperiment(experiment: Experiment, options: RunOptions = {}): Promise<Outcome> {
-  const { given = {}, seed = 1, faults = [], capture = true, watch, fork } = options
+  const { given = {}, seed = 1, faults = [], capture = true, watch, fork, onFault } = options
   const { parameters, id, mostUs } = experiment
   const values = readParameters(parameters, given) as Values<typeof parameters>
   const topology = options.topology ?? experiment.topology(values)
-  const context = new RunContext({ seed, topology, faults, capture, mostUs, watch, fork })
+  const context = new RunContext({ seed, topology, faults, capture, mostUs, watch, fork, onFault })
   const findings = await experiment.run(context, values)
   const worlds = context.shown.map((world) => world.record())
   const command = commandOf(id, given, seed, faults, options.topologyFile)

@@ -62,6 +62,8 @@ export interface WorldOptions {
   /** TLS is spoken in it: its bytes do not repeat, as Node draws the keys; lengths and times do. */
   readonly hasTls?: boolean
   readonly observer?: WorldObserver
+  /** Told of each fault that happened to a packet, in the words of `formatFault`. */
+  readonly onFault?: (text: string) => void
 }
 
 /** A network in virtual time, with hosts. */
@@ -214,7 +216,7 @@ export class World {
   }
 
   #makeHost(name: string, faults: readonly Fault[], network: Network): void {
-    const { topology, tcp, hosts = {}, series = true, observer } = this.#options
+    const { topology, tcp, hosts = {}, series = true, observer, onFault } = this.#options
     const below = this.#wiring.devices.get(name)
     if (below === undefined) throw new TypeError(`no link leads to '${name}'`)
     const faulty = withFaults(below, {
@@ -222,6 +224,7 @@ export class World {
       faults,
       scheduler: this.time,
       onFault: (packet, text, isLost) => {
+        onFault?.(text)
         if (isLost) this.#packets.lost(packet, text)
         else this.#packets.marked(packet, text)
       },

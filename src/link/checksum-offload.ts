@@ -6,8 +6,10 @@
 import { get16, put16 } from '../base/bytes.ts'
 import type { Packet } from './device.ts'
 
-const TCP = 6
-const UDP = 17
+/** The protocols of which checksums can be left to a device. */
+export const TCP = 6
+/** The other one. */
+export const UDP = 17
 const MAX_EXTENSION_HEADERS = 8
 
 /**

@@ -2,6 +2,7 @@
 // Packets mostly come in the order in which they leave: those stand in a queue, and only the others in a heap.
 // Owns: queue and heap, the one timer, the copies. Does not own: choosing the instants (impair.ts).
 
+import { Fifo } from '../base/fifo.ts'
 import type { Micros, ScheduledTask, Scheduler } from '../base/time.ts'
 import { Packet } from './device.ts'
 import { PacketPool } from './packet-queue.ts'
@@ -29,9 +30,8 @@ export interface DelayLineOptions {
 export class DelayLine {
   readonly #options: DelayLineOptions
   readonly #pool = new PacketPool()
-  /** In the order in which they leave, from `#head` on. */
-  readonly #queue: Held[] = []
-  #head = 0
+  /** In the order in which they leave. */
+  readonly #queue = new Fifo<Held>()
   /** Those that leave before the last one of the queue. */
   readonly #heap: Held[] = []
   readonly #spare: Held[] = []
@@ -51,12 +51,12 @@ export class DelayLine {
 
   /** Packets held now. */
   get size(): number {
-    return this.#queue.length - this.#head + this.#heap.length
+    return this.#queue.size + this.#heap.length
   }
 
   /** When the next packet is due; Infinity when none is held. */
   get nextAt(): Micros {
-    const queued = this.#head < this.#queue.length ? this.#queue[this.#head].at : Number.POSITIVE_INFINITY
+    const queued = this.#queue.first()?.at ?? Number.POSITIVE_INFINITY
     return this.#heap.length === 0 ? queued : Math.min(queued, this.#heap[0].at)
   }
 
@@ -67,8 +67,8 @@ export class DelayLine {
     held.at = at
     held.order = this.#order++
     held.packet = isGiven ? this.#pool.take(packet) : this.#pool.copy(packet)
-    const { length } = this.#queue
-    if (this.#head === length || at >= this.#queue[length - 1].at) this.#queue.push(held)
+    const last = this.#queue.last()
+    if (last === null || at >= last.at) this.#queue.push(held)
     else {
       this.#heap.push(held)
       this.#up(this.#heap.length - 1)
@@ -88,8 +88,7 @@ export class DelayLine {
     this.#timer = null
     this.#timerAt = Number.POSITIVE_INFINITY
     this.#heap.length = 0
-    this.#queue.length = 0
-    this.#head = 0
+    this.#queue.clear()
   }
 
   #arm(): void {
@@ -102,8 +101,9 @@ export class DelayLine {
 
   #release(until: Micros): void {
     let any = false
-    while (this.size > 0 && this.nextAt <= until) {
-      const held = this.#shift()
+    for (let held = this.#first(); held !== null && held.at <= until; held = this.#first()) {
+      if (held === this.#queue.first()) this.#queue.shift()
+      else this.#pop()
       any = true
       this.#options.release(held.packet)
       this.#pool.recycle(held.packet)
@@ -114,16 +114,10 @@ export class DelayLine {
     this.#arm()
   }
 
-  /** Takes out what leaves next. */
-  #shift(): Held {
-    const first = this.#queue[this.#head]
-    if (this.#heap.length > 0 && (first === undefined || isBefore(this.#heap[0], first))) return this.#pop()
-    this.#head++
-    if (this.#head >= 1024 || this.#head === this.#queue.length) {
-      this.#queue.splice(0, this.#head)
-      this.#head = 0
-    }
-    return first
+  /** What leaves next, and stays; null when nothing is held. */
+  #first(): Held | null {
+    const queued = this.#queue.first()
+    return this.#heap.length > 0 && (queued === null || isBefore(this.#heap[0], queued)) ? this.#heap[0] : queued
   }
 
   #pop(): Held {

@@ -30,11 +30,11 @@ export class Packet {
   /** Index one past the last byte. */
   end = HEADROOM
   checksum: ChecksumState = 'complete'
-  /** For a super-segment: the TCP payload bytes that each packet on the wire carries. 0 for an ordinary packet. */
+  /** For a super-segment or super-datagram: the payload bytes of TCP or UDP that each packet on the wire carries. 0: an ordinary packet. */
   segmentBytes = 0
   /** Bytes from `start` to the transport header; read only when `checksum` is `'partial'` or `segmentBytes` is set. */
   transportOffset = 0
-  /** Bytes from `start` to the TCP payload; read only when `segmentBytes` is set. */
+  /** Bytes from `start` to the payload of TCP or UDP; read only when `segmentBytes` is set. */
   payloadOffset = 0
 
   /**
@@ -106,6 +106,8 @@ export interface Offload {
   readonly checksum: boolean
   /** Largest TCP super-segment it takes (bytes of the IP packet), for IPv4 and IPv6; 0 when it takes only packets of `mtu`. */
   readonly superSegmentBytes: number
+  /** Largest super-datagram it takes: UDP datagrams of one length, the last perhaps shorter, in one packet. Absent or 0: none. */
+  readonly superDatagramBytes?: number
   /** It takes packets whose text stands apart (`Packet.tail`), so that nobody has to copy it there. */
   readonly gather?: boolean
 }
@@ -126,7 +128,8 @@ export interface DeviceCounters {
 /** The same without `gather`: what a device offers that looks at the bytes of packets on their way to another. */
 export function inOnePiece(offload: Offload): Offload {
   if (offload.gather !== true) return offload
-  return { checksum: offload.checksum, superSegmentBytes: offload.superSegmentBytes }
+  const { gather: _, ...rest } = offload
+  return rest
 }
 
 /** Takes one received packet; borrowed until it returns. */

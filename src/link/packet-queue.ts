@@ -1,6 +1,7 @@
 // A bounded first-in-first-out queue of packet copies, without garbage in the steady state.
-// Owns: the ring and the free list of Packet buffers. Does not own: when packets leave (pair.ts, impair.ts, tuntap2.ts).
+// Owns: the bound and the free list of Packet buffers. Does not own: when packets leave (pair.ts, impair.ts, tuntap2.ts).
 
+import { Fifo } from '../base/fifo.ts'
 import { MAX_PACKET, Packet } from './device.ts'
 
 /** The buffers that a free list keeps, in bytes: bounds the memory that one burst of super-segments leaves behind. */
@@ -68,9 +69,7 @@ export class PacketPool {
 export class PacketQueue {
   readonly #pool = new PacketPool()
   readonly #limit: number
-  #ring: (Packet | null)[] = new Array<Packet | null>(16).fill(null)
-  #head = 0
-  #size = 0
+  readonly #packets = new Fifo<Packet>()
 
   /** @param limit how many packets may wait; further ones are refused. */
   constructor(limit: number) {
@@ -79,7 +78,7 @@ export class PacketQueue {
 
   /** How many packets wait. */
   get size(): number {
-    return this.#size
+    return this.#packets.size
   }
 
   /** Queues a copy. Returns false when the queue is full. */
@@ -93,23 +92,14 @@ export class PacketQueue {
   }
 
   #put(packet: Packet, isGiven: boolean): boolean {
-    if (this.#size >= this.#limit || packet.length > MAX_PACKET) return false
-    if (this.#size === this.#ring.length) this.#grow()
-    this.#ring[(this.#head + this.#size) & (this.#ring.length - 1)] = isGiven
-      ? this.#pool.take(packet)
-      : this.#pool.copy(packet)
-    this.#size++
+    if (this.#packets.size >= this.#limit || packet.length > MAX_PACKET) return false
+    this.#packets.push(isGiven ? this.#pool.take(packet) : this.#pool.copy(packet))
     return true
   }
 
   /** Takes the oldest packet out, or null when the queue is empty. Give it back with `recycle` after use. */
   shift(): Packet | null {
-    if (this.#size === 0) return null
-    const packet = this.#ring[this.#head]
-    this.#ring[this.#head] = null
-    this.#head = (this.#head + 1) & (this.#ring.length - 1)
-    this.#size--
-    return packet
+    return this.#packets.shift()
   }
 
   /** Takes a packet that `shift` gave back for reuse. */
@@ -119,13 +109,6 @@ export class PacketQueue {
 
   /** Forgets all packets that wait. */
   clear(): void {
-    while (this.shift() !== null);
-  }
-
-  #grow(): void {
-    const larger = new Array<Packet | null>(this.#ring.length * 2).fill(null)
-    for (let i = 0; i < this.#size; i++) larger[i] = this.#ring[(this.#head + i) & (this.#ring.length - 1)]
-    this.#ring = larger
-    this.#head = 0
+    this.#packets.clear()
   }
 }

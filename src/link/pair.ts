@@ -22,7 +22,7 @@ export interface MemoryPairOptions {
   readonly mtu?: number
   /** Names of the two ends. Default `['left', 'right']`. */
   readonly names?: readonly [string, string]
-  /** Largest TCP super-segment the cable takes, up to 65535; it is handed over whole. Default 0: no offload of any kind. */
+  /** Largest super-segment or super-datagram the cable takes, up to 65535; handed over whole. Default 0: no offload of any kind. */
   readonly superSegmentBytes?: number
   /** Packets that wait at each end before further ones are dropped, as `txqueuelen`. Default 1000. */
   readonly txQueueLength?: number
@@ -44,7 +44,8 @@ export function memoryPair(options: MemoryPairOptions): readonly [PacketDevice, 
   if (!Number.isInteger(superSegmentBytes) || superSegmentBytes < 0 || superSegmentBytes > MAX_PACKET) {
     throw new RangeError(`superSegmentBytes is a whole number from 0 to ${MAX_PACKET}, not ${superSegmentBytes}`)
   }
-  const offload = superSegmentBytes === 0 ? NO_OFFLOAD : { checksum: true, superSegmentBytes }
+  const offload =
+    superSegmentBytes === 0 ? NO_OFFLOAD : { checksum: true, superSegmentBytes, superDatagramBytes: superSegmentBytes }
   const left = new PairDevice(names[0], mtu, offload, options.scheduler, txQueueLength)
   const right = new PairDevice(names[1], mtu, offload, options.scheduler, txQueueLength)
   left.peer = right

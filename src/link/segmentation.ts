@@ -1,10 +1,18 @@
-// Cutting a TCP super-segment into the packets that it stands for, as a network card with TSO does.
+// Cutting a super-segment of TCP, or a super-datagram of UDP, into the packets that it stands for, as a network card with TSO or USO does.
 // Owns: the split, for devices that must treat each packet on its own (loss, reordering, corruption). Does not own: building
-// super-segments (src/tcp/output), nor the kernel's own split behind a TUN device.
+// super-segments (src/tcp/output) or super-datagrams (src/udp/layer.ts), nor the kernel's own split behind a TUN device.
 // Read first: virtio 1.2 §5.1.6.2 (gso_type, gso_size); RFC 9293 §3.1 for the header fields that differ between the pieces.
 
 import { get16, get32, put16, put32 } from '../base/bytes.ts'
-import { completeChecksum, foldedSum, replaceWord } from './checksum-offload.ts'
+import {
+  checksumFieldOffset,
+  completeChecksum,
+  foldedSum,
+  replaceWord,
+  TCP,
+  transportProtocolAt,
+  UDP,
+} from './checksum-offload.ts'
 import { HEADROOM, type Packet, type PacketSink } from './device.ts'
 
 const FIN = 0x01
@@ -27,7 +35,8 @@ export function splitSuperSegment(packet: Packet, scratch: Packet, sink: PacketS
     sink(packet)
     return 1
   }
-  if (payloadOffset < transportOffset + 20 || payloadOffset > packet.length) return 0
+  const isUdp = transportProtocolAt(packet, transportOffset) === UDP
+  if (payloadOffset < transportOffset + (isUdp ? 8 : 20) || payloadOffset > packet.length) return 0
   const v4 = packet.bytes[packet.start] >>> 4 === 4
   const payload = packet.start + payloadOffset
   let count = 0
@@ -45,7 +54,9 @@ export function splitSuperSegment(packet: Packet, scratch: Packet, sink: PacketS
     scratch.transportOffset = transportOffset
     if (v4) fixIpv4(scratch, count)
     else put16(scratch.bytes, HEADROOM + 4, scratch.length - 40)
-    fixTcp(scratch, at - payload, count > 0, end < packet.end)
+    if (isUdp) put16(scratch.bytes, HEADROOM + transportOffset + 4, scratch.length - transportOffset)
+    else fixTcp(scratch, at - payload, count > 0, end < packet.end)
+    finishPiece(scratch, isUdp ? UDP : TCP)
     count++
     sink(scratch)
   }
@@ -59,15 +70,20 @@ function fixIpv4(piece: Packet, index: number): void {
 }
 
 function fixTcp(piece: Packet, skipped: number, notFirst: boolean, notLast: boolean): void {
-  const { bytes, start, end } = piece
+  const { bytes, start } = piece
   const tcp = start + piece.transportOffset
   put32(bytes, tcp + 4, (get32(bytes, tcp + 4) + skipped) | 0)
   if (notFirst) bytes[tcp + 13] &= ~CWR // RFC 3168 §6.1.2: CWR goes on the first new packet only
   if (notLast) bytes[tcp + 13] &= ~(FIN | PSH)
+}
+
+function finishPiece(piece: Packet, protocol: number): void {
+  const { bytes, start, end } = piece
+  const transport = start + piece.transportOffset
   const v4 = bytes[start] >>> 4 === 4
   const addresses = v4 ? foldedSum(bytes, start + 12, start + 20) : foldedSum(bytes, start + 8, start + 40)
-  const pseudo = addresses + 6 + (end - tcp)
-  put16(bytes, tcp + 16, (pseudo & 0xffff) + (pseudo >>> 16))
+  const pseudo = addresses + protocol + (end - transport)
+  put16(bytes, transport + checksumFieldOffset(protocol), (pseudo & 0xffff) + (pseudo >>> 16))
   piece.checksum = 'partial'
   completeChecksum(piece)
 }

@@ -28,6 +28,7 @@ const IFF_MULTI_QUEUE = 0x0100
 const IFF_NO_PI = 0x1000
 const IFF_VNET_HDR = 0x4000
 const TUN_F_CSUM_TSO4_TSO6 = 1 | 2 | 4
+const TUN_F_USO4_USO6 = 0x20 | 0x40
 
 /** Options of openTun. */
 export interface TunOptions {
@@ -56,6 +57,8 @@ export interface OpenedTun {
   readonly vnetHeader: boolean
   /** Whether the kernel gives and takes super-segments and unfinished checksums. */
   readonly offload: boolean
+  /** Whether it gives and takes super-datagrams besides. */
+  readonly datagramOffload: boolean
   readonly addresses: readonly string[]
 }
 
@@ -180,6 +183,7 @@ interface Attached {
   readonly name: string
   readonly vnetHeader: boolean
   readonly offload: boolean
+  readonly datagramOffload: boolean
 }
 
 /** Makes or joins the interface. Without offload the kernel is told so, because a persistent interface remembers its last user's. */
@@ -199,12 +203,13 @@ function attach(fd: number, name: string, wantOffload: boolean, kind: TunKind, e
     const size = Buffer.alloc(4)
     size.writeInt32LE(VNET_HEADER_BYTES)
     libc.ioctl(fd, TUNSETVNETHDRSZ, size) // 10 is the default; a persistent interface may have been given another
-    if (libc.ioctlValue(fd, TUNSETOFFLOAD, TUN_F_CSUM_TSO4_TSO6) >= 0) {
-      return { name: actual, vnetHeader: true, offload: true }
+    for (const extra of [TUN_F_USO4_USO6, 0]) {
+      if (libc.ioctlValue(fd, TUNSETOFFLOAD, TUN_F_CSUM_TSO4_TSO6 | extra) < 0) continue
+      return { name: actual, vnetHeader: true, offload: true, datagramOffload: extra !== 0 }
     }
   }
   libc.ioctlValue(fd, TUNSETOFFLOAD, 0)
-  return { name: actual, vnetHeader: wantOffload, offload: false }
+  return { name: actual, vnetHeader: wantOffload, offload: false, datagramOffload: false }
 }
 
 function attachError(errno: number, name: string, kind: TunKind): SystemError {

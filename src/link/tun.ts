@@ -27,6 +27,9 @@ export { isTunUsable, type OpenedTun, openTunQueues, removeTun, type TunOptions 
 /** What a TUN device with offload does: Linux takes IP packets of up to 65535 bytes and cuts them up itself, or never. */
 const TUN_OFFLOAD: Offload = Object.freeze({ checksum: true, superSegmentBytes: MAX_PACKET, gather: true })
 
+/** The same where the kernel takes and gives UDP datagrams of one length in one packet, too (Linux 6.2). */
+const TUN_OFFLOAD_UDP: Offload = Object.freeze({ ...TUN_OFFLOAD, superDatagramBytes: MAX_PACKET })
+
 const EMPTY = new Uint8Array(0)
 
 /**
@@ -112,7 +115,7 @@ export class TunDevice implements PacketDevice {
   constructor(opened: OpenedTun) {
     this.name = opened.name
     this.mtu = opened.mtu
-    this.offload = opened.offload ? TUN_OFFLOAD : NO_OFFLOAD
+    this.offload = !opened.offload ? NO_OFFLOAD : opened.datagramOffload ? TUN_OFFLOAD_UDP : TUN_OFFLOAD
     this.addresses = opened.addresses
     this.#fd = opened.fd
     this.#headerBytes = opened.vnetHeader ? VNET_HEADER_BYTES : 0

@@ -4,7 +4,7 @@
 //
 //   0 flags | 1 gso_type | 2-3 hdr_len | 4-5 gso_size | 6-7 csum_start | 8-9 csum_offset
 
-import { checksumFieldOffset, transportProtocolAt } from './checksum-offload.ts'
+import { checksumFieldOffset, TCP, transportProtocolAt, UDP } from './checksum-offload.ts'
 import type { Packet } from './device.ts'
 
 /** Length of the header in bytes. */
@@ -15,7 +15,10 @@ const DATA_VALID = 2
 const GSO_NONE = 0
 const GSO_TCPV4 = 1
 const GSO_TCPV6 = 4
+const GSO_UDP_L4 = 5
 const GSO_ECN = 0x80
+const TCP_HEADER = 20
+const UDP_HEADER = 8
 
 /**
  * Sets the marks of a packet from the header at `at`; `start` and `end` are set already and lie behind it. The header comes from
@@ -35,11 +38,14 @@ export function readVnetHeader(bytes: Uint8Array, at: number, out: Packet): 'ok'
     if (field + 2 > out.length) return 'vnet-bad-header'
   }
   if (gso === GSO_NONE) return 'ok'
-  if (gso !== GSO_TCPV4 && gso !== GSO_TCPV6) return 'vnet-bad-header' // nothing else was asked for with TUNSETOFFLOAD
-  const tcp = out.start + out.transportOffset
-  if (out.checksum !== 'partial' || tcp + 20 > out.end) return 'vnet-bad-header'
+  // Nothing else was asked for with TUNSETOFFLOAD.
+  if (gso !== GSO_TCPV4 && gso !== GSO_TCPV6 && gso !== GSO_UDP_L4) return 'vnet-bad-header'
+  const transport = out.start + out.transportOffset
+  const least = gso === GSO_UDP_L4 ? UDP_HEADER : TCP_HEADER
+  if (out.checksum !== 'partial' || transport + least > out.end) return 'vnet-bad-header'
+  if (transportProtocolAt(out, out.transportOffset) !== (gso === GSO_UDP_L4 ? UDP : TCP)) return 'vnet-bad-header'
   // Not hdr_len: Linux puts the length of its linear buffer there, which may reach into the payload.
-  out.payloadOffset = out.transportOffset + (bytes[tcp + 12] >>> 4) * 4
+  out.payloadOffset = out.transportOffset + (gso === GSO_UDP_L4 ? UDP_HEADER : (bytes[transport + 12] >>> 4) * 4)
   out.segmentBytes = bytes[at + 4] | (bytes[at + 5] << 8)
   return out.payloadOffset > out.length || out.segmentBytes === 0 ? 'vnet-bad-header' : 'ok'
 }
@@ -51,13 +57,15 @@ export function readVnetHeader(bytes: Uint8Array, at: number, out: Packet): 'ok'
 export function writeVnetHeader(packet: Packet, bytes: Uint8Array, at: number): boolean {
   for (let i = at; i < at + VNET_HEADER_BYTES; i++) bytes[i] = 0
   if (packet.checksum !== 'partial') return packet.segmentBytes === 0 // a super-segment cannot carry its pieces' checksums
-  const field = checksumFieldOffset(transportProtocolAt(packet, packet.transportOffset))
+  const protocol = transportProtocolAt(packet, packet.transportOffset)
+  const field = checksumFieldOffset(protocol)
   if (field < 0) return false
   bytes[at] = NEEDS_CSUM
   put16le(bytes, at + 6, packet.transportOffset)
   put16le(bytes, at + 8, field)
   if (packet.segmentBytes > 0 && packet.length - packet.payloadOffset > packet.segmentBytes) {
-    bytes[at + 1] = packet.bytes[packet.start] >>> 4 === 4 ? GSO_TCPV4 : GSO_TCPV6
+    const isV4 = packet.bytes[packet.start] >>> 4 === 4
+    bytes[at + 1] = protocol === UDP ? GSO_UDP_L4 : isV4 ? GSO_TCPV4 : GSO_TCPV6
     put16le(bytes, at + 2, packet.payloadOffset)
     put16le(bytes, at + 4, packet.segmentBytes)
   }

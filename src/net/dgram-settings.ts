@@ -96,6 +96,18 @@ export abstract class DgramSettings extends EventEmitter {
     }
   }
 
+  /**
+   * What is sent from now on goes in datagrams of so many bytes, the last one perhaps shorter, at most 128 in one send, as Linux's
+   * UDP_SEGMENT; where the device takes them in one packet (`offload.superDatagramBytes`) they cost little more than one. 0: each send is
+   * one datagram. Not one of Node's. @throws {RangeError} for a size that cannot be; EBADF
+   */
+  setSegmentSize(bytes: number): void {
+    if (!Number.isInteger(bytes) || bytes < 0 || bytes > 65_527) {
+      throw nodeError(RangeError, 'ERR_OUT_OF_RANGE', `a segment size is a whole number from 0 to 65527, not ${bytes}`)
+    }
+    this.bound('setSegmentSize').segmentBytes = bytes
+  }
+
   /** Whether the probes of a peer's search are answered, unseen by the application. Not one of Node's. @throws EBADF */
   setPathProbeAnswers(flag: boolean): void {
     this.bound('setPathProbeAnswers').answersPathProbes = Boolean(flag)

@@ -43,6 +43,8 @@ export class DirectStream {
   readonly #unsent: Uint8Array[] = []
   /** What came while the stream was paused. */
   readonly #held: Uint8Array[] = []
+  /** Who waits for acknowledgements while not everything is in the send buffer. */
+  readonly #waiting: ((acknowledged: boolean | Promise<boolean>) => void)[] = []
   #isPaused = true
   #hasEnded = false
   #isEnding = false
@@ -105,9 +107,20 @@ export class DirectStream {
     if (this.#unsent.length === 0) this.socket.end()
   }
 
-  /** Drops the connection with whatever is queued here; `error`, if given, and `close` follow. */
+  /**
+   * Drops the connection with whatever is queued here; `error`, if given, and `close` follow. A text that an error cuts off ends with a
+   * reset, lest the peer takes the part for the whole.
+   */
   destroy(error?: Error): void {
-    if (!this.destroyed) this.socket.destroy(error)
+    if (this.destroyed) return
+    if (error !== undefined && this.#unsent.length > 0) this.socket.reset(error)
+    else this.socket.destroy(error)
+  }
+
+  /** Resolves with true once the peer's TCP has acknowledged all that was written, with false when that cannot come any more. */
+  whenAcknowledged(): Promise<boolean> {
+    if (this.#unsent.length === 0 || this.destroyed) return this.socket.whenAcknowledged()
+    return new Promise((resolve) => this.#waiting.push(resolve))
   }
 
   /** No `data` until `resume`: the peer's window closes. */
@@ -156,6 +169,7 @@ export class DirectStream {
       }
       unsent.shift()
     }
+    for (const resolve of this.#waiting.splice(0)) resolve(this.socket.whenAcknowledged())
     if (this.#isEnding) this.socket.end()
     else this.#emit('drain')
   }
@@ -163,6 +177,7 @@ export class DirectStream {
   /** Of the connection: it is over. */
   closed(error: Error | null): void {
     this.destroyed = true
+    for (const resolve of this.#waiting.splice(0)) resolve(false)
     queueMicrotask(() => {
       if (error !== null) this.#emit('error', error)
       this.#emit('close')

@@ -4,7 +4,7 @@
 // Read first: src/tcp/connection.ts, whose `write`, `readWith` and settings are used as they are.
 
 import { type Connection, EVENT, type Listener, type TcpConfig } from '../stack/index.ts'
-import { AckWaiters } from './ack-waiters.ts'
+import { AckWaiters, isAcknowledged } from './ack-waiters.ts'
 import { type CoreServer, type EventSink, type HostCore, isLost, ON_EVENTS } from './core.ts'
 import { checkTarget, openConnection } from './dial.ts'
 import { type ConnectOptions, parseLiteral } from './options.ts'
@@ -39,6 +39,8 @@ export class DirectSocket implements EventSink {
   readonly #handler: DirectHandler
   /** Of OPEN, ENDED and PAUSED. */
   #flags: number
+  /** Who waits for acknowledgements; null until somebody does. */
+  #acks: AckWaiters | null = null
 
   constructor(core: HostCore, connection: Connection, handler: DirectHandler, isOpen: boolean) {
     this.#core = core
@@ -61,6 +63,18 @@ export class DirectSocket implements EventSink {
     return taken
   }
 
+  /**
+   * Resolves with true once the peer's TCP has acknowledged all that was written, also when the connection was let go meanwhile; with
+   * false when that cannot come any more.
+   */
+  whenAcknowledged(): Promise<boolean> {
+    const { connection } = this
+    if (connection.user !== this) return Promise.resolve(false)
+    if (isAcknowledged(connection)) return Promise.resolve(true)
+    this.#acks ??= new AckWaiters()
+    return this.#acks.wait()
+  }
+
   /** Sends FIN after what is queued; text still comes. */
   end(): void {
     this.connection.shutdownWrite()
@@ -78,14 +92,17 @@ export class DirectSocket implements EventSink {
     this.#core.scheduler.defer(() => this[ON_EVENTS](EVENT.readable))
   }
 
-  /** Closes both directions: what is queued still goes, what comes is refused. `onClose` follows at once. */
+  /**
+   * Closes both directions: what is queued still goes, what comes is refused. With an error, and nothing on its way, the peer is told by a
+   * reset. `onClose` follows at once.
+   */
   destroy(error?: Error): void {
-    this.#leave(error ?? null, false)
+    this.#leave(error ?? null, error === undefined ? 'end' : 'fail')
   }
 
-  /** Resets the connection. */
-  reset(): void {
-    this.#leave(null, true)
+  /** Resets the connection; `error` is for `onClose`. */
+  reset(error?: Error): void {
+    this.#leave(error ?? null, 'reset')
   }
 
   /** Takes the events of the connection; called by the host. */
@@ -109,6 +126,7 @@ export class DirectSocket implements EventSink {
       if (handler.onEnd !== undefined) handler.onEnd(this)
       else this.end()
     }
+    if ((events & EVENT.drained) !== 0) this.#acks?.settle(true)
     if ((events & EVENT.writable) !== 0 && connection.user === this) handler.onWritable?.(this)
     if ((events & (EVENT.error | EVENT.closed)) !== 0 && connection.user === this) this.#over()
   }
@@ -118,18 +136,18 @@ export class DirectSocket implements EventSink {
     if (!isLost(connection) && connection.state !== 'TIME-WAIT') return
     const code = connection.error?.code ?? null
     const remote = { address: connection.remote.toString(), port: connection.remotePort }
-    this.#leave(code === null ? null : this.connecting ? connectError(code, remote) : callError(code, 'read'), false)
+    this.#leave(code === null ? null : this.connecting ? connectError(code, remote) : callError(code, 'read'), 'end')
   }
 
-  #leave(error: Error | null, isReset: boolean): void {
+  #leave(error: Error | null, how: 'end' | 'reset' | 'fail'): void {
     if (this.connection.user !== this) return
-    this.#core.letGo(this.connection, isReset ? 'reset' : 'end', false, NOBODY)
+    this.#core.letGo(this.connection, how, false, this.#acks ?? NOBODY)
     this.#core.forget(this)
     this.#handler.onClose?.(this, error)
   }
 }
 
-/** Nobody waits for what becomes of a direct connection. */
+/** Nobody waits for what becomes of most direct connections. */
 const NOBODY = new AckWaiters()
 
 /** A port whose connections are direct ones. Made by `host.listenDirect`. */

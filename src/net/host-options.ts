@@ -56,8 +56,10 @@ const HOST_OPTIONS: Readonly<Record<keyof HostOptions, true>> = {
   dns: true,
 }
 
-/** @throws {TypeError} naming an option that is none, and the one that may be meant */
+/** @throws {TypeError} for no options, or naming an option that is none and the one that may be meant */
 export function checkOptionNames(options: HostOptions): void {
+  if (typeof options !== 'object' || options === null)
+    throw new TypeError("createHost needs options, as { device, address: '10.77.0.2/24' }")
   for (const name of Object.keys(options)) {
     if (Object.hasOwn(HOST_OPTIONS, name)) continue
     const known = didYouMean(name, Object.keys(HOST_OPTIONS)) || `; known: ${Object.keys(HOST_OPTIONS).join(', ')}`

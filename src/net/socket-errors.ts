@@ -67,6 +67,7 @@ export type FailedCall =
   | 'setMulticastInterface'
   | 'setPathMtuDiscovery'
   | 'searchPathMtu'
+  | 'setSegmentSize'
   | 'setPathProbeAnswers'
   | 'uv_recv_buffer_size'
 

@@ -5,6 +5,7 @@
 // Two ways to run it: `runSync` for code that is called back (stacks, devices); `run` also lets promises and stream callbacks settle
 // between any two events, for sockets, HTTP and async functions.
 
+import { Fifo } from '../base/fifo.ts'
 import type { Micros, ScheduledTask, Scheduler } from '../base/time.ts'
 
 class Entry implements ScheduledTask {
@@ -37,9 +38,7 @@ export class VirtualTime implements Scheduler {
   #order = 0
   #events = 0
   readonly #heap: Entry[] = []
-  #deferred: (() => void)[] = []
-  /** Takes what is deferred while the others run. */
-  #deferredNext: (() => void)[] = []
+  readonly #deferred = new Fifo<() => void>()
 
   constructor(start: Micros = 0) {
     this.#now = start
@@ -98,13 +97,10 @@ export class VirtualTime implements Scheduler {
 
   /** Runs what was deferred, or the next event; returns false when there is neither before `until`. */
   #step(until: Micros): boolean {
-    if (this.#deferred.length > 0) {
-      const tasks = this.#deferred
-      this.#deferred = this.#deferredNext
-      this.#deferredNext = [] // should one throw, the rest is gone
-      for (const task of tasks) task()
-      tasks.length = 0
-      this.#deferredNext = tasks
+    // What is deferred while these run is another step's.
+    let due = this.#deferred.size
+    if (due > 0) {
+      for (; due > 0; due--) this.#deferred.shift()?.()
       return true
     }
     for (;;) {

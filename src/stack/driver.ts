@@ -41,6 +41,7 @@ export class Driver {
   readonly #packet: Packet
   readonly #onPacket: (packet: Packet) => void
   readonly #onDeferred: () => void
+  readonly #onDeadline = (): void => this.#onTimer()
   #timer: ScheduledTask | null = null
   #timerAt = Number.POSITIVE_INFINITY
   #now = 0
@@ -160,7 +161,7 @@ export class Driver {
     this.#timer = null
     this.#timerAt = at
     if (at === Number.POSITIVE_INFINITY) return
-    this.#timer = scheduler.schedule(at, () => this.#onTimer())
+    this.#timer = scheduler.schedule(at, this.#onDeadline)
   }
 
   /**

@@ -1,6 +1,7 @@
 // What must hold of a connection between any two steps. Run after every step of a test or a simulation; never in production.
 
 import { assert } from '../base/assert.ts'
+import { UNUSED_FRTO, UNUSED_PRR, UNUSED_UNDO } from './recovery-state.ts'
 import { seqAdd, seqDiff, seqGe, seqLe, seqLt } from './seq.ts'
 import { isSynchronized } from './state.ts'
 import { sendBufferStart, type Tcb, unsentBytes } from './tcb.ts'
@@ -12,6 +13,7 @@ export function checkInvariants(tcb: Tcb): void {
   checkFlight(tcb)
   checkReceive(tcb)
   checkTimers(tcb)
+  checkShared()
 }
 
 function checkSend(tcb: Tcb): void {
@@ -108,4 +110,16 @@ function checkTimers(tcb: Tcb): void {
     'something is in flight and no retransmission timer runs',
   )
   assert(tcb.state !== 'TIME-WAIT' || timers.linger !== Number.POSITIVE_INFINITY, 'TIME-WAIT without its timer')
+}
+
+/** What connections share that have nothing of their own to recover (recovery-state.ts): nobody has written to it. */
+function checkShared(): void {
+  const { isPossible, isResent, isMended, resent } = UNUSED_UNDO
+  assert(
+    !isPossible && !isResent && !isMended && resent.size === 0,
+    'a connection has written to what all share of undo',
+  )
+  const { delivered, out, isForMark } = UNUSED_PRR
+  assert(delivered === 0 && out === 0 && !isForMark, 'a connection has written to what all share of PRR')
+  assert(UNUSED_FRTO.step === 'off', 'a connection has written to what all share of F-RTO')
 }

@@ -20,7 +20,7 @@ import type { Listener } from './listener.ts'
 import { checkMd5, signWith } from './md5.ts'
 import type { Ports } from './ports.ts'
 import { queueReset } from './reset.ts'
-import { opensFromCookie } from './segment-arrives.ts'
+import { challengeSyn, opensFromCookie } from './segment-arrives.ts'
 import { type Seq, seqAdd } from './seq.ts'
 import { setState } from './state.ts'
 import { cookieTimestamp, type FourTuple, rebuildSyn, type SynCookies } from './syn-cookies.ts'
@@ -101,11 +101,15 @@ export class PassiveOpens {
     }
   }
 
-  /** A SYN that may follow a connection in TIME-WAIT (RFC 9293 §3.6.1 [MAY-2]). */
+  /** A SYN that may follow a connection in TIME-WAIT (RFC 9293 §3.6.1 [MAY-2]); where nobody listens it is one as in any other state. */
   reopen(old: Connection, header: IpHeader, segment: SegmentHeader, now: Micros): 'ok' | DropReason {
     const { destinationPort, sourcePort } = segment
     const listener = this.#layer.ports.listenerFor(header.dst, destinationPort, header.src, sourcePort)
-    if (listener === null) return 'tcp-not-accepted'
+    if (listener === null) {
+      challengeSyn(old.tcb, now)
+      this.#layer.touch(old)
+      return 'ok'
+    }
     const key = listener.md5Keys.find(header.src)
     const signed = checkMd5(key, header, segment, this.#layer.counters) // the old connection's key may have been another
     if (signed !== 'ok') return signed
@@ -139,7 +143,8 @@ export class PassiveOpens {
     const { tcb } = connection
     if (tcb.state === 'CLOSED') {
       this.#layer.settle(connection)
-      this.handle(header, segment, now)
+      const verdict = this.handle(header, segment, now)
+      if (verdict !== 'ok') this.#layer.ip.drops.count(verdict)
       return
     }
     const { cookies, ports } = this.#layer
@@ -162,7 +167,7 @@ export class PassiveOpens {
   }
 
   #reset(header: IpHeader, segment: SegmentHeader, key: Uint8Array | null): void {
-    queueReset(this.#layer.resets, header, segment, this.#layer.ip.hopLimit, key)
+    queueReset(this.#layer.resets, header, segment, key)
   }
 
   /** RFC 9293 §3.10.7.2, third: a SYN in LISTEN. Without Fast Open its text, if any, comes again once the connection is open. */

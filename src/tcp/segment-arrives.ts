@@ -162,11 +162,14 @@ function arrivesSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): 'done' {
   const isBare = tcb.fastOpen.isTaken || (segment.flags & FLAG.ACK) === 0
   if (isEmbryo && isBare && segment.seq === tcb.rcv.irs) repeatSynAck(tcb)
   else if (isEmbryo && !tcb.fastOpen.isTaken) resetEmbryo(tcb, now)
-  else {
-    tcb.counters.TcpExtTCPSYNChallenge++
-    owesChallenge(tcb, now)
-  }
+  else challengeSyn(tcb, now)
   return 'done'
+}
+
+/** RFC 9293 §3.10.7.4, fourth check, RFC 5961 §4.2: a peer that has lost the connection answers this with the reset that ends it. */
+export function challengeSyn(tcb: Tcb, now: Micros): void {
+  tcb.counters.TcpExtTCPSYNChallenge++
+  owesChallenge(tcb, now)
 }
 
 /** RFC 9293 §3.10.7.4 fifth check, TIME-WAIT [MAY-2]: a SYN that is surely newer than the old connection may open a new one. */

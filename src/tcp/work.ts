@@ -1,6 +1,8 @@
 // Who has something to send, and who has something to tell: two queues in which each stands at most once, however often it is named.
 // Owns: the order. Does not own: what is sent or told (layer.ts).
 
+import { Fifo } from '../base/fifo.ts'
+
 /** What can stand in a DirtyQueue. */
 export interface Dirtyable {
   isDirty: boolean
@@ -8,10 +10,9 @@ export interface Dirtyable {
 
 /** Connections that may have something to send, in the order in which they were touched. */
 export class DirtyQueue<T extends Dirtyable> {
-  readonly #items: T[] = []
-  #head = 0
+  readonly #items = new Fifo<T>()
   readonly #waits: (item: T) => boolean
-  readonly #waiting: T[] = []
+  readonly #waiting = new Fifo<T>()
 
   /** `waits`: what may wait until owners were told. */
   constructor(waits: (item: T) => boolean) {
@@ -27,20 +28,23 @@ export class DirtyQueue<T extends Dirtyable> {
 
   /** The first one, which stays; null when there is none. With `isAll` false those that may wait are passed over until it is true. */
   first(isAll: boolean): T | null {
-    if (isAll) while (this.#waiting.length > 0) this.#items.push(this.#waiting.shift() as T)
-    else
-      while (this.#head < this.#items.length && this.#waits(this.#items[this.#head])) {
-        this.#waiting.push(this.#items[this.#head++])
-      }
-    if (this.#head < this.#items.length) return this.#items[this.#head]
-    this.#items.length = 0
-    this.#head = 0
-    return null
+    const items = this.#items
+    if (isAll) {
+      for (let item = this.#waiting.shift(); item !== null; item = this.#waiting.shift()) items.push(item)
+      return items.first()
+    }
+    let item = items.first()
+    for (; item !== null && this.#waits(item); item = items.first()) {
+      this.#waiting.push(item)
+      items.shift()
+    }
+    return item
   }
 
   /** Takes the first one out. */
   drop(): void {
-    this.#items[this.#head++].isDirty = false
+    const item = this.#items.shift()
+    if (item !== null) item.isDirty = false
   }
 }
 
@@ -51,8 +55,7 @@ export interface Queueable {
 
 /** Sources with events to tell, in the order in which they had the first of them. */
 export class EventQueue<T extends Queueable> {
-  readonly #items: T[] = []
-  #head = 0
+  readonly #items = new Fifo<T>()
 
   /** Adds what is not there yet. */
   add(item: T): void {
@@ -63,18 +66,13 @@ export class EventQueue<T extends Queueable> {
 
   /** Takes the first one out; null when there is none. */
   take(): T | null {
-    if (this.isEmpty) return null
-    const item = this.#items[this.#head++]
-    item.isQueued = false
-    if (this.isEmpty) {
-      this.#items.length = 0
-      this.#head = 0
-    }
+    const item = this.#items.shift()
+    if (item !== null) item.isQueued = false
     return item
   }
 
   /** Whether nobody has anything to tell. */
   get isEmpty(): boolean {
-    return this.#head === this.#items.length
+    return this.#items.size === 0
   }
 }

@@ -57,6 +57,7 @@ export function parseUdp(
 
 /**
  * Writes the 8 bytes before data that the caller has put at `bytes[at + 8, end)`, with the checksum over all and the pseudo-header.
+ * @param isPartial the pseudo-header alone is summed: the device finishes it (`Packet.checksum` is 'partial')
  * @returns the bytes of the datagram: `end - at`
  */
 export function writeUdp(
@@ -66,13 +67,19 @@ export function writeUdp(
   end: number,
   src: IpAddress,
   dst: IpAddress,
+  isPartial = false,
 ): number {
   const length = end - at
   put16(bytes, at, header.sourcePort)
   put16(bytes, at + 2, header.destinationPort)
   put16(bytes, at + 4, length)
   put16(bytes, at + 6, 0)
-  const sum = finishChecksum(sumBytes(bytes, at, end, pseudoHeaderSum(src, dst, PROTOCOL.UDP, length)))
+  const pseudo = pseudoHeaderSum(src, dst, PROTOCOL.UDP, length)
+  if (isPartial) {
+    put16(bytes, at + 6, ~finishChecksum(pseudo) & 0xffff)
+    return length
+  }
+  const sum = finishChecksum(sumBytes(bytes, at, end, pseudo))
   put16(bytes, at + 6, sum === 0 ? 0xffff : sum) // RFC 768: 0 would say that there is none
   return length
 }

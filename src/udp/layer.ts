@@ -7,11 +7,12 @@ import type { Micros } from '../base/time.ts'
 import { IpAddress } from '../ip/address.ts'
 import type { TransportError } from '../ip/control.ts'
 import type { DropReason } from '../ip/drops.ts'
-import { type IpHeader, PROTOCOL } from '../ip/header.ts'
+import type { IpHeader } from '../ip/header.ts'
 import type { IpLayer } from '../ip/layer.ts'
-import { HEADROOM, Packet } from '../link/device.ts'
+import { NO_OFFLOAD, type Offload, type Packet } from '../link/device.ts'
 import { codeOfIcmp, UdpError } from './errors.ts'
-import { parseUdp, UDP_HEADER_BYTES, UdpHeader, writeUdp } from './header.ts'
+import { parseUdp, UDP_HEADER_BYTES, UdpHeader } from './header.ts'
+import { MOST_SEGMENTS, UdpOutput } from './output.ts'
 import type { PathSearchHandle, PathSearchOptions } from './path-search.ts'
 import { PathSearches, type ProbeSender, SocketPathSearch } from './path-searches.ts'
 import { type SocketLayer, score, takes, type UdpOpenOptions, UdpSocket } from './socket.ts'
@@ -52,14 +53,15 @@ export class UdpLayer implements SocketLayer, ProbeSender {
   }
   readonly #ip: IpLayer
   readonly #random: Random
+  readonly #output: UdpOutput
   readonly #sockets = new Map<number, UdpSocket[]>()
   readonly #in = new UdpHeader()
-  readonly #out = new UdpHeader()
   readonly #searches = new PathSearches()
   #eventful: UdpSocket[] = []
 
-  constructor(ip: IpLayer, random: Random) {
+  constructor(ip: IpLayer, random: Random, offload: Offload = NO_OFFLOAD) {
     this.#ip = ip
+    this.#output = new UdpOutput(ip, offload)
     this.#random = random
   }
 
@@ -135,6 +137,24 @@ export class UdpLayer implements SocketLayer, ProbeSender {
       if (parsed === 'udp-bad-checksum') this.counters.UdpInCsumErrors++
       return this.#drop(parsed)
     }
+    // A super-datagram is taken apart.
+    const end = udp.dataEnd
+    const each = packet.segmentBytes > 0 ? packet.segmentBytes : end
+    let verdict: 'ok' | DropReason = 'ok'
+    do {
+      udp.dataEnd = Math.min(end, udp.dataStart + each)
+      const one = this.#take(packet, header, now)
+      if (one !== 'ok') verdict = this.#drop(one)
+      if (one === 'udp-no-listener') this.counters.UdpNoPorts++
+      udp.dataStart = udp.dataEnd
+    } while (udp.dataStart < end)
+    if (verdict === 'udp-no-listener') this.#ip.queueUnreachable(packet, header, 'port', now) // RFC 1122 §4.1.3.1
+    return verdict
+  }
+
+  /** Gives the datagram of `#in` to whom it is for. */
+  #take(packet: Packet, header: IpHeader, now: Micros): 'ok' | DropReason {
+    const udp = this.#in
     let verdict: 'ok' | DropReason = 'udp-no-listener'
     if (header.toUnicast) {
       const socket = this.#find(header.dst, udp.destinationPort, header.src, udp.sourcePort)
@@ -148,12 +168,7 @@ export class UdpLayer implements SocketLayer, ProbeSender {
         if (verdict !== 'ok') verdict = one
       }
     }
-    if (verdict === 'ok') return verdict
-    if (verdict === 'udp-no-listener') {
-      this.counters.UdpNoPorts++
-      this.#ip.queueUnreachable(packet, header, 'port', now) // RFC 1122 §4.1.3.1
-    }
-    return this.#drop(verdict)
+    return verdict
   }
 
   #drop(reason: DropReason): DropReason {
@@ -249,14 +264,21 @@ export class UdpLayer implements SocketLayer, ProbeSender {
     if (src === 'gone') return new UdpError('EINVAL', `${socket.local} is not an address of this host any more`)
     if (src.family !== remote.family) return new UdpError('ENETUNREACH', `${src} cannot reach ${remote}`)
     if (src.isLoopback && !ip.isLocal(remote)) return new UdpError('EINVAL', `${src} does not leave this host`)
-    const total = ip.headerBytes(remote) + UDP_HEADER_BYTES + data.length
+    const each = socket.segmentBytes || data.length
+    if (data.length > each * MOST_SEGMENTS) {
+      return new UdpError(
+        'EINVAL',
+        `one send makes ${MOST_SEGMENTS} datagrams of ${each} bytes, not ${data.length} bytes`,
+      )
+    }
+    const total = ip.headerBytes(remote) + UDP_HEADER_BYTES + Math.min(each, data.length)
     const mode = socket.pathMtuDiscovery
     const most = mode === 'do' ? ip.pathMtu(remote) : mode === 'probe' ? ip.mtuTo(remote) : Number.POSITIVE_INFINITY
     if (total > most && !ip.isLocal(remote)) {
       return new UdpError('EMSGSIZE', `the path to ${remote} takes packets of ${most} bytes, not ${total}`)
     }
     socket.pathSearch?.machine.noteSent()
-    return this.#write(socket, data, src, remote, port, mode)
+    return this.#write(socket, data, each, src, remote, port, mode)
   }
 
   #sourceOf(socket: UdpSocket, remote: IpAddress, isBroadcast: boolean): IpAddress | 'gone' | null {
@@ -272,35 +294,17 @@ export class UdpLayer implements SocketLayer, ProbeSender {
   #write(
     socket: UdpSocket,
     data: Uint8Array,
+    each: number,
     src: IpAddress,
     remote: IpAddress,
     port: number,
     mode: UdpSocket['pathMtuDiscovery'],
   ): UdpError | null {
-    const ip = this.#ip
-    const headers = ip.headerBytes(remote) + UDP_HEADER_BYTES
-    if (!ip.hasRoom(headers + data.length)) {
-      this.counters.UdpSndbufErrors++
-      return new UdpError('ENOBUFS', 'too many datagrams wait to be sent')
-    }
-    const packet = new Packet(new Uint8Array(HEADROOM + headers + data.length))
-    packet.end = packet.start + headers + data.length
-    packet.bytes.set(data, packet.start + headers)
-    const udp = this.#out
-    udp.sourcePort = socket.port
-    udp.destinationPort = port
-    writeUdp(udp, packet.bytes, packet.end - data.length - UDP_HEADER_BYTES, packet.end, src, remote)
-    if (ip.isLocal(remote)) ip.enableLoopback()
-    const isProbe = mode === 'probe'
-    const isWhole = isProbe || headers + data.length <= ip.pathMtu(remote)
-    // RFC 8085 §3.2: what fits is not to be cut up on its way, so that a router tells where it does not fit.
-    const dontFragment = isWhole && mode !== 'dont' && (mode !== 'want' || ip.pathMtus.mayForbidFragments(remote))
-    const flow = remote.family === 4 ? 0 : ip.flowLabel(src, remote, PROTOCOL.UDP, socket.port, port)
-    const hops = remote.isMulticast ? socket.multicastHopLimit : socket.hopLimit || ip.hopLimitTo(remote)
-    ip.writeHeader(packet, src, remote, PROTOCOL.UDP, hops, 0, dontFragment, flow)
-    ip.sendDatagram(packet, isProbe)
-    this.counters.UdpOutDatagrams++
-    return null
+    const count = this.#output.write(socket, data, each, src, remote, port, mode)
+    this.counters.UdpOutDatagrams += count
+    if (count > 0) return null
+    this.counters.UdpSndbufErrors++
+    return new UdpError('ENOBUFS', 'too many datagrams wait to be sent')
   }
 
   /** For searches: see ProbeSender. What cannot be sent now is lost, as on the path. */
@@ -308,7 +312,7 @@ export class UdpLayer implements SocketLayer, ProbeSender {
     const { remote } = socket
     const src = remote === null ? null : this.#sourceOf(socket, remote, false)
     if (remote === null || src === null || src === 'gone') return
-    this.#write(socket, data, src, remote, socket.remotePort, 'probe')
+    this.#write(socket, data, data.length, src, remote, socket.remotePort, 'probe')
   }
 
   /** For sockets: see UdpSocket.searchPath. */

@@ -90,6 +90,11 @@ export class UdpSocket {
    * takes says Don't Fragment and goes in one piece, whatever is known of the path.
    */
   pathMtuDiscovery: 'want' | 'do' | 'dont' | 'probe' = 'want'
+  /**
+   * As Linux's UDP_SEGMENT: what is sent goes in datagrams of so many bytes, the last one perhaps shorter, which costs a device that takes
+   * super-datagrams little more than one of them; 0: each send is one datagram.
+   */
+  segmentBytes = 0
   /** The search of the path to the peer, null when there is none. */
   pathSearch: PathSearchHandle | null = null
   /** Whether the probes of a peer's search are answered, unseen by the application: see path-probes.ts. */
@@ -136,7 +141,8 @@ export class UdpSocket {
 
   /**
    * Sends to the peer, or to `remote`. The data is copied. Null, or what was wrong: EDESTADDRREQ without a peer, EMSGSIZE, ENETUNREACH,
-   * EACCES for a broadcast address without `mayBroadcast`, ENOBUFS, or the error that an earlier datagram has met with.
+   * EINVAL for more than 128 datagrams of `segmentBytes`, EACCES for a broadcast address without `mayBroadcast`, ENOBUFS, or the error
+   * that an earlier datagram has met with.
    */
   send(data: Uint8Array, remote: IpAddress, port: number): UdpError | null {
     return this.#layer.send(this, data, remote, port)

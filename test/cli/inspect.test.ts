@@ -26,7 +26,7 @@ async function watched(act: (feed: InspectFeed, knobs: Knobs) => void) {
   feed = new InspectFeed(server, controlCalls(server, device, 'serve').sockets as () => SocketRecord[])
   const listener = await time.runFor(server.listen({ port: 80 }))
   listener.on('connection', (socket) => socket.resume())
-  const knobs = new Knobs({ host: server, link, impairment: {}, servers: [listener] }, {})
+  const knobs = new Knobs({ host: server, link, impairment: {} }, {})
   act(feed, knobs)
   const socket = await time.runFor(client.connect({ host: '10.77.0.2', port: 80 }))
   socket.write('hello')
@@ -34,13 +34,15 @@ async function watched(act: (feed: InspectFeed, knobs: Knobs) => void) {
   const telling = feed.take(time.now())
   const connections = [...server.stack.tcp.connections()]
   feed.stop()
-  return { telling, connections, link, listener }
+  const listeners = [...server.stack.tcp.ports.listeners()]
+  return { telling, connections, link, listeners }
 }
 
 describe('what the live page is told', () => {
   test('every packet with its numbers from 0 on, states and windows, and every socket', async () => {
     const { telling } = await watched((feed) => feed.start())
-    const { packets, events, sockets } = telling
+    const { names, packets, events, sockets } = telling
+    expect(names[0]).toEqual([packets[0][0], expect.stringMatching(/^10\.77\.0\.2:80 ◀▶ 10\.77\.0\.1:\d+$/)])
     expect(packets.slice(0, 4).map(([, , out, seq, ack, , length, flags]) => [out, flags, seq, ack, length])).toEqual([
       [0, 'S', 0, -1, 0],
       [1, 'S.', 0, 1, 0],
@@ -65,13 +67,13 @@ describe('what the live page is told', () => {
 
 describe('the knobs of the live page', () => {
   test('hold for connections to come, and for the link', async () => {
-    const { connections, link, listener } = await watched((_feed, knobs) => {
+    const { connections, link, listeners } = await watched((_feed, knobs) => {
       knobs.turn({ delay: 2, congestion: 'reno', nagle: true, delayedAck: 0 })
       expect(knobs.values).toMatchObject({ loss: 0, delay: 2, congestion: 'reno', nagle: true, delayedAck: 0 })
     })
     expect(connections[0].tcb.config).toMatchObject({ congestion: 'reno', nagle: true, delayedAckUs: 0 })
     expect(connections[0].tcb.control.name).toBe('reno')
-    expect(listener.noDelay).toBe(false)
+    expect(listeners.map(({ config }) => config.nagle)).toEqual([true])
     expect(link.impairmentCounters('in').offered).toBeGreaterThan(2)
   })
 

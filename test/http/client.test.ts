@@ -62,6 +62,19 @@ describe('requests on the wire', () => {
     })
   })
 
+  it('a body at hand that its header belies is refused before the head leaves, and the connection stays good (RFC 9112 §6.2)', async () => {
+    const dialled = dial()
+    for (const request of [
+      { method: 'POST', body: 'abcd', headers: { 'Content-Length': 3 } },
+      { method: 'POST', body: 'ab', headers: { 'Content-Length': 3 } },
+      { headers: { 'Content-Length': 3 } },
+    ]) {
+      await expect(dialled.http.request({ target: '/', ...request })).rejects.toMatchObject({ reason: 'body-length' })
+    }
+    expect(dialled.stream.written).toBe('')
+    expect(await exchange(dialled, OK)).toEqual([200, 'ok'])
+  })
+
   it('what cannot be written is refused before a byte leaves, and the connection stays good (RFC 9112 §11.1)', async () => {
     const dialled = dial()
     const bad: Partial<ConnectionRequest>[] = [

@@ -237,6 +237,23 @@ describe('conditions', () => {
   })
 })
 
+describe('the clock', () => {
+  const at = (nowMs: number, ...lines: string[]): Promise<string> =>
+    files({ wallClock: () => nowMs }).ask(req('GET /a.txt', ['Range: bytes=0-1', ...lines]))
+
+  it('Last-Modified is not later than the answer (RFC 9110 §8.8.2.1)', async () => {
+    const before = Date.UTC(2020, 0, 1)
+    expect(header(await at(before), 'Last-Modified')).toBe(formatHttpDate(before))
+    expect(header(await at(MODIFIED + 1), 'Last-Modified')).toBe(formatHttpDate(MODIFIED))
+  })
+
+  it('a date within the last second is too weak for If-Range (RFC 9110 §8.8.2.2, §13.1.5)', async () => {
+    const ifRange = `If-Range: ${formatHttpDate(MODIFIED)}`
+    expect(statuses(await at(MODIFIED, ifRange))).toEqual([200])
+    expect(statuses(await at(MODIFIED + 1000, ifRange))).toEqual([206])
+  })
+})
+
 describe('ranges', () => {
   const get = (range: string, lines: string[] = [], line = 'GET /a.txt'): Promise<string> =>
     files().ask(req(line, [`Range: ${range}`, ...lines]))
@@ -262,6 +279,11 @@ describe('ranges', () => {
       expect([statuses(answer)[0], header(answer, 'Content-Range')]).toEqual([416, 'bytes */10'])
     }
     expect(statuses(await get('bytes=0-', [], 'GET /empty.bin'))).toEqual([416])
+  })
+
+  it('a suffix of an empty file is all of it (RFC 9110 §14.1.2)', async () => {
+    expect(statuses(await get('bytes=-5', [], 'GET /empty.bin'))).toEqual([200])
+    expect(statuses(await get('bytes=-0', [], 'GET /empty.bin'))).toEqual([416])
   })
 
   it('what is malformed, of another unit, too much or not for GET is ignored (RFC 9110 §14.2, §17.15)', async () => {

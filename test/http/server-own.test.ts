@@ -69,6 +69,17 @@ describe('the number of connections', () => {
     expect(served.server.counters.overloads).toBe(1)
   })
 
+  it('it waits from its last answer on, not from its beginning', async () => {
+    const served = serve(ok, { limits: { connections: 2 } })
+    const second = served.connect()
+    second.peer.send(req())
+    await served.scheduler.settle()
+    await served.ask(req())
+    served.connect()
+    await served.scheduler.settle()
+    expect([served.peer.closed, second.peer.closed]).toEqual([false, true])
+  })
+
   it('when all are busy a new one gets 503 and its end (RFC 9110 §15.6.4)', async () => {
     const served = serve(() => undefined, { limits: { connections: 1 } })
     await served.ask(req())

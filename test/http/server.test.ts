@@ -83,6 +83,17 @@ describe('answers', () => {
     expect(statuses(await ask(req('GET /end')))).toEqual([200])
   })
 
+  it('205 has none either, and says so (RFC 9110 §15.3.6)', async () => {
+    const { ask } = serve((request, response) => {
+      if (request.path === '/whole') return { status: 205, body: 'x' }
+      response.status = 205
+      void response.write('x')
+      return response.end()
+    })
+    const empty = 'HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n'
+    expect((await ask(req('GET /whole') + req('GET /parts'))).replace(/Content-Type.*\r\n/, '')).toBe(empty + empty)
+  })
+
   it('204 and 304 have no body whatever the handler writes (RFC 9110 §6.4.1)', async () => {
     const { ask } = serve((request, response) => void response.send(Number(request.path.slice(1)), {}, 'text'))
     expect(await ask(req('GET /204') + req('GET /304'))).toMatch(

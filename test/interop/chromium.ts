@@ -114,6 +114,31 @@ export class Chromium {
     return Buffer.from(data, 'base64')
   }
 
+  /** How many pixels of a canvas have about the colour of a CSS variable. */
+  pixels(canvas: string, colour: string): Promise<number> {
+    return this.evaluate(`(() => {
+      const canvas = document.getElementById('${canvas}')
+      const hex = getComputedStyle(document.documentElement).getPropertyValue('${colour}').trim()
+      const want = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16))
+      const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true })
+      copy.drawImage(canvas, 0, 0)
+      const { data } = copy.getImageData(0, 0, canvas.width, canvas.height)
+      let count = 0
+      for (let i = 0; i < data.length; i += 4)
+        if (data[i + 3] > 128 && want.every((value, j) => Math.abs(value - data[i + j]) < 24)) count++
+      return count
+    })()`)
+  }
+
+  /** Gives the field of an id another value, as its user would. */
+  turn(id: string, value: string): Promise<void> {
+    return this.evaluate(`(() => {
+      const field = document.getElementById('${id}')
+      field.value = '${value}'
+      for (const type of ['input', 'change']) field.dispatchEvent(new Event(type, { bubbles: true }))
+    })()`)
+  }
+
   /** Ends the browser. */
   async close(): Promise<void> {
     const gone = new Promise((resolve) => this.#child.once('exit', resolve))

@@ -137,8 +137,8 @@ describe('the program', () => {
     expect((await tunstack()).code).toBe(2)
     const { code, stderr } = await tunstack('srve')
     expect(code).toBe(2)
-    expect(stderr).toContain('(Did you mean serve?)')
-    expect((await tunstack('serve', '.', '--prot', '80')).stderr).toContain('(Did you mean --port?)')
+    expect(stderr).toContain("; did you mean 'serve'?")
+    expect((await tunstack('serve', '.', '--prot', '80')).stderr).toContain("; did you mean '--port'?")
     for (const command of ['serve', 'fetch', 'ping', 'demo']) {
       expect((await tunstack(command, '--help')).stdout).toContain('Usage: tunstack ' + command)
     }

@@ -325,7 +325,8 @@ describe('two requests, one behind the other', () => {
       answered,
       hangs: unheard.has(id),
       arrived: seen.length,
-      connections,
+      // squid gives an idle connection up at about the time that a hang lasts, before or after the second request.
+      connections: unheard.has(id) && one.hops.includes('squid') ? 'either' : connections,
     }
     // On a machine so busy that kept connections have been given up meanwhile, there is nothing to see.
     return { result, isLate: !result.hangs && performance.now() - startMs > KEPT_MS }
@@ -335,9 +336,10 @@ describe('two requests, one behind the other', () => {
     const results = await Promise.all(HANGING.map(run))
     const inTime = results.filter(({ isLate }) => !isLate)
     expect(inTime.length).toBeGreaterThan(HANGING.length / 3)
-    const expected = HANGING.filter((_, i) => !results[i].isLate).map(({ id, rule, talker }) => {
-      const { answered, waits, connections } = outcome(rule, talker, IDLE)
-      return { id, first: true, answered, hangs: waits > 0, arrived: answered ? 2 : 1, connections: connections.at(-1) }
+    const expected = HANGING.filter((_, i) => !results[i].isLate).map(({ id, rule, talker, hops }) => {
+      const { answered, waits, connections: all } = outcome(rule, talker, IDLE)
+      const connections = waits > 0 && hops.includes('squid') ? 'either' : all.at(-1)
+      return { id, first: true, answered, hangs: waits > 0, arrived: answered ? 2 : 1, connections }
     })
     expect(inTime.map(({ result }) => result)).toEqual(expected)
   })

@@ -24,33 +24,11 @@ afterAll(async () => {
   files.remove()
 })
 
-/** How many pixels of a canvas have about the colour of a CSS variable. */
-const pixels = (canvas: string, colour: string): Promise<number> =>
-  browser.evaluate(`(() => {
-    const canvas = document.getElementById('${canvas}')
-    const hex = getComputedStyle(document.documentElement).getPropertyValue('${colour}').trim()
-    const want = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16))
-    const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true })
-    copy.drawImage(canvas, 0, 0)
-    const { data } = copy.getImageData(0, 0, canvas.width, canvas.height)
-    let count = 0
-    for (let i = 0; i < data.length; i += 4)
-      if (data[i + 3] > 128 && want.every((value, j) => Math.abs(value - data[i + j]) < 24)) count++
-    return count
-  })()`)
-
 const fetchBytes = async (bytes: number): Promise<void> => {
   await browser.evaluate(`document.getElementById('fetched').textContent = ''`)
   await browser.evaluate(`document.querySelector('[data-bytes="${bytes}"]').click()`)
   await browser.until(`document.getElementById('fetched').textContent.includes('Mbit/s')`, 30_000)
 }
-
-const turn = (name: string, value: string): Promise<void> =>
-  browser.evaluate(`(() => {
-    const knob = document.getElementById('${name}')
-    knob.value = '${value}'
-    for (const type of ['input', 'change']) knob.dispatchEvent(new Event(type, { bubbles: true }))
-  })()`)
 
 describe('the live page', { timeout: 60_000 }, () => {
   test('shows its own connection, lit in figure 5, as ss has it and packet by packet', async () => {
@@ -64,26 +42,26 @@ describe('the live page', { timeout: 60_000 }, () => {
   })
 
   test('a knob acts at once: loss shows as segments sent again, in the plots and in ss', async () => {
-    await turn('delay', '10')
-    await turn('loss', '4')
+    await browser.turn('delay', '10')
+    await browser.turn('loss', '4')
     await browser.until(`document.getElementById('status').textContent.startsWith('loss: 4')`)
     await fetchBytes(1_000_000)
     const marks = `[...document.querySelectorAll('.socket code')].some((c) => /retrans:\\d+\\/[1-9]/.test(c.textContent))`
     await browser.until(marks)
     await browser.until(`document.getElementById('why').textContent.includes('Sent again')`)
-    expect(await pixels('windows', '--c0')).toBeGreaterThan(200)
-    expect(await pixels('windows', '--c1')).toBeGreaterThan(100)
-    expect(await pixels('sequence', '--c0')).toBeGreaterThan(100)
-    expect(await pixels('sequence', '--c1')).toBeGreaterThan(100)
-    expect(await pixels('sequence', '--c4')).toBeGreaterThan(5)
+    expect(await browser.pixels('windows', '--c0')).toBeGreaterThan(200)
+    expect(await browser.pixels('windows', '--c1')).toBeGreaterThan(100)
+    expect(await browser.pixels('sequence', '--c0')).toBeGreaterThan(100)
+    expect(await browser.pixels('sequence', '--c1')).toBeGreaterThan(100)
+    expect(await browser.pixels('sequence', '--c4')).toBeGreaterThan(5)
     const shot = process.env['TUNSTACK_SCREENSHOT']
     if (shot !== undefined) writeFileSync(shot, await browser.picture())
-    await turn('loss', '0')
+    await browser.turn('loss', '0')
     await browser.until(`document.getElementById('status').textContent.startsWith('loss: 0')`)
   })
 
   test('another congestion controller takes over in the connection that carries the page', async () => {
-    await turn('congestion', 'reno')
+    await browser.turn('congestion', 'reno')
     await browser.until(`/ reno /.test(document.querySelector('.mine').parentElement.textContent)`)
   })
 

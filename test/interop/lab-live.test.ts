@@ -1,10 +1,11 @@
 // Experiments with Linux's TCP at the other end: every claim holds there too.
-// They run in a few processes side by side, each in a network namespace of its own: most of their time is waiting.
+// They run in a few processes side by side, each in a network namespace of its own: most of their time is waiting. Those that measure
+// time run alone.
 
 import { readdirSync, readFileSync } from 'node:fs'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LIVE } from '../../src/lab/index.ts'
-import { BIN, folder, run, tunstack } from './helpers.ts'
+import { BIN, folder, type RunResult, run, tunstack } from './helpers.ts'
 
 interface LiveOutcome {
   readonly id: string
@@ -13,16 +14,18 @@ interface LiveOutcome {
   readonly worlds: readonly { readonly packets: number }[]
 }
 
-/** Those whose figures are of the clock run alone, after the others. */
-const TIMED = new Set(['handshake', 'delayed-ack', 'nagle-delayed-ack', 'pipelining', 'idle-close-race', 'nagle'])
-const IDS = LIVE.map(({ experiment }) => experiment.id)
+/** Those whose figures are of the clock run alone, after the others, one after another in one process. */
+const TIMED = ['handshake', 'delayed-ack', 'nagle-delayed-ack', 'pipelining', 'idle-close-race', 'nagle']
+/** The others, those that wait longest first. */
+const LONG = ['port-exhaustion', 'time-wait', 'persistent', 'keep-alive', 'graceful-close']
+const OTHERS = LIVE.map(({ experiment }) => experiment.id).filter((id) => !TIMED.includes(id) && !LONG.includes(id))
 const files = folder()
 afterAll(() => files.remove())
 
-async function outcomeOf(id: string, ...options: string[]): Promise<LiveOutcome> {
-  const { text, stderr } = await tunstack('lab', id, '--live', '--json', ...options)
+async function outcomesOf(ids: readonly string[]): Promise<LiveOutcome[]> {
+  const { text, stderr } = await tunstack('lab', ids.join(), '--live', '--json')
   expect(text, stderr).toMatch(/^\{/)
-  return JSON.parse(text) as LiveOutcome
+  return JSON.parse(`[${text.replace(/^\}\n\{$/gm, '},{')}]`) as LiveOutcome[]
 }
 
 function expectHeld({ id, live, claims, worlds }: LiveOutcome): void {
@@ -32,35 +35,57 @@ function expectHeld({ id, live, claims, worlds }: LiveOutcome): void {
   expect(worlds.every(({ packets }) => packets > 0)).toBe(true)
 }
 
-describe('against Linux', { timeout: 60_000 }, () => {
-  test('every experiment of the list that does not look at the clock holds', async () => {
-    for (const outcome of await Promise.all(IDS.filter((id) => !TIMED.has(id)).map((id) => outcomeOf(id))))
-      expectHeld(outcome)
+describe.concurrent('against Linux, side by side', { timeout: 120_000 }, () => {
+  test.each([...LONG, ...OTHERS])('%s holds', async (id) => {
+    const [outcome] = await outcomesOf([id])
+    expect(outcome.id).toBe(id)
+    expectHeld(outcome)
   })
 
-  test.each(IDS.filter((id) => TIMED.has(id)))('%s holds', async (id) => {
-    expectHeld(await outcomeOf(id))
+  test('a live run has a page, and a capture as each side saw it', async () => {
+    const page = files.file('page.html')
+    const packets = files.file('packets')
+    const { code, stderr } = await tunstack('lab', 'half-close', '--live', '--report', page, '--pcap', packets)
+    expect(code, stderr).toBe(0)
+    expect(readFileSync(page, 'utf8')).toMatch(/<h1>Closing both halves erases answers, live against Linux [0-9]/)
+    const captures = readdirSync(packets)
+    expect(captures).toHaveLength(8)
+    const read = await run('tshark', ['-n', '-r', `${packets}/${captures[0]}`, '-Y', 'tcp.flags.syn==1'])
+    expect(read.text.split('\n').length).toBe(2)
+  })
+
+  test('in an unprivileged user namespace it is the same', async () => {
+    const got = await asNobody('666', 'lab', 'half-close', '--live')
+    // Where the system forbids user namespaces it says so, with the status for it.
+    if (got.code === 77) expect(got.stderr).toMatch(/cannot be had here: unshare.*users may make no namespaces/)
+    else expect([got.code, got.stderr]).toEqual([0, ''])
+  })
+
+  test('who may not open /dev/net/tun is told so', async () => {
+    const { code, stderr } = await asNobody('600', 'lab', 'half-close', '--live')
+    expect([code, stderr]).toEqual([77, expect.stringMatching(/^tunstack: this user may not open \/dev\/net\/tun/)])
   })
 })
 
-test('a live run has a page, and a capture as each side saw it', async () => {
-  const page = files.file('page.html')
-  const packets = files.file('packets')
-  const { code, stderr } = await tunstack('lab', 'half-close', '--live', '--report', page, '--pcap', packets)
-  expect(code, stderr).toBe(0)
-  expect(readFileSync(page, 'utf8')).toMatch(/<h1>Closing both halves erases answers, live against Linux [0-9]/)
-  const captures = readdirSync(packets)
-  expect(captures).toHaveLength(8)
-  const read = await run('tshark', ['-n', '-r', `${packets}/${captures[0]}`, '-Y', 'tcp.flags.syn==1'])
-  expect(read.text.split('\n').length).toBe(2)
-})
+/** Our command line as an unprivileged user, with a /dev/net/tun of this mode. */
+function asNobody(mode: string, ...words: string[]): Promise<RunResult> {
+  const device = files.file(`tun-${mode}`)
+  const open = `chmod 755 ${files.path} && mknod ${device} c 10 200 && chmod ${mode} ${device} && mount --bind ${device} /dev/net/tun`
+  const nobody = 'exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"'
+  return run('unshare', ['--mount', 'sh', '-c', `${open} && ${nobody}`, 'sh', process.execPath, BIN, ...words])
+}
 
-test('in an unprivileged user namespace it is the same', async () => {
-  const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups']
-  const got = await run('setpriv', [...nobody, process.execPath, BIN, 'lab', 'half-close', '--live'])
-  // Where the system forbids user namespaces it says so, with the status for it.
-  if (got.code === 77) expect(got.stderr).toMatch(/a network namespace with a TUN device cannot be had here: /)
-  else expect([got.code, got.stderr]).toEqual([0, ''])
+describe('against Linux, by the clock', () => {
+  const outcomes = new Map<string, LiveOutcome>()
+  beforeAll(async () => {
+    for (const outcome of await outcomesOf(TIMED)) outcomes.set(outcome.id, outcome)
+  }, 180_000)
+
+  test.each(TIMED)('%s holds', (id) => {
+    const outcome = outcomes.get(id)
+    if (outcome === undefined) expect.fail(`there is no outcome of ${id}`)
+    expectHeld(outcome)
+  })
 })
 
 test.each([

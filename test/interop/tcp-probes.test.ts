@@ -170,5 +170,5 @@ test('what the kernel keeps of a connection that we have aborted is nothing', as
   const port = socket.remotePort!
   socket.resetAndDestroy()
   expect(await peer.errorOf('receive', { fd })).toBe('ECONNRESET')
-  expect(ss(`dst ${OURS[4]} and sport = :${port}`)).toBe('')
+  expect(ss(`dst ${OURS[4]} and sport = :${port} and dport = :${PORT}`)).toBe('')
 })

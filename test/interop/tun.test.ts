@@ -92,7 +92,7 @@ describe('opening and closing', () => {
     const second = open({})
     expect([first.name, second.name]).toEqual(['tunstack0', 'tunstack1'])
     expect(JSON.parse(ip('-j', 'link', 'show', 'dev', 'tunstack0'))[0]).toMatchObject({ mtu: 1500, txqlen: 4096 })
-    expect(first.offload).toEqual({ checksum: true, superSegmentBytes: 65535, gather: true })
+    expect(first.offload).toEqual({ checksum: true, superSegmentBytes: 65535, superDatagramBytes: 65535, gather: true })
     expect(open({ offload: false }).offload).toBe(NO_OFFLOAD)
     expect(open({ up: false, mtu: 65535 }).mtu).toBe(65535)
   })

@@ -3,7 +3,7 @@
 import dgram from 'node:dgram'
 import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { bytes, folder } from './helpers.ts'
+import { Background, bytes, folder, sha256 } from './helpers.ts'
 import { MALFORMED, tshark } from './kernel.ts'
 import { KERNELS, OURS, openSite, type Site } from './site.ts'
 
@@ -82,4 +82,75 @@ test('in a capture tshark finds nothing amiss, and all datagrams whole', async (
   const lengths = await tshark(PCAP, `${here} && udp && !icmp && !icmpv6`, ['udp.length'])
   expect(lengths.length).toBeGreaterThanOrEqual(4 * SIZES.length)
   for (const size of SIZES) expect(lengths.flat()).toContain(String(size + 8))
+})
+
+/** Python, for options of sockets that Node has none for; prints a line when it is ready, and one when it is done. */
+const python = (script: string, ...args: string[]) => new Background('python3', ['-u', '-c', script, ...args])
+
+/** Reads whatever comes until all has, and says how many bytes a read gave, and of what segments the kernel says it was (UDP_GRO, 104). */
+const GRO_READER = `
+import hashlib, socket, struct, sys
+s = socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(17, 104, 1)
+s.settimeout(10)
+s.bind((sys.argv[1], 0))
+print(s.getsockname()[1])
+left, reads, all = int(sys.argv[2]), [], hashlib.sha256()
+while left > 0:
+  data, extra, _, _ = s.recvmsg(65536, 64)
+  reads.append((len(data), struct.unpack('=i', extra[0][2][:4])[0] if extra else 0))
+  all.update(data)
+  left -= len(data)
+print(reads, all.hexdigest())
+`
+
+/** Sends one buffer in segments (UDP_SEGMENT, 103). */
+const GSO_WRITER = `
+import socket, sys
+s = socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(17, 103, int(sys.argv[3]))
+s.sendto(bytes((i * 7) & 255 for i in range(int(sys.argv[4]))), (sys.argv[1], int(sys.argv[2])))
+`
+
+describe.each([4, 6] as const)('with segmentation offload, IPv%i', (family) => {
+  let fast: Site
+  beforeAll(() => {
+    fast = openSite({ offload: true })
+  })
+  afterAll(() => fast.stop())
+
+  test('the device takes many datagrams as one, and the kernel’s reader gets them as one (UDP_SEGMENT, UDP_GRO)', async () => {
+    expect(fast.device.offload.superDatagramBytes).toBe(65_535)
+    const reader = python(GRO_READER, KERNELS[family], '40500')
+    await reader.until(() => reader.stdout.includes('\n'))
+    const socket = fast.host.createSocket(`udp${family}`)
+    await bound(socket as unknown as Socket, OURS[family])
+    socket.setSegmentSize(1000)
+    const data = bytes(40_500)
+    const before = fast.device.counters.txPackets
+    socket.send(data, Number.parseInt(reader.stdout, 10), KERNELS[family])
+    await reader.exited
+    expect(reader.stdout.split('\n')[1]).toBe(`[(40500, 1000)] ${sha256(data)}`)
+    expect(fast.device.counters.txPackets - before).toBe(1)
+    socket.close()
+  })
+
+  test('what the kernel sends as one reaches our socket as the datagrams that it stands for (UDP_SEGMENT)', async () => {
+    const socket = fast.host.createSocket(`udp${family}`)
+    const port = await bound(socket as unknown as Socket, OURS[family])
+    const got: Buffer[] = []
+    const all = new Promise<void>((resolve) =>
+      socket.on('message', (data) => {
+        if (got.push(data) === 41) resolve()
+      }),
+    )
+    const before = fast.device.counters.rxPackets
+    const writer = python(GSO_WRITER, OURS[family], String(port), '1000', '40500')
+    await all
+    await writer.exited
+    expect(got.map(({ length }) => length)).toEqual([...Array.from({ length: 40 }, () => 1000), 500])
+    expect(Buffer.concat(got)).toEqual(Buffer.from(Array.from({ length: 40_500 }, (_, i) => (i * 7) & 255)))
+    expect(fast.device.counters.rxPackets - before).toBeLessThan(5)
+    socket.close()
+  })
 })

@@ -48,8 +48,12 @@ describe('a fault in words', () => {
   })
 })
 
-async function transfer(faults: string[]): Promise<WorldRecord> {
-  const context = new RunContext({ seed: 1, topology: pairOf({ delay: '10ms' }), faults: [], capture: false })
+const TOPOLOGY = pairOf({ delay: '10ms' })
+
+async function transfer(
+  faults: string[],
+  context = new RunContext({ seed: 1, topology: TOPOLOGY, faults: [], capture: false }),
+): Promise<WorldRecord> {
   const world = context.world({ label: 'transfer', faults, tcp: { delayedAckUs: 0 } })
   await world.run(async () => {
     const bytes = 14_480
@@ -65,6 +69,14 @@ async function transfer(faults: string[]): Promise<WorldRecord> {
 }
 
 describe('a fault in a world', () => {
+  test('that happens is told to the run, one whose packet never comes is not', async () => {
+    const told: string[] = []
+    const faults = ['drop SYN 1 from client', 'drop data segment 3 from client'].map(parseFault)
+    const onFault = (text: string): number => told.push(text)
+    await transfer([], new RunContext({ seed: 1, topology: TOPOLOGY, faults, capture: false, onFault }))
+    expect(told).toEqual(['drop SYN 1 from client'])
+  })
+
   test('drops the third data segment, and not its retransmission', async () => {
     const data = dataFrom(await transfer(['drop data segment 3 from server']), 'server')
     expect(data.filter(({ fate }) => fate !== '').map(({ seq, receivedAt, fate }) => [seq, receivedAt, fate])).toEqual([

@@ -36,7 +36,7 @@ describe('a network', () => {
 
   test.each([
     ['hosts: [', 'n.yaml:1:9: '],
-    ['hosts:\n  a: { colour: red }\nlinks: []', 'n.yaml:2:16: hosts.a.colour: '],
+    ['hosts:\n  a: { colour: red }\nlinks: []', "n.yaml:2:16: hosts.a.colour: 'colour' is no word that may stand here"],
     [
       'hosts:\n  a: { tcp: { nagel: true } }\nlinks: []',
       "n.yaml:2:13: unknown TCP setting 'nagel'; did you mean 'nagle'?",
@@ -46,6 +46,7 @@ describe('a network', () => {
       "n.yaml:5:5: '5 min ago': write a duration",
     ],
     ['hosts:\n  a:\n  b:\nlinks:\n  - { from: a, to: b }\n  - { from: a, to: c }', "n.yaml:6:5: a link names 'c'"],
+    ['hosts:\n  a:\n', 'n.yaml:1:1: links: it is missing'],
     ['hosts:\n  a:\n  b:\nlinks: []', "no link leads to 'b'"],
   ])('that is wrong is refused with line and column: %j', async (text, message) => {
     await expect(parseTopology(text, 'n.yaml')).rejects.toThrow(message)

@@ -229,7 +229,7 @@ describe('an impaired link', () => {
 
   test('keeps super-segments whole when told to, but then does not corrupt', () => {
     const { scheduler, device, peer } = link({ keepOffload: true, in: { delayUs: 5 } }, { superSegmentBytes: 60000 })
-    expect(device.offload).toEqual({ checksum: true, superSegmentBytes: 60000 })
+    expect(device.offload).toEqual({ checksum: true, superSegmentBytes: 60000, superDatagramBytes: 60000 })
     const found = collect(device, (p) => [p.length, p.checksum, p.segmentBytes])
     peer.send(partialTcp(4, new Uint8Array(3000), 1400))
     scheduler.run()

@@ -104,3 +104,65 @@ test.each([0, 0.03])('our HTTP serves over it, bodies both ways larger than any 
   expect(http.counters).toMatchObject({ connections: 1, requests: 2, timeouts: 0 })
   http.closeAll()
 })
+
+test('whenAcknowledged: true once the peer has the last octet, also of what waits for room and after the end; false when it is cut off', async () => {
+  const { network, client, server } = world()
+  const log: string[] = []
+  const text = Buffer.alloc(3_000_000, 'stream ')
+  let received = 0
+  server.listenStreams({ port: 80 }, (stream) => {
+    const note = (name: string) => (acknowledged: boolean) => log.push(`${name} ${acknowledged} ${received}`)
+    void stream.whenAcknowledged().then(note('nothing'))
+    stream.write(text)
+    void stream.whenAcknowledged().then(note('all'))
+    stream.end()
+  })
+  server.listenStreams({ port: 81 }, (stream) => {
+    stream.write(text)
+    void stream.whenAcknowledged().then((acknowledged) => log.push(`cut ${acknowledged}`))
+    stream.once('close', () => log.push('close'))
+    stream.destroy(new Error('enough'))
+  })
+  let overs = 0
+  const onClose = (_socket: unknown, error: Error | null): void => {
+    overs++
+    if (error !== null) log.push((error as Error & { code: string }).code)
+  }
+  client.connectDirect(TO, { onData: (_socket, bytes) => void (received += bytes.length), onClose })
+  await network.time.run({ while: () => overs === 0 })
+  expect(log).toEqual(['nothing true 0', `all true ${text.length}`])
+  client.connectDirect({ ...TO, port: 81 }, { onData: () => undefined, onClose })
+  await network.time.run({ while: () => overs === 1 })
+  expect(log.slice(2)).toEqual(['cut false', 'close', 'ECONNRESET'])
+})
+
+test('whenAcknowledged of a direct connection that was let go is told when the peer has all, and false when it resets', async () => {
+  const { network, client, server } = world()
+  const log: string[] = []
+  server.listenDirect(
+    { port: 80 },
+    {
+      onData: (socket, bytes) => {
+        socket.write(bytes)
+        void socket.whenAcknowledged().then((acknowledged) => log.push(String(acknowledged)))
+        socket.destroy()
+        void socket.whenAcknowledged().then((acknowledged) => log.push(`late ${acknowledged}`))
+      },
+    },
+  )
+  client.connectDirect(TO, {
+    onOpen: (socket) => socket.write(Buffer.from('hello')),
+    onData: () => undefined,
+  })
+  await network.time.run({ until: 1_000_000 })
+  expect(log).toEqual(['late false', 'true'])
+  client.connectDirect(TO, {
+    onOpen: (socket) => {
+      socket.write(Buffer.from('hello'))
+      network.time.schedule(network.time.now() + 1500, () => socket.reset())
+    },
+    onData: () => undefined,
+  })
+  await network.time.run({ until: 2_000_000 })
+  expect(log.slice(2)).toEqual(['late false', 'false'])
+})

@@ -326,6 +326,7 @@ test('an option that createHost does not know is an error that names the one mea
   const [device] = memoryPair({ scheduler: new VirtualTime() })
   const wrong = { device, address: '10.0.0.1/24', adress: 'x' } as never
   expect(() => createHost(wrong)).toThrow("createHost does not know the option 'adress'; did you mean 'address'?")
+  expect(() => createHost(undefined as never)).toThrow('createHost needs options')
 })
 
 test.each(['10.9.0.1', '127.0.0.1', '127.1.2.3', '::1', 'fd09::1'])(

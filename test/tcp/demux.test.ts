@@ -58,6 +58,27 @@ test('addresses and ports in patterns do not fall together, under any key', () =
   }
 })
 
+test('connections whose values fall together are told apart, whichever goes first (RFC 9293 §3.3.1)', () => {
+  const own = IpAddress.parse('10.0.0.1')
+  for (const order of [
+    [0, 1],
+    [1, 0],
+  ]) {
+    const demux = new Demux(new SeededRandom(2)) // under its key these two do
+    const both = [at(IpAddress.parse('10.0.0.45'), 1975, own), at(IpAddress.parse('10.0.0.47'), 1560, own)]
+    const find = ({ tcb }: Connection): Connection | null => demux.find(own, 80, tcb.remote, tcb.remotePort)
+    const [kept, gone] = order.map((i) => both[i])
+    demux.add(both[0])
+    expect(find(both[1])).toBe(null)
+    demux.add(both[1])
+    expect(both[1].nextInBucket).toBe(both[0])
+    expect([find(both[0]), find(both[1]), [...demux].length]).toEqual([both[0], both[1], 2])
+    expect([demux.remove(gone), demux.remove(gone), find(gone), find(kept)]).toEqual([true, false, null, kept])
+    expect([[...demux], gone.nextInBucket, kept.nextInBucket]).toEqual([[kept], null, null])
+    expect([demux.remove(kept), find(kept), demux.size]).toEqual([true, null, 0])
+  }
+})
+
 test('HalfSipHash tells a word from its neighbours in about half of all bits', () => {
   let changed = 0
   for (let i = 0; i < 1000; i++) {

@@ -1,6 +1,7 @@
 // F-RTO (RFC 5682): new text after a timeout finds out whether it was needless.
 
 import { expect } from 'vitest'
+import { icmp } from './icmp-packet.ts'
 import { established, type Script, type ScriptOptions, scenario } from './script.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
@@ -226,4 +227,17 @@ scenario('when there is nothing to take back what is lost goes again: nobody wai
   d.advance(10).in('. ack 2001')
   expect([phase(d), spurious(d), d.tcb.frto.step]).toEqual(['loss', 0, 'off'])
   expect(d.drain().length).toBeGreaterThan(0)
+})
+
+scenario('a smaller path MTU says what was lost: it goes again before new text (RFC 5682 §2.1, RFC 1191 §6.5)', () => {
+  for (const options of SACK) {
+    const c = established({ ...options, tcp: { frto: true, ...options.tcp } })
+    c.write(30_000).outText(1, 14_601, 1, false)
+    c.advance(300).out('. 1:1461 ack 1')
+    icmp(c, 'too-big', 1, { mtu: 1340 })
+    c.out('. 1:1301 ack 1', '. 1301:1461 ack 1').advance(20).in('. ack 1461')
+    const again = c.drain().map(({ seq }) => seq)
+    expect([again[0], again.filter((at) => at > 14_600)]).toEqual([1461, []])
+    expect([phase(c), spurious(c)]).toEqual(['loss', 0])
+  }
 })

@@ -168,3 +168,13 @@ scenario(
     }
   },
 )
+
+scenario(
+  'an endless idle time that becomes finite counts from when the peer was heard last (RFC 9293 §3.8.4 [MUST-27])',
+  () => {
+    const c = established({ tcp: { ...on.tcp, keepAliveIdleUs: Number.POSITIVE_INFINITY } })
+    c.silent(4000)
+    c.call((connection) => connection.configure({ keepAliveIdleUs: 10_000_000 }))
+    c.silent(5999.999).advance(0.001).out('. 0 ack 1')
+  },
+)

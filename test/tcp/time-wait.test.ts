@@ -118,12 +118,19 @@ scenario(
   },
 )
 
-scenario('without a listener a SYN in TIME-WAIT opens nothing', () => {
-  const c = servedBefore()
-  c.listener?.close()
-  c.in('S 100000 <mss 1460>').quiet()
-  expect(c.state).toBe('TIME-WAIT')
-})
+scenario(
+  'without a listener a SYN in TIME-WAIT is challenged, as in any other state (RFC 9293 §3.10.7.4, RFC 5961 §4.2)',
+  () => {
+    const c = servedBefore()
+    c.listener?.close()
+    c.in('S 100000 <mss 1460>').out('. 2 ack 2')
+    expect(c.state).toBe('TIME-WAIT')
+    expect(c.stack.tcp.counters.TcpExtTCPSYNChallenge).toBe(1)
+    c.in('R 2') // the peer knows nothing of the old connection
+    expect(c.state).toBe('CLOSED')
+    c.in('S 100000 <mss 1460>').out('R. 0 ack 100001')
+  },
+)
 
 scenario('the four values are taken until TIME-WAIT ends (RFC 9293 §3.6.1 [MUST-13])', () => {
   const { c } = timeWait({ tcp: { mslUs: 1_000_000 } })

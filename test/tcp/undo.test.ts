@@ -262,3 +262,18 @@ for (const congestion of ['cubic', 'dctcp', 'newreno']) {
     expect(window(c)).toEqual([10_000, NEVER])
   })
 }
+
+scenario('what goes again is sent, too: the pause that costs the window counts from then on (RFC 5681 §4.1)', () => {
+  const c = established({ mss: 1012, ts: true, tcp: { windowValidation: 'off', undo: true } })
+  c.write(10_000).outText(1, 10_001).advance(100).in('. ack 10001')
+  const first = clock(c)
+  c.write(20_000).outText(10_001, 30_001)
+  c.advance(300).out('. 10001:11001 ack 1')
+  c.advance(10).in(`. ack 11001 <TS ecr ${first}>`).quiet() // the original had arrived: the window comes back
+  expect([phase(c), c.tcb.cc.cwnd]).toEqual(['open', 21_000])
+  c.advance(50).in(`. ack 30001 <TS ecr ${first}>`).quiet()
+  const { cwnd } = c.tcb.cc
+  expect(c.tcb.rtt.rtoUs).toBeLessThan(700_000)
+  c.advance(340).write(1000).drain() // 700 ms after new text went, 400 after the first of it went again
+  expect(c.tcb.cc.cwnd).toBe(cwnd)
+})

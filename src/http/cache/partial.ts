@@ -2,8 +2,9 @@
 // Owns: which bytes of a record a request wants, joining parts of one representation. Does not own: reading Range (../ranges.ts).
 // Read first: RFC 9111 §3.3 (incomplete answers), §3.4 (combining partial content); RFC 9110 §14.2, §13.1.5 (If-Range).
 import { concatBytes } from '../body.ts'
+import { sameStrongly } from '../conditional.ts'
 import { type ByteRange, parseRange } from '../ranges.ts'
-import { type CacheQuery, dateField, entityTag, isStrongDate, type StoredResponse, tagsMatch } from './record.ts'
+import { type CacheQuery, dateField, entityTag, isStrongDate, type StoredResponse } from './record.ts'
 
 /** What of a record a request gets: all, one range or several of `size` bytes, or 416. */
 export type Selection =
@@ -31,7 +32,7 @@ function ifRangeHolds({ headers }: CacheQuery, record: StoredResponse): boolean 
   const value = headers.get('if-range')
   if (value === null) return true
   const tag = entityTag(record.headers)
-  if (/^(?:W\/)?"/.test(value)) return tag !== null && tagsMatch(value, tag, 'strong')
+  if (/^(?:W\/)?"/.test(value)) return tag !== null && sameStrongly(value, tag)
   const modified = dateField(record.headers, 'last-modified')
   return dateField(headers, 'if-range') === modified && isStrongDate(record.headers)
 }
@@ -41,7 +42,7 @@ export function isSameRepresentation(one: StoredResponse, other: StoredResponse)
   const sizeOf = (record: StoredResponse): number => record.part?.size ?? record.body.length
   if (one.status !== 200 || other.status !== 200 || sizeOf(one) !== sizeOf(other)) return false
   const [a, b] = [entityTag(one.headers), entityTag(other.headers)]
-  if (a !== null || b !== null) return a !== null && b !== null && tagsMatch(a, b, 'strong')
+  if (a !== null || b !== null) return a !== null && b !== null && sameStrongly(a, b)
   const [x, y] = [one, other].map(({ headers }) => dateField(headers, 'last-modified'))
   return x === y && isStrongDate(one.headers) && isStrongDate(other.headers)
 }

@@ -86,12 +86,6 @@ export function entityTag(headers: HeaderList): string | null {
   return tag !== null && /^(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/.test(tag) ? tag : null
 }
 
-/** RFC 9110 §8.8.3.2: weak comparison ignores `W/`; strong comparison wants two strong tags. */
-export function tagsMatch(one: string, other: string, how: 'weak' | 'strong'): boolean {
-  if (how === 'strong') return !one.startsWith('W/') && one === other
-  return one.replace(/^W\//, '') === other.replace(/^W\//, '')
-}
-
 /** A date field in milliseconds since 1970; NaN when it is absent or no date. */
 export function dateField(headers: HeaderList, name: string, nowMs = Number.NaN): number {
   const value = headers.get(name)

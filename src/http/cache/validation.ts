@@ -1,7 +1,7 @@
 // Asking whether a stored answer still holds, and what the reply does to it; the client's own conditions; what HEAD tells.
 // Owns: the conditional request, freshening, the client's If-None-Match and If-Modified-Since. Does not own: sending (cache.ts).
 // Read first: RFC 9111 §4.3 (validation), §3.2 (updating), §4.3.5 (HEAD); RFC 9110 §13.1.
-import { splitList } from '../grammar.ts'
+import { parseEntityTags, sameWeakly } from '../conditional.ts'
 import type { HeaderList } from '../headers.ts'
 import {
   type Arrival,
@@ -11,7 +11,6 @@ import {
   HOP_FIELDS,
   type StoredResponse,
   storableFields,
-  tagsMatch,
 } from './record.ts'
 
 const CONDITIONS = ['if-none-match', 'if-modified-since', 'if-range', 'range']
@@ -49,7 +48,7 @@ const KEPT = new Set(['content-length', 'content-encoding', 'content-type', 'con
 export function freshen(record: StoredResponse, reply: Arrival): StoredResponse | null {
   const [stored, told] = [entityTag(record.headers), entityTag(reply.headers)]
   // A strong tag must be the same; a weak one, or a strong beside a weak, may be the same in the weak sense.
-  if (told !== null && stored !== null && !tagsMatch(stored, told, 'weak')) return null
+  if (told !== null && stored !== null && !sameWeakly(stored, told)) return null
   if (told !== null && stored !== null && !told.startsWith('W/') && stored !== told) return null
   const [since, now] = [record.headers, reply.headers].map((one) => dateField(one, 'last-modified'))
   if (told === null && !Number.isNaN(now) && !Number.isNaN(since) && now !== since) return null
@@ -105,7 +104,7 @@ export function clientHasIt(query: CacheQuery, record: StoredResponse): boolean 
   const tags = headers.get('if-none-match')
   if (tags !== null) {
     const own = entityTag(record.headers)
-    return tags.trim() === '*' || (own !== null && splitList(tags).some((tag) => tagsMatch(tag, own, 'weak')))
+    return tags.trim() === '*' || (own !== null && parseEntityTags(tags).some((tag) => sameWeakly(tag, own)))
   }
   const since = dateField(headers, 'if-modified-since', record.responseMs)
   if (Number.isNaN(since)) return false

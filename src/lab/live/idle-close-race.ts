@@ -49,7 +49,7 @@ export const idleCloseRaceLive = defineLive<Values>(
     const worlds = context.linux('server')
     const pauses: number[] = []
     for (let pause = idle - 2 * rtt + step / 2; pause < idle + rtt; pause += step) pauses.push(pause)
-    const [untold, told] = [await race(worlds, pauses, idle, false), await race(worlds, pauses, idle, true)]
+    const [untold, told] = await Promise.all([race(worlds, pauses, idle, false), race(worlds, pauses, idle, true)])
     const tries = untold
     const raced = (method: string, of = tries): number =>
       of.filter((one) => one.method === method && one.isRaced).length
