@@ -161,14 +161,6 @@ export function isBeyondWindow(tcb: Tcb): boolean {
   return isLinux(tcb) && seqGt(last, snd.una) && seqGe(last, seqAdd(snd.una, snd.wnd))
 }
 
-/** A super-segment of `most` octets takes no more than half of the greatest window that the peer has offered (tcp_xmit_size_goal). */
-export function mostAtOnce(tcb: Tcb, most: number): number {
-  const { maxWnd, mss } = tcb.snd
-  if (!isLinux(tcb) || maxWnd < 2 * mss || mss <= 0) return most
-  const half = maxWnd >>> 1
-  return Math.min(most, half - (half % mss))
-}
-
 /** Whether the FIN, sent by itself, goes again by itself after a segment that is full (tcp_retrans_try_collapse). */
 export function leavesFin(tcb: Tcb, text: number): boolean {
   return isLinux(tcb) && text >= tcb.snd.mss
