@@ -54,7 +54,7 @@ const portOf = (door: Server): number => (door.address() as { port: number }).po
 
 /** The live page of a demonstration. It answers to the names of its door and to no other: those of the host are behind the relay. */
 export function doorInspector(door: Server, { host, device, link, impairment, scheduler }: SceneParts): Inspector {
-  const knobs = new Knobs({ host, link, impairment, servers: [] }, {})
+  const knobs = new Knobs({ host, link, impairment }, {})
   return new Inspector({ host, device, scheduler }, knobs, authoritiesOf([LOCAL, 'localhost'], portOf(door)))
 }
 

@@ -4,7 +4,7 @@
 // Owns: whether one can be had, starting the inner process, tying its life to ours, handing it a socket from outside. Does not own: what happens inside (demo.ts).
 
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { type Server, Socket } from 'node:net'
 
 /** Set in the environment of the inner process. */
@@ -27,6 +27,8 @@ export function findNamespaceWay(): NamespaceWay {
   if (process.platform !== 'linux') return { ok: false, reason: `TUN devices are Linux's; this is ${process.platform}` }
   if (!existsSync('/dev/net/tun'))
     return { ok: false, reason: 'there is no /dev/net/tun (modprobe tun, or give the container the device)' }
+  if (!mayOpen('/dev/net/tun'))
+    return { ok: false, reason: 'this user may not open /dev/net/tun (sudo chmod 666 /dev/net/tun, or run it as root)' }
   const isRoot = process.getuid?.() === 0
   const ways = isRoot ? [['--net'], ['--user', '--map-root-user', '--net']] : [['--user', '--map-root-user', '--net']]
   let reason = ''
@@ -37,7 +39,17 @@ export function findNamespaceWay(): NamespaceWay {
     reason =
       trial.error === undefined ? trial.stderr.trim().split('\n')[0] : `unshare (util-linux): ${trial.error.message}`
   }
-  return { ok: false, reason: `a network namespace with a TUN device cannot be had here: ${reason}` }
+  const mend = isRoot ? '' : ' (where users may make no namespaces: run it as root)'
+  return { ok: false, reason: `a network namespace with a TUN device cannot be had here: ${reason}${mend}` }
+}
+
+function mayOpen(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /**

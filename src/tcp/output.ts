@@ -11,7 +11,7 @@ import { EVENT } from './events.ts'
 import { fill, fillText } from './fill.ts'
 import { endFrtoUnsent, isProbingTimeout, probeBytes } from './frto.ts'
 import { FLAG, type SegmentPlan } from './header.ts'
-import { leavesFin, restartsTimer } from './linux-ways.ts'
+import { leavesFin, mostAtOnce, restartsTimer } from './linux-ways.ts'
 import { pipe, suspectNextHole } from './loss.ts'
 import { isPaceReached, mostAtPace } from './pacing.ts'
 import { notePathProbe, noteResentOnPath, pathProbeText } from './path-mtu.ts'
@@ -252,7 +252,7 @@ function nextNew(tcb: Tcb, now: Micros, most: number, plan: SegmentPlan): boolea
   const usable = seqDiff(seqAdd(snd.una, snd.wnd), snd.nxt)
   const record = untilRecordEnd(tcb, snd.nxt, unsent)
   // The end of a record with another after it waits for nothing.
-  const length = textToSend(tcb, record, usable, mostAtPace(tcb, most), finDue || record < unsent, now)
+  const length = textToSend(tcb, record, usable, mostAtOnce(tcb, mostAtPace(tcb, most)), finDue || record < unsent, now)
   if (length < 0) return false
   const withFin = finDue && length === unsent && usable > length
   if (length === 0 && !withFin) {

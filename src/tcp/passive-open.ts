@@ -143,7 +143,8 @@ export class PassiveOpens {
     const { tcb } = connection
     if (tcb.state === 'CLOSED') {
       this.#layer.settle(connection)
-      this.handle(header, segment, now)
+      const verdict = this.handle(header, segment, now)
+      if (verdict !== 'ok') this.#layer.ip.drops.count(verdict)
       return
     }
     const { cookies, ports } = this.#layer

@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LIVE } from '../../src/lab/index.ts'
-import { BIN, folder, run, tunstack } from './helpers.ts'
+import { BIN, folder, type RunResult, run, tunstack } from './helpers.ts'
 
 interface LiveOutcome {
   readonly id: string
@@ -55,13 +55,25 @@ describe.concurrent('against Linux, side by side', { timeout: 120_000 }, () => {
   })
 
   test('in an unprivileged user namespace it is the same', async () => {
-    const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups']
-    const got = await run('setpriv', [...nobody, process.execPath, BIN, 'lab', 'half-close', '--live'])
+    const got = await asNobody('666', 'lab', 'half-close', '--live')
     // Where the system forbids user namespaces it says so, with the status for it.
-    if (got.code === 77) expect(got.stderr).toMatch(/a network namespace with a TUN device cannot be had here: /)
+    if (got.code === 77) expect(got.stderr).toMatch(/cannot be had here: unshare.*users may make no namespaces/)
     else expect([got.code, got.stderr]).toEqual([0, ''])
   })
+
+  test('who may not open /dev/net/tun is told so', async () => {
+    const { code, stderr } = await asNobody('600', 'lab', 'half-close', '--live')
+    expect([code, stderr]).toEqual([77, expect.stringMatching(/^tunstack: this user may not open \/dev\/net\/tun/)])
+  })
 })
+
+/** Our command line as an unprivileged user, with a /dev/net/tun of this mode. */
+function asNobody(mode: string, ...words: string[]): Promise<RunResult> {
+  const device = files.file(`tun-${mode}`)
+  const open = `chmod 755 ${files.path} && mknod ${device} c 10 200 && chmod ${mode} ${device} && mount --bind ${device} /dev/net/tun`
+  const nobody = 'exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"'
+  return run('unshare', ['--mount', 'sh', '-c', `${open} && ${nobody}`, 'sh', process.execPath, BIN, ...words])
+}
 
 describe('against Linux, by the clock', () => {
   const outcomes = new Map<string, LiveOutcome>()
