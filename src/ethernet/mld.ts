@@ -137,7 +137,7 @@ export class MldListener {
   /** A query has come: one answer for all groups, at a random time within what it allows (RFC 3810 §6.2). */
   handleQuery({ responseUs, group }: MldQuery, now: Micros): void {
     if (this.#groups.size === 0 || (group !== null && !this.has(group))) return
-    // A query that leaves no time is answered at once, but not one after the other: whoever sends many would make the link's hosts send more.
+    // A query that leaves no time is answered at once, but not one after the other: many would make the hosts of the link send more.
     const at = Math.max(now + Math.round(this.#random.fraction() * responseUs), this.#answeredAt + LEAST_PAUSE_US)
     this.#answerAt = Math.min(this.#answerAt, at)
   }
