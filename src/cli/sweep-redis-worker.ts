@@ -1,5 +1,6 @@
 // `tunstack sweep --worker`: takes runs from a queue in Redis, has them done in processes of its own and hands the results in.
-// Owns: the worker's part, processes that do one run at a time. Does not own: what stands in Redis (sweep-redis.ts), runs (sweep-worker.ts).
+// Owns: the worker's part, processes that do one run at a time.
+// Does not own: what stands in Redis (sweep-redis.ts), runs (sweep-worker.ts).
 
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'

@@ -56,11 +56,14 @@ describe.each([4, 6] as const)('IPv%i', (family) => {
   })
 })
 
-test('no hop limit of 0 can be set, for the host or for a connection (RFC 1122 §3.2.1.7)', () => {
+test('no hop limit of 0 can be set for the host; 0 for a connection means that of the host (RFC 1122 §3.2.1.7)', () => {
   expect(() => host({ hopLimit: 0 })).toThrow(RangeError)
   const stack = new Stack({ addresses: ['10.0.0.2/24'], mtu: 1500, random: new SeededRandom(1) })
   const options = { remote: ip('10.0.0.1'), remotePort: 80 }
-  expect(() => stack.connect({ ...options, config: { hopLimit: 0 } }, 0)).toThrow(RangeError)
+  stack.connect({ ...options, config: { hopLimit: 0 } }, 0)
+  const out = new Packet()
+  expect(stack.pollTransmit(out, 0)).toBe(true)
+  expect(out.bytes[out.start + 8]).toBe(64)
 })
 
 test('information, timestamp and address mask requests are not answered (RFC 1122 §3.2.2.7, §3.2.2.8, §3.2.2.9)', () => {

@@ -77,7 +77,7 @@ export const HOSTS = rfc(1122, 'Requirements for Internet Hosts: Communication L
     at: '3.2.1.7-a',
     word: 'MUST',
     meaning: 'Nothing is sent with a time to live of zero.',
-    tests: ['no hop limit of 0 can be set, for the host or for a connection'],
+    tests: ['no hop limit of 0 can be set for the host; 0 for a connection means that of the host'],
     code: ['src/ip/layer-options.ts checkOptions'],
   },
   {
