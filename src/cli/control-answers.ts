@@ -8,6 +8,7 @@ import type { Host } from '../net/index.ts'
 import type { Connection, TcpInfo } from '../stack/index.ts'
 import { Router } from '../stack/index.ts'
 import type { ControlCalls } from './control-server.ts'
+import { counterRecord } from './counter-record.ts'
 import { packageVersion } from './version.ts'
 
 /** A socket of either protocol, as `ss` shows it. */
@@ -262,33 +263,4 @@ function timerOf({ tcb }: Connection, now: Micros): SocketRecord['timer'] {
   if (persist !== Number.POSITIVE_INFINITY) return one('persist', persist, tcb.windowProbes)
   if (linger !== Number.POSITIVE_INFINITY) return one('timewait', linger, 0)
   return keepAlive === Number.POSITIVE_INFINITY ? null : one('keepalive', keepAlive, tcb.probes)
-}
-
-/** All counters by nstat's names, those of IP and of forwarding among them. */
-export function counterRecord(host: Host, device: PacketDevice): Record<string, number> {
-  const { ip, tcp, udp, drops } = host.stack
-  const { counters } = ip
-  const transit = device instanceof Router ? device.transit : null
-  return {
-    IpInReceives:
-      counters.received +
-      (transit === null ? 0 : transit.forwarded + transit.hopLimit + transit.noRoute + transit.tooBig),
-    IpInHdrErrors: (transit?.hopLimit ?? 0) + drops.get('ip-bad-checksum') + drops.get('ip-bad-header-length'),
-    IpInAddrErrors: drops.get('ip-not-for-us') + drops.get('ip-martian-source') + (transit?.martian ?? 0),
-    IpForwDatagrams: transit?.forwarded ?? 0,
-    IpInUnknownProtos: drops.get('ip-unknown-protocol'),
-    IpInDelivers: counters.delivered,
-    IpOutRequests: counters.sent,
-    IpOutNoRoutes: transit?.noRoute ?? 0,
-    IpOutDiscards: transit?.dropped ?? 0,
-    IpReasmReqds: counters.fragmentsKept + counters.reassembled,
-    IpReasmOKs: counters.reassembled,
-    IpReasmFails: drops.get('ip-fragment-timeout') + drops.get('ip-fragment-evicted'),
-    IpFragOKs: transit?.fragmented ?? 0,
-    IpFragFails: transit?.tooBig ?? 0,
-    IpFragCreates: transit?.pieces ?? 0,
-    ...ip.icmp.toJSON(),
-    ...udp.counters,
-    ...tcp.counters,
-  }
 }

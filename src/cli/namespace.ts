@@ -1,7 +1,8 @@
 // A network namespace of our own for commands that must leave the machine's network alone: the command starts itself again inside one,
 // as root directly, otherwise through an unprivileged user namespace. Nothing has to be cleaned up: the namespace and every interface in
 // it go away with the last process in it.
-// Owns: whether one can be had, starting the inner process, tying its life to ours, handing it a socket from outside. Does not own: what happens inside (demo.ts).
+// Owns: whether one can be had, starting the inner process, tying its life to ours, handing it a socket from outside.
+// Does not own: what happens inside (demo.ts).
 
 import { spawn, spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync } from 'node:fs'

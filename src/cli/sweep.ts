@@ -1,16 +1,18 @@
 // `tunstack sweep`: grids of parameters times seeds, on all cores, on a cluster in shards, and on from where it was killed.
-// Owns: the commands, progress. Does not own: the plan (src/lab/sweep-plan.ts), processes (sweep-pool.ts), files (sweep-files.ts).
+// Owns: the commands, progress. Does not own: the plan (src/lab/sweep-plan.ts), processes (sweep-pool.ts, sweep-redis.ts), files.
 
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
-import { countRuns, parseShard, runsOf, type SweepPlan } from '../lab/sweep-plan.ts'
+import { countRuns, parseShard, runsOf, type SweepPlan, type SweepResult } from '../lab/sweep-plan.ts'
 import { pointLines, pointsOf } from '../lab/sweep-table.ts'
 import { CliError, EXIT, usageError } from './errors.ts'
 import { print, printError } from './print.ts'
 import { DoneFile, keyOf, readDone, readPlan, resultsOf, writePlan, writeResults } from './sweep-files.ts'
 import { runPool } from './sweep-pool.ts'
 import { Progress } from './sweep-progress.ts'
+import { runRedis } from './sweep-redis.ts'
+import { workAtRedis } from './sweep-redis-worker.ts'
 import { readSweep } from './sweep-yaml.ts'
 
 interface Flags {
@@ -18,6 +20,8 @@ interface Flags {
   readonly jobs: string
   readonly shard?: string
   readonly quiet?: boolean
+  readonly redis?: string
+  readonly worker?: boolean
 }
 
 const HELP = `
@@ -36,14 +40,16 @@ export function sweepCommand(): Command {
     .description(
       'Runs an experiment of the lab for every point of a grid and every seed, and gathers means with intervals.',
     )
-    .argument('<file>', 'what to sweep, in YAML')
+    .argument('[file]', 'what to sweep, in YAML')
     .option('-o, --out <folder>', 'where results go; default: the name of the file, without .yaml')
     .option('-j, --jobs <number>', 'processes', String(availableParallelism()))
     .option('--shard <i/n>', "every n-th run, from the i-th on; `sweep merge` joins the shards' folders")
+    .option('--redis <url>', 'let the workers at a Redis server do the runs; needs the package bullmq')
+    .option('--worker', 'do runs for a sweep at --redis, until Ctrl-C')
     .option('-q, --quiet', 'no progress, no table')
     .addHelpText('after', HELP)
-    .action(async (file: string, flags: Flags) => {
-      process.exitCode = await sweep(file, flags)
+    .action(async (file: string | undefined, flags: Flags) => {
+      process.exitCode = flags.worker === true ? await work(file, flags) : await sweep(file, flags)
     })
   command
     .command('merge')
@@ -57,9 +63,30 @@ export function sweepCommand(): Command {
   return command
 }
 
-async function sweep(file: string, flags: Flags): Promise<number> {
-  const jobs = Number(flags.jobs)
-  if (!Number.isInteger(jobs) || jobs < 1) throw usageError(`--jobs ${flags.jobs}`, 'write a whole number from 1 on')
+function jobsOf(text: string): number {
+  const jobs = Number(text)
+  if (!Number.isInteger(jobs) || jobs < 1) throw usageError(`--jobs ${text}`, 'write a whole number from 1 on')
+  return jobs
+}
+
+/** Does runs for others until a signal comes. */
+async function work(file: string | undefined, flags: Flags): Promise<number> {
+  if (flags.redis === undefined) throw usageError('--worker needs --redis', 'write --redis redis://host:6379')
+  if (file !== undefined) throw usageError(`a worker takes no file: ${file}`, 'the coordinator has it: leave it out')
+  const abort = new AbortController()
+  const stop = (): void => abort.abort()
+  process.once('SIGINT', stop).once('SIGTERM', stop)
+  const { redis: url, jobs, quiet: isQuiet = false } = flags
+  await workAtRedis({ url, jobs: jobsOf(jobs), isQuiet, signal: abort.signal })
+  return EXIT.ok
+}
+
+async function sweep(file: string | undefined, flags: Flags): Promise<number> {
+  if (file === undefined) throw usageError('what is to be swept?', 'tunstack sweep FILE.yaml')
+  const jobs = jobsOf(flags.jobs)
+  if (flags.redis !== undefined && flags.shard !== undefined) {
+    throw usageError('--shard does not go with --redis', 'workers share the runs by themselves: leave out --shard')
+  }
   const shard = shardOf(flags.shard)
   const plan = await planOf(file)
   const folder = flags.out ?? file.replace(/\.ya?ml$/i, '')
@@ -115,17 +142,13 @@ async function doRuns(
   const abort = new AbortController()
   const stop = (): void => abort.abort()
   process.once('SIGINT', stop).once('SIGTERM', stop)
+  const onResult = (result: SweepResult): void => {
+    done.append(result)
+    progress.step()
+  }
   try {
-    await runPool({
-      plan,
-      runs: left,
-      jobs,
-      signal: abort.signal,
-      onResult: (result) => {
-        done.append(result)
-        progress.step()
-      },
-    })
+    const options = { plan, runs: left, signal: abort.signal, onResult }
+    await (flags.redis === undefined ? runPool({ ...options, jobs }) : runRedis({ ...options, url: flags.redis }))
   } finally {
     process.off('SIGINT', stop).off('SIGTERM', stop)
     done.close()

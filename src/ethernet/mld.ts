@@ -28,6 +28,8 @@ export const MLD_RECORD = { isExclude: 2, toInclude: 3, toExclude: 4 } as const
 /** Unasked reports are sent so often, so far apart (RFC 3810 §9.14, §9.11). */
 const ROBUSTNESS = 2
 const UNSOLICITED_INTERVAL_US = SECOND
+/** Between two answers to queries, at least. */
+const LEAST_PAUSE_US = 100 * MILLISECOND
 
 /** Bytes of the hop-by-hop header that says "look into this", router alert (RFC 2711), and padding. */
 const ROUTER_ALERT = Uint8Array.of(PROTOCOL.ICMPV6, 0, 5, 2, 0, 0, 1, 0)
@@ -95,6 +97,7 @@ export class MldListener {
   readonly #groups = new Map<string, { readonly group: IpAddress; uses: number }>()
   readonly #joins: { readonly group: IpAddress; left: number; at: Micros }[] = []
   #answerAt: Micros = Number.POSITIVE_INFINITY
+  #answeredAt: Micros = Number.NEGATIVE_INFINITY
 
   constructor(random: Random) {
     this.#random = random
@@ -134,7 +137,9 @@ export class MldListener {
   /** A query has come: one answer for all groups, at a random time within what it allows (RFC 3810 §6.2). */
   handleQuery({ responseUs, group }: MldQuery, now: Micros): void {
     if (this.#groups.size === 0 || (group !== null && !this.has(group))) return
-    this.#answerAt = Math.min(this.#answerAt, now + Math.round(this.#random.fraction() * responseUs))
+    // A query that leaves no time is answered at once, but not one after the other: many would make the hosts of the link send more.
+    const at = Math.max(now + Math.round(this.#random.fraction() * responseUs), this.#answeredAt + LEAST_PAUSE_US)
+    this.#answerAt = Math.min(this.#answerAt, at)
   }
 
   /** When pollReport has something to say. */
@@ -146,6 +151,7 @@ export class MldListener {
   pollReport(now: Micros): MldReport | null {
     if (this.#answerAt <= now) {
       this.#answerAt = Number.POSITIVE_INFINITY
+      this.#answeredAt = now
       return { kind: MLD_RECORD.isExclude, groups: this.groups }
     }
     const due = this.#joins.filter(({ at }) => at <= now)

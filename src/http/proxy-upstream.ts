@@ -66,6 +66,8 @@ export class Upstream {
         site.version = response.httpVersion
         return response
       } catch (error) {
+        // What could not even be written leaves the connection as it was, and nobody else would take it.
+        if (!line.connection.busy) line.connection.close()
         // RFC 9112 §9.3.1: a kept connection that closed under a request; once, and only what may be repeated.
         if (attempt > 0 || !reused || !mayRepeat(error, request)) throw exchangeFailure(error)
         this.#context.counters.retries++

@@ -57,6 +57,8 @@ export class HttpProxy {
       handler: (request, response) => this.#handle(request, response),
       scheduler: options.scheduler,
       role: 'proxy',
+      // DEVIATION: RFC 9112 §9.3 lets no proxy keep a connection to an HTTP/1.0 client, for fear of a blind relay in between. One that
+      // asks for it is kept, as in 1996: what that leads to is to be seen here.
       lenient: { proxyConnection: options.proxyConnection !== false },
       ...(options.limits && { limits: options.limits }),
       ...(options.clientTimeouts && { timeouts: options.clientTimeouts }),

@@ -33,10 +33,15 @@ export class Addressing {
   // What routers say of the link (RFC 4861 §6.3.4); 0: nothing.
   #advertisedMtu = 0
   #advertisedHopLimit = 0
+  readonly #isHopLimitSet: boolean
 
-  constructor(mtu: number, hopLimit: number) {
+  /** Told when a router's word changes what the link takes: packets of IPv6 are to be of another size from now on. */
+  onLinkMtu: (() => void) | null = null
+
+  constructor(mtu: number, hopLimit: number | undefined) {
     this.mtu = mtu
-    this.hopLimit = hopLimit
+    this.hopLimit = hopLimit ?? DEFAULT_HOP_LIMIT
+    this.#isHopLimitSet = hopLimit !== undefined
   }
 
   /** Largest packet that goes to `dst` by the own link: its MTU, or less when a router says so of IPv6 (RFC 4861 §6.3.4). */
@@ -44,10 +49,14 @@ export class Addressing {
     return dst.family === 6 && this.#advertisedMtu > 0 ? this.#advertisedMtu : this.mtu
   }
 
-  /** The hop limit of packets to `dst` where the transport wishes for `wish`: what routers advertise goes before the default of 64. */
-  hopLimitTo(dst: IpAddress, wish: number = this.hopLimit): number {
-    const advertised = dst.family === 6 ? this.#advertisedHopLimit : 0
-    return advertised > 0 && wish === DEFAULT_HOP_LIMIT ? advertised : wish
+  /**
+   * The hop limit of packets to `dst`: what the transport wishes for, else what the host was given, else what routers advertise (RFC 4861
+   * §6.3.4), else 64. @param wish 0: none
+   */
+  hopLimitTo(dst: IpAddress, wish = 0): number {
+    if (wish > 0) return wish
+    const advertised = dst.family === 6 && !this.#isHopLimitSet ? this.#advertisedHopLimit : 0
+    return advertised > 0 ? advertised : this.hopLimit
   }
 
   /**
@@ -59,6 +68,7 @@ export class Addressing {
     const hopsBefore = this.#advertisedHopLimit
     if (mtu >= LEAST_MTU_V6 && mtu <= this.mtu) this.#advertisedMtu = mtu
     if (hopLimit > 0) this.#advertisedHopLimit = hopLimit
+    if (this.#advertisedMtu !== before) this.onLinkMtu?.()
     return this.#advertisedMtu !== before || this.#advertisedHopLimit !== hopsBefore
   }
 

@@ -4,9 +4,22 @@
 import type { Random } from '../base/random.ts'
 import { MAX_PACKET } from '../link/device.ts'
 import { type InterfaceAddress, IpAddress } from './address.ts'
-import type { DropCounters } from './drops.ts'
+import type { DropCounters, DropReason } from './drops.ts'
 import type { FragmentLimits } from './fragments.ts'
 import type { Route } from './routes.ts'
+
+/** What is wrong with a header itself (RFC 4293: InHdrErrors). */
+const HEADER_ERRORS: ReadonlySet<string> = new Set([
+  'ip-too-short',
+  'ip-bad-version',
+  'ip-bad-header-length',
+  'ip-bad-length',
+  'ip-bad-checksum',
+  'ip-bad-options',
+  'ip-bad-header-chain',
+  'ip-unknown-option',
+  'ip-source-route',
+])
 
 /** How a host's IP floor is set up. */
 export interface IpLayerOptions {
@@ -52,6 +65,12 @@ export interface IpCounters {
   fragmentsKept: number
   /** Datagrams made whole. */
   reassembled: number
+  /** Received, and dropped for what their header says. */
+  headerErrors: number
+  /** Received, and dropped for their addresses. */
+  addressErrors: number
+  /** For us, and of no transport that is here. */
+  unknownProtocols: number
 }
 
 /** Fresh counters, all zero. */
@@ -67,7 +86,22 @@ export function ipCounters(): IpCounters {
     errorsLimited: 0,
     fragmentsKept: 0,
     reassembled: 0,
+    headerErrors: 0,
+    addressErrors: 0,
+    unknownProtocols: 0,
   }
+}
+
+/** Counts a packet that was handed to `receive`, by what became of it. */
+export function countReceived(counters: IpCounters, verdict: 'ok' | 'kept' | 'reassembled' | DropReason): void {
+  counters.received++
+  if (verdict === 'ok') counters.delivered++
+  else if (verdict === 'kept') counters.fragmentsKept++
+  else if (verdict === 'reassembled') {
+    counters.delivered++
+    counters.reassembled++
+  } else if (verdict === 'ip-not-for-us' || verdict === 'ip-martian-source') counters.addressErrors++
+  else if (HEADER_ERRORS.has(verdict)) counters.headerErrors++
 }
 
 /** @throws {RangeError} naming what cannot be */

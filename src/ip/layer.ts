@@ -18,7 +18,14 @@ import { Identification } from './identification.ts'
 import { IPV4_HEADER_BYTES } from './ipv4.ts'
 import { IPV6_HEADER_BYTES, MAX_IPV6_BYTES } from './ipv6.ts'
 import { judgeAddresses } from './judge.ts'
-import { checkOptions, defaultRoutes, type IpCounters, type IpLayerOptions, ipCounters } from './layer-options.ts'
+import {
+  checkOptions,
+  countReceived,
+  defaultRoutes,
+  type IpCounters,
+  type IpLayerOptions,
+  ipCounters,
+} from './layer-options.ts'
 import { Outbound } from './outbound.ts'
 import { parseIp, writeIp } from './parse.ts'
 import { PathMtus } from './path-mtus.ts'
@@ -39,6 +46,8 @@ export class IpLayer extends Addressing {
   /** What is known of the paths of our packets. */
   readonly pathMtus = new PathMtus()
   readonly counters: IpCounters = ipCounters()
+  /** Of these, packets of IPv6: the first three, those of fragments and errors of what was received. */
+  readonly countersV6: IpCounters = ipCounters()
   /** ICMP messages by type. */
   readonly icmp = new IcmpCounters()
   /** Asked when a transport last made progress by a neighbour: that the neighbour is there (RFC 4861 §7.3.1). Null: never. */
@@ -68,7 +77,7 @@ export class IpLayer extends Addressing {
   constructor(options: IpLayerOptions) {
     const { addresses, mtu, hopLimit = 64 } = options
     checkOptions(addresses, mtu, hopLimit)
-    super(mtu, hopLimit)
+    super(mtu, options.hopLimit)
     for (const entry of addresses) this.addAddress(entry)
     for (const route of options.routes ?? defaultRoutes(addresses)) this.addRoute(route)
     this.drops = options.drops ?? new DropCounters()
@@ -103,15 +112,12 @@ export class IpLayer extends Addressing {
     now: Micros = 0,
     fromSelf = false,
   ): 'ok' | 'kept' | 'reassembled' | DropReason {
-    this.counters.received++
     this.pathMtus.now = now
+    const isV6 = packet.start < packet.end && packet.bytes[packet.start] >>> 4 === 6
     const verdict = this.#judge(packet, header, now, fromSelf)
-    if (verdict === 'ok') this.counters.delivered++
-    else if (verdict === 'kept') this.counters.fragmentsKept++
-    else if (verdict === 'reassembled') {
-      this.counters.delivered++
-      this.counters.reassembled++
-    } else this.drops.count(verdict)
+    countReceived(this.counters, verdict)
+    if (isV6) countReceived(this.countersV6, verdict)
+    if (verdict !== 'ok' && verdict !== 'kept' && verdict !== 'reassembled') this.drops.count(verdict)
     return verdict
   }
 
@@ -193,7 +199,11 @@ export class IpLayer extends Addressing {
    * @returns whether an error was queued
    */
   queueUnreachable(packet: Packet, header: IpHeader, what: 'protocol' | 'port', now: Micros): boolean {
-    if (what === 'protocol') this.drops.count('ip-unknown-protocol')
+    if (what === 'protocol') {
+      this.drops.count('ip-unknown-protocol')
+      this.counters.unknownProtocols++
+      if (header.family === 6) this.countersV6.unknownProtocols++
+    }
     return this.#control.reportUnreachable(packet, header, what, now)
   }
 
@@ -218,7 +228,7 @@ export class IpLayer extends Addressing {
     identifier: number,
     sequence: number,
     payload: Uint8Array,
-    hopLimit: number = this.hopLimit,
+    hopLimit: number = this.hopLimitTo(dst),
   ): 'ok' | DropReason {
     return this.#control.sendEchoRequest(dst, identifier, sequence, payload, hopLimit)
   }
@@ -226,7 +236,7 @@ export class IpLayer extends Addressing {
   /**
    * Writes the IP header of `packet` at `packet.start`, where the caller left `headerBytes(dst)` bytes, for all bytes
    * up to `packet.end`; a super-segment gets the length of the whole. Allocates nothing.
-   * @param hopLimit usually `this.hopLimit`
+   * @param hopLimit usually `this.hopLimitTo(dst)`
    * @param trafficClass DSCP and ECN in one byte
    * @param dontFragment IPv4 only
    * @param flowLabel IPv6 only, 20 bits (RFC 6437)
@@ -268,6 +278,7 @@ export class IpLayer extends Addressing {
     this.isStale = this.hasRemoved && !src.isUnspecified && !this.isLocal(src)
     writeIp(out, packet.bytes, packet.start)
     this.counters.sent++
+    if (family === 6) this.countersV6.sent++
   }
 
   /** The largest packet that is known to pass to `dst`, header included; the link's MTU when nothing is known. */

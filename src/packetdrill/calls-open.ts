@@ -308,10 +308,10 @@ export const close: Handler = (host, args) => {
   if (host.descriptors.holds(descriptor)) return { value: 0 }
   if (descriptor.kind === 'pipe') descriptor.close()
   if (descriptor.kind === 'datagram') descriptor.udp?.close()
-  return descriptor instanceof Socket ? closeSocket(descriptor) : { value: 0 }
+  return descriptor instanceof Socket ? closeSocket(host, descriptor) : { value: 0 }
 }
 
-function closeSocket(at: Socket): Step {
+function closeSocket(host: Host, at: Socket): Step {
   at.watchers.clear()
   const { connection } = at
   if (at.listener !== null) {
@@ -323,6 +323,8 @@ function closeSocket(at: Socket): Step {
   connection.user = null
   connection.releaseMore()
   connection.close()
+  const retransmitTimeoutUs = Math.min(connection.tcb.config.retransmitTimeoutUs, host.settings.orphanTimeoutUs)
+  connection.configure({ retransmitTimeoutUs })
   if (at.lingerSeconds <= 0 || connection.linger !== 'waiting') return { value: 0 }
   return {
     attempt: () => (connection.linger === 'waiting' ? null : { value: 0 }),

@@ -46,7 +46,7 @@ export function linuxInfo(host: Host, at: Socket): Record<string, number> {
     tcpi_unacked: info.tcpi_unacked,
     tcpi_sacked: info.tcpi_sacked,
     tcpi_lost: lostSegments(at.connection),
-    tcpi_retrans: info.tcpi_retrans,
+    tcpi_retrans: info.tcpi_retrans - probesAgain(at.connection),
     tcpi_last_data_sent: since(tcb.sentAt),
     tcpi_last_data_recv: since(Math.max(0, tcb.ack.textAt)),
     tcpi_last_ack_recv: since(tcb.heardAt),
@@ -97,6 +97,13 @@ function congestionState({ tcb }: Connection): number {
   if (recovery.phase !== 'open') return CA_STATE[recovery.phase]
   if (ecn.reduced === 'mark' && ((snd.una - ecn.point) | 0) <= 0) return CA_STATE.cwr
   return snd.flight.sackedBytes + snd.flight.lostBytes > 0 || recovery.dupAcks > 0 ? CA_STATE.disorder : CA_STATE.open
+}
+
+/** A tail probe that is a retransmission counts for none in tcpi_retrans. */
+function probesAgain({ tcb }: Connection): number {
+  const { flight } = tcb.snd
+  const isOut = tcb.tlp.isOut && tcb.tlp.isRetransmission && tcb.recovery.phase === 'open' && flight.size > 0
+  return isOut && flight.at(flight.size - 1).mark === 'resent' ? 1 : 0
 }
 
 /** Lost, and not known to have arrived since: what went again counts too, as in Linux. */

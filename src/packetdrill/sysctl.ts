@@ -48,6 +48,8 @@ export interface HostSettings {
   wmemDefault: number
   /** Retransmissions of a SYN; TCP_SYNCNT. */
   synRetries: number
+  /** R2 of a connection that its application has closed (tcp_orphan_retries). */
+  orphanTimeoutUs: number
   firstPort: number
   lastPort: number
 }
@@ -64,6 +66,7 @@ export function linuxHost(): HostSettings {
     rmemDefault: 131072,
     wmemDefault: 16384,
     synRetries: 6,
+    orphanTimeoutUs: retriesTimeoutUs(8),
     firstPort: 32768,
     lastPort: 60999,
   }
@@ -191,6 +194,7 @@ const LINUX: Readonly<Record<string, Setter>> = {
   tcp_moderate_rcvbuf: flag('receiveBufferAutotune'),
   tcp_mtu_probing: tcp((value) => ({ pathMtuProbing: value >= 2, pathMtuBlackHole: value >= 1 })),
   tcp_notsent_lowat: tcp((value) => ({ notSentLowWaterBytes: notSent(value) })),
+  tcp_orphan_retries: host((value) => ({ orphanTimeoutUs: retriesTimeoutUs(value === 0 ? 8 : value) })),
   tcp_recovery: tcp((value) => ({ rack: (value & 1) !== 0 })),
   tcp_reordering: scaled('dupThresh', 1),
   tcp_retrans_collapse: flag('retransmitCollapse'),
@@ -232,7 +236,7 @@ const LINUX_IGNORED = (
   'delack_seg delack_min_us early_demux ecn_fallback ecn_option ecn_option_beacon ehash_entries fack ' +
   'fastopen_blackhole_timeout_sec fwmark_accept l3mdev_accept limit_output_bytes low_latency ' +
   'max_orphans max_reordering max_tw_buckets mem migrate_req min_rtt_wlen min_snd_mss min_tso_segs mtu_probe_floor no_metrics_save ' +
-  'no_ssthresh_metrics_save orphan_retries pacing_ca_ratio pacing_ss_ratio pingpong_thresh plb_cong_thresh plb_enabled ' +
+  'no_ssthresh_metrics_save pacing_ca_ratio pacing_ss_ratio pingpong_thresh plb_cong_thresh plb_enabled ' +
   'plb_idle_rehash_rounds plb_rehash_rounds plb_suspend_rto_sec probe_interval probe_threshold rcvbuf_low_rtt reflect_tos ' +
   'shrink_window stdurg thin_dupack thin_linear_timeouts tso_rtt_log tso_win_divisor tw_recycle tw_reuse_delay ' +
   'workaround_signed_windows'

@@ -49,6 +49,8 @@ export class Router implements PacketDevice {
   readonly counters: DeviceCounters = deviceCounters()
   /** What has passed through. */
   readonly transit: TransitCounters = transitCounters()
+  /** Of that, packets of IPv6. */
+  readonly transitV6: TransitCounters = transitCounters()
   readonly ports: readonly PacketDevice[]
   /** Whether packets for others go on; may be changed at any time. */
   forwarding: boolean
@@ -135,31 +137,30 @@ export class Router implements PacketDevice {
 
   #forward(packet: Packet, now: Micros): void {
     const header = this.#header
-    const { transit } = this
     const ip = this.#ip as IpLayer
     header.toUnicast = true
     const verdict = judgeTransit(header)
     // What says that it comes from us has not come from us (RFC 1812 §5.3.8); nor does anybody have a broadcast address.
     if (verdict === 'martian' || ip.isLocal(header.src) || ip.isBroadcast(header.src)) {
-      transit.martian++
+      this.#count('martian')
       ip.drops.count('ip-martian-transit')
       return
     }
     if (verdict === 'scope') {
-      transit.martian++
+      this.#count('martian')
       this.#refuse(packet, 'scope', now)
       return
     }
     const route = ip.routes.lookup(header.dst)
     const next = route === null ? undefined : this.ports[route.port ?? 0]
     if (next === undefined) {
-      transit.noRoute++
+      this.#count('noRoute')
       this.#refuse(packet, 'no-route', now)
     } else if (header.hopLimit <= 1) {
-      transit.hopLimit++
+      this.#count('hopLimit')
       this.#refuse(packet, 'hop-limit', now) // RFC 1812 §5.3.1, RFC 8200 §3
     } else if (packet.length > next.mtu && (header.family === 6 || header.dontFragment)) {
-      transit.tooBig++
+      this.#count('tooBig')
       this.#refuse(packet, 'too-big', now, next.mtu) // RFC 1191 §4, RFC 4443 §3.2
     } else {
       this.#pass(packet, next)
@@ -167,7 +168,6 @@ export class Router implements PacketDevice {
   }
 
   #pass(packet: Packet, next: PacketDevice): void {
-    const { transit } = this
     const out = this.#out
     out.copyFrom(packet)
     out.checksum = 'complete'
@@ -177,13 +177,18 @@ export class Router implements PacketDevice {
       const pieces = refragment(out, next.mtu, this.#piece, (piece) => {
         isSent = next.send(piece) && isSent
       })
-      transit.fragmented++
-      transit.pieces += pieces
+      this.#count('fragmented')
+      this.#count('pieces', pieces)
     } else {
       isSent = next.send(out)
     }
-    if (isSent) transit.forwarded++
-    else transit.dropped++
+    if (isSent) this.#count('forwarded')
+    else this.#count('dropped')
+  }
+
+  #count(what: keyof TransitCounters, by = 1): void {
+    this.transit[what] += by
+    if (this.#header.family === 6) this.transitV6[what] += by
   }
 
   #refuse(packet: Packet, problem: TransitProblem, now: Micros, mtu = 0): void {

@@ -17,6 +17,7 @@ import { type ConnectOptions, type ListenOptions, TcpLayer } from '../tcp/layer.
 import type { Listener } from '../tcp/listener.ts'
 import { UdpLayer } from '../udp/layer.ts'
 import type { UdpSocket } from '../udp/socket.ts'
+import { onLinkMtu } from './link-mtu.ts'
 import { Loopback } from './loopback.ts'
 import { progressVia } from './progress.ts'
 
@@ -82,6 +83,7 @@ export class Stack {
     })
     this.udp = new UdpLayer(this.ip, config.random, config.offload)
     this.ip.progressVia = (neighbour) => progressVia(this, neighbour)
+    this.ip.onLinkMtu = () => onLinkMtu(this)
     const toTcp = this.ip.onTransportError
     this.ip.onTransportError = (error) => {
       if (error.protocol === PROTOCOL.UDP) this.udp.handleError(error)

@@ -212,7 +212,7 @@ export interface TcpConfig {
   keepAliveResets: boolean
   /** Put an octet of garbage into keep-alive probes, for peers that answer no empty ones (RFC 9293 §3.8.4 [MAY-6]). */
   keepAliveGarbage: boolean
-  /** IPv4 time to live, IPv6 hop limit (RFC 9293 §3.9.2 [MUST-49]). */
+  /** IPv4 time to live, IPv6 hop limit (RFC 9293 §3.9.2 [MUST-49]); 0: the host's. */
   hopLimit: number
   /**
    * Explicit congestion notification (RFC 3168): 'off'; 'passive': accepted when the peer asks (as Linux's default); 'on': asked for too;
@@ -320,7 +320,7 @@ export const KNOBS: { readonly [K in keyof TcpConfig]: Knob<TcpConfig[K]> } = {
   keepAliveCount: number(9, 1, 1000),
   keepAliveResets: flag(false),
   keepAliveGarbage: flag(false),
-  hopLimit: number(64, 1, 255),
+  hopLimit: number(0, 0, 255),
   ecn: atOpen(word('passive', 'off', 'on', 'accurate')),
   accEcnOption: atOpen(word('full', 'minimum', 'off')),
   abe: flag(true),

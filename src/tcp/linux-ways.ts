@@ -8,7 +8,7 @@ import { applyPrr } from './prr.ts'
 import { smallHold } from './push.ts'
 import { ownPrr } from './recovery-state.ts'
 import type { SackOutcome } from './sack.ts'
-import { seqAdd, seqDiff, seqGe, seqLe } from './seq.ts'
+import { seqAdd, seqDiff, seqGe, seqGt, seqLe } from './seq.ts'
 import type { Tcb } from './tcb.ts'
 
 /** Least time that a peer which seems to have taken back its SACKs is given. */
@@ -28,8 +28,14 @@ export function isOldTextAnswered(tcb: Tcb, sample: DeliverySample): boolean {
 /** The first text that is not acknowledged was SACKed before: it goes again soon, rather than after a whole timeout (RFC 2018 §8). */
 export function hastenReneged(tcb: Tcb, now: Micros): void {
   const { flight } = tcb.snd
-  if (!isLinux(tcb) || flight.size === 0 || flight.at(0).mark !== 'sacked') return
+  if (!isReneging(tcb, flight.bytes)) return
   tcb.timers.retransmit = now + Math.max(RENEGING_US, tcb.rtt.srttUs / 2)
+}
+
+/** Whether the acknowledgement has shown that SACKs were taken back: what is lost is judged only when the timer has run out. */
+export function isReneging(tcb: Tcb, acked: number): boolean {
+  const { flight } = tcb.snd
+  return isLinux(tcb) && acked > 0 && flight.size > 0 && flight.at(0).mark === 'sacked'
 }
 
 /** Whether an acknowledgement that covers a retransmission times nothing by itself: the backed-off timeout stays (RFC 6298 §5, Karn). */
@@ -37,9 +43,9 @@ export function isUntimed(tcb: Tcb, sample: DeliverySample): boolean {
   return isLinux(tcb) && sample.resentAt >= 0
 }
 
-/** The initial window is one segment only after two of our own SYNs were lost; SYN,ACKs do not count (RFC 5681 §3.1: after any). */
+/** The initial window is one segment only after two SYNs, or SYN,ACKs, were lost (RFC 5681 §3.1: after any). */
 export function keepsInitialWindow(tcb: Tcb, transmissions: number): boolean {
-  return isLinux(tcb) && (tcb.passive || transmissions === 2)
+  return isLinux(tcb) && transmissions <= 2
 }
 
 /** What is first in the flight goes again: the timeout counts from then on (RFC 6675 §5.1 lets it). */
@@ -151,8 +157,8 @@ export function sackRoundTrip(sample: DeliverySample, sacked: number, now: Micro
 /** Whether the end of the flight lies beyond a window that has shrunk: it is not sent as a probe, the timer sees to the first segment. */
 export function isBeyondWindow(tcb: Tcb): boolean {
   const { snd } = tcb
-  if (!isLinux(tcb) || snd.flight.size < 2) return false
-  return seqGe(snd.flight.at(snd.flight.size - 1).start, seqAdd(snd.una, snd.wnd))
+  const last = seqAdd(snd.nxt, -snd.mss - (snd.finSent ? 1 : 0))
+  return isLinux(tcb) && seqGt(last, snd.una) && seqGe(last, seqAdd(snd.una, snd.wnd))
 }
 
 /** Whether the FIN, sent by itself, goes again by itself after a segment that is full (tcp_retrans_try_collapse). */

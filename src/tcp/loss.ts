@@ -7,6 +7,7 @@ import type { DeliverySample } from './delivery.ts'
 import { beginReduction, withdrawReduction } from './ecn.ts'
 import { beginFrto, judgeFrto } from './frto.ts'
 import type { SegmentHeader } from './header.ts'
+import { isReneging } from './linux-ways.ts'
 import { markLost, markSegmentLost } from './mark-lost.ts'
 import { judgePathProbe, lostOfProbe } from './path-mtu.ts'
 import { applyPrr, beginPrr } from './prr.ts'
@@ -68,7 +69,7 @@ export function onAckOutcome(
   }
   if (recovery.phase !== 'open' && outcome.acked > 0 && seqGe(snd.una, recovery.point)) endRecovery(tcb, now)
   const lostBefore = snd.flight.lostBytes
-  judgeFlight(tcb, outcome, sample, now)
+  if (!isReneging(tcb, outcome.acked)) judgeFlight(tcb, outcome, sample, now)
   if (isProbingPath(tcb)) judgePathProbe(tcb, now)
   if (answersProbe(tcb, outcome.isRepeat && segment.sackCount === 0, outcome) && recovery.phase === 'open') {
     tcb.counters.TcpExtTCPLossProbeRecovery++

@@ -143,7 +143,8 @@ export class PassiveOpens {
     const { tcb } = connection
     if (tcb.state === 'CLOSED') {
       this.#layer.settle(connection)
-      this.handle(header, segment, now)
+      const verdict = this.handle(header, segment, now)
+      if (verdict !== 'ok') this.#layer.ip.drops.count(verdict)
       return
     }
     const { cookies, ports } = this.#layer
@@ -166,7 +167,7 @@ export class PassiveOpens {
   }
 
   #reset(header: IpHeader, segment: SegmentHeader, key: Uint8Array | null): void {
-    queueReset(this.#layer.resets, header, segment, this.#layer.ip.hopLimit, key)
+    queueReset(this.#layer.resets, header, segment, key)
   }
 
   /** RFC 9293 §3.10.7.2, third: a SYN in LISTEN. Without Fast Open its text, if any, comes again once the connection is open. */

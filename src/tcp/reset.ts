@@ -28,11 +28,10 @@ export function queueReset(
   queue: AnswerQueue,
   header: IpHeader,
   segment: SegmentHeader,
-  hopLimit: number,
   md5Key: Uint8Array | null,
 ): void {
   if ((segment.flags & FLAG.RST) !== 0) return
-  const answer = queue.add(header.dst, header.src, hopLimit, 0)
+  const answer = queue.add(header.dst, header.src, 0, 0)
   if (answer === null) return
   planReset(segment, answer.plan)
   answer.plan.md5Key = md5Key

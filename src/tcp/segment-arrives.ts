@@ -188,31 +188,32 @@ function ackOfSyn(tcb: Tcb, segment: SegmentHeader, now: Micros): 'go on' | Arri
   const sentOnce = tcb.life.isCrossed ? 2 : 1
   // While the application was not ready for it the round trip was measured (syn-received.ts); now it would tell how long that took.
   const isMeasured = tcb.rtt.srttUs >= 0
-  const resent = !isMeasured && snd.flight.at(0).transmissions > sentOnce
+  const times = snd.flight.at(0).transmissions
+  const transmissions = !isMeasured && times > sentOnce ? times : 1
   const newest = releaseAcked(tcb, segment.ack)
   if (!isMeasured) measure(tcb, newest, segment, now)
   afterSynAcked(tcb)
   restartRetransmitTimer(tcb, now)
-  synIsAcked(tcb, segment, resent, now)
+  synIsAcked(tcb, segment, transmissions, now)
   return 'go on'
 }
 
 /** The same with Fast Open: text of ours may have followed our SYN, and is acknowledged as any (RFC 7413 §4.2.2). */
 function ackOfEarly(tcb: Tcb, segment: SegmentHeader, now: Micros): 'go on' {
   const { snd } = tcb
-  const resent = snd.flight.at(0).transmissions > 1
+  const { transmissions } = snd.flight.at(0)
   const synEnd = seqAdd(snd.iss, 1)
   // RFC 9768 §3.2.2.1: what acknowledges our SYN and carries nothing has no counter in its ACE field.
   const isCounting = tcb.ecn.mode !== 'accurate' || segment.textLength > 0 || segment.sackCount > 0
   const hasMore = isCounting && (segment.ack !== synEnd || segment.sackCount > 0)
   const newest = releaseAcked(tcb, hasMore ? synEnd : segment.ack)
   if (segment.ack === synEnd) measure(tcb, newest, segment, now)
-  synIsAcked(tcb, segment, resent, now)
+  synIsAcked(tcb, segment, transmissions, now)
   if (hasMore) {
     handleAck(tcb, segment, now)
     return 'go on'
   }
-  if (resent && segment.ack === synEnd) resendEarlyText(tcb)
+  if (transmissions > 1 && segment.ack === synEnd) resendEarlyText(tcb)
   restartRetransmitTimer(tcb, now)
   armTailProbe(tcb, now)
   tellRoom(tcb)
@@ -221,7 +222,7 @@ function ackOfEarly(tcb: Tcb, segment: SegmentHeader, now: Micros): 'go on' {
 }
 
 /** The segment acknowledges our SYN: its window counts, and the connection is open. */
-function synIsAcked(tcb: Tcb, segment: SegmentHeader, resent: boolean, now: Micros): void {
+function synIsAcked(tcb: Tcb, segment: SegmentHeader, transmissions: number, now: Micros): void {
   const { snd } = tcb
   const isSyn = (segment.flags & FLAG.SYN) !== 0 // whose window is never scaled (RFC 7323 §2.2)
   if (isSyn) confirmEcn(tcb, segment)
@@ -232,7 +233,7 @@ function synIsAcked(tcb: Tcb, segment: SegmentHeader, resent: boolean, now: Micr
   tcb.rtt.timeouts = 0
   endTimeouts(tcb.totals, now)
   tcb.progressAt = now
-  establish(tcb, resent, now)
+  establish(tcb, transmissions > 1, now, transmissions)
   takeTimestamp(tcb, segment, now)
 }
 
@@ -242,7 +243,7 @@ export function opensFromCookie(tcb: Tcb, segment: SegmentHeader, now: Micros): 
   tcb.snd.una = segment.ack
   advertiseWindow(tcb, true) // what our SYN,ACK has promised
   tcb.ts.lastAckSent = tcb.rcv.nxt
-  synIsAcked(tcb, segment, false, now)
+  synIsAcked(tcb, segment, 1, now)
   receiveRest(tcb, segment, now)
 }
 

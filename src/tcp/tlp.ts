@@ -27,10 +27,13 @@ export function armTailProbe(tcb: Tcb, now: Micros): void {
   if (!tcb.config.tailLossProbe || !tcb.sackEnabled || tlp.isOut) return
   if (!isSynchronized(tcb.state) || tcb.recovery.phase !== 'open' || flight.bytes === 0 || flight.sackedBytes > 0)
     return
-  if (isBeyondWindow(tcb)) return
   let wait = rtt.srttUs < 0 ? FIRST_TIMEOUT_US : Math.max(LEAST_TIMEOUT_US, 2 * rtt.srttUs)
   if (rtt.srttUs >= 0 && flight.bytes <= snd.mss && flight.size === 1) wait += PEER_ACK_DELAY_US
   const at = now + wait
+  if (isBeyondWindow(tcb)) {
+    timers.retransmit = Math.min(timers.retransmit, Math.max(at, flight.at(0).sentAt + rtt.rtoUs))
+    return
+  }
   timers.lossProbe = Math.min(at, timers.retransmit)
 }
 

@@ -6,10 +6,12 @@ import type { WorldRecord } from '../../src/lab/record.ts'
 import { formatFigure, formatValue } from '../../src/lab/text-report.ts'
 import type { Claim, Outcome, Table } from '../../src/lab/types.ts'
 import { outcomeOf } from './command.ts'
-import { plotFigure, worldFigure } from './figures.ts'
 import { ladder } from './ladder.ts'
 
 const BLOCK = /<!-- lab ([^|]+?) \| ([^>]+?) -->\n([\s\S]*?)<!-- end -->/g
+
+/** Kinds of figures; what draws them is loaded when one is drawn. */
+const FIGURES = new Set(['window', 'time-sequence', 'waterfall', 'queue'])
 
 /** A block of a page. */
 export interface Block {
@@ -133,10 +135,13 @@ export async function show({ command, wanted }: Pick<Block, 'command' | 'wanted'
     }
     case 'plot': {
       const plot = found(outcome.plots[Number(rest) - 1], `plot ${rest} of ${outcome.id}`)
+      const { plotFigure } = await import('./figures.ts')
       return figure(`${fileWord(command)}-plot-${rest}`, plot.title, plotFigure(plot))
     }
     default: {
+      if (!FIGURES.has(kind)) throw new TypeError(`there is no figure '${kind}'`)
       const worlds = worldsOf(outcome, rest)
+      const { worldFigure } = await import('./figures.ts')
       const name = [fileWord(command), kind, rest === '*' ? '' : fileWord(rest)].filter((part) => part !== '').join('-')
       return figure(name, `${outcome.title}: ${kind}`, worldFigure(kind, worlds))
     }

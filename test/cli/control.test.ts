@@ -15,7 +15,7 @@ import { socketFilter } from '../../src/cli/ss-filter.ts'
 import { socketLines, timeText } from '../../src/cli/ss-format.ts'
 import { createHost } from '../../src/net/index.ts'
 import { Network } from '../../src/sim/index.ts'
-import { ip } from '../ip/helpers.ts'
+import { ip, make } from '../ip/helpers.ts'
 
 /** A host with a connection, a listener and a datagram socket, and its peer. */
 async function world() {
@@ -152,6 +152,32 @@ test('nstat shows what has been counted, by its names', async () => {
   ])
   expect(counterLines(counters, [], false, true)[0]).not.toContain('TcpInCsumErrors')
   expect(counterLines(counters, [], true, true)[0]).toContain('"TcpInCsumErrors":0')
+})
+
+test('packets of IPv4 and of IPv6 are counted apart, by the names of Linux (RFC 4293 §3.2)', async () => {
+  const { calls, a } = await world()
+  const before = calls.counters() as Record<string, number>
+  const { counters } = a.stack.ip
+  // Of IPv6 there was one handshake: a SYN and an acknowledgement for a SYN.
+  expect([before['Ip6OutRequests'], before['Ip6InReceives'], before['Ip6InDelivers']]).toEqual([2, 1, 1])
+  expect([before['IpOutRequests'], before['IpInReceives']]).toEqual([counters.sent - 2, counters.received - 1])
+  a.stack.handlePacket(make({ dst: 'fd00::99' }), 0)
+  a.stack.handlePacket(make({ dst: 'fd00::1', src: 'fd00::9', protocol: 200 }), 0)
+  a.stack.handlePacket(make({ dst: '10.0.0.99' }), 0)
+  const cut = make({ dst: '10.0.0.1' })
+  cut.bytes[cut.start + 10] ^= 1
+  a.stack.handlePacket(cut, 0)
+  const after = calls.counters() as Record<string, number>
+  const more = Object.entries(after).filter(([name, count]) => /^Ip6?In/.test(name) && count !== before[name])
+  expect(Object.fromEntries(more.map(([name, count]) => [name, count - (before[name] ?? 0)]))).toEqual({
+    IpInReceives: 2,
+    IpInHdrErrors: 1,
+    IpInAddrErrors: 1,
+    Ip6InReceives: 2,
+    Ip6InAddrErrors: 1,
+    Ip6InUnknownProtos: 1,
+    Ip6InDelivers: 1,
+  })
 })
 
 describe('the socket', () => {

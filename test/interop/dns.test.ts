@@ -169,6 +169,8 @@ describe('tunstack dig', () => {
         /no reply from 10\.77\.0\.99:53 in 1 s, try 2 of 2\n.*no reply from 10\.77\.0\.99:53; 2 tries of 1 s/,
       ),
     ])
+    const refused = await tunstack('dig', 'www.lan', '@10.77.0.1:5399')
+    expect([refused.code, refused.stderr]).toEqual([9, expect.stringContaining('10.77.0.1:5399 took no question')])
     expect((await tunstack('dig', 'www.lan', 'NONE')).code).toBe(2)
     expect((await tunstack('dig', 'www.lan', '@ns')).code).toBe(2)
   })

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { DoneFile, readDone, resultsOf, writeResults } from '../../src/cli/sweep-files.ts'
 import { progressLine } from '../../src/cli/sweep-progress.ts'
+import { identityError, loadBullmq, redisConnection } from '../../src/cli/sweep-redis.ts'
 import { parseSweep, readSeeds } from '../../src/cli/sweep-yaml.ts'
 import { countRuns, doRun, parseShard, runAt, runsOf, type SweepResult } from '../../src/lab/sweep-plan.ts'
 import { sweepSvg } from '../../src/lab/sweep-plot.ts'
@@ -105,4 +106,17 @@ test('seeds are a count, a range or a list', () => {
 test('progress says what is left, by the pace since the start', () => {
   expect(progressLine(2000, 500, 500, 10_000)).toBe('1000 of 2000 runs, 50 %, 50.0 a second, 20 s left')
   expect(progressLine(100_000, 0, 1, 1000)).toContain('27:46:39 left')
+})
+
+describe('a sweep through Redis', () => {
+  test('says what to install when bullmq is missing', async () => {
+    const missing = Object.assign(new Error("Cannot find package 'bullmq'"), { code: 'ERR_MODULE_NOT_FOUND' })
+    await expect(loadBullmq(() => Promise.reject(missing))).rejects.toMatchObject({ mend: 'npm install bullmq' })
+  })
+
+  test('wants one program on both sides, and a URL of Redis', () => {
+    expect(identityError('0.1.0 (a)', { program: '0.1.0 (a)', sweep: 's' })).toBeNull()
+    expect(identityError('0.1.0 (a)', { program: '0.1.0 (b)', sweep: 's' })?.message).toContain('coordinator 0.1.0 (b)')
+    expect(() => redisConnection('http://host')).toThrow('is no URL of Redis')
+  })
 })

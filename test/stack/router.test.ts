@@ -66,6 +66,12 @@ describe.each([V4, V6])('from $src', (way) => {
   const isV4 = way === V4
   const router = isV4 ? '10.1.0.1' : 'fd01::1'
 
+  test('a packet that passes is counted for its family (RFC 4293 §3.2)', () => {
+    const { router: r, send } = lab()
+    send(0, udp(way))
+    expect([r.transit.forwarded, r.transitV6.forwarded]).toEqual([1, isV4 ? 0 : 1])
+  })
+
   test('a packet goes on with a hop less and nothing else changed (RFC 1812 §5.3.1, RFC 8200 §3)', () => {
     const { send, router } = lab()
     const packet = udp({ ...way, hopLimit: 2, trafficClass: 0x2a })

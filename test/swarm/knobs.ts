@@ -57,7 +57,7 @@ const NUMBERS: { readonly [K in keyof TcpConfig]?: Draw } = {
   keepAliveIdleUs: (d) => d.pick(100 * MS, S, 10 * S, 10 * MIN),
   keepAliveIntervalUs: (d) => d.pick(50 * MS, S, 75 * S),
   keepAliveCount: (d) => d.pick(1, 2, 9, 30),
-  hopLimit: (d) => d.pick(1, 64, 255),
+  hopLimit: (d) => d.pick(0, 1, 64, 255),
   ecn: (d) => d.pick('off', 'passive', 'on', 'accurate'),
   trafficClass: (d) => d.whole(0, 255),
 }

@@ -115,6 +115,7 @@ scenario(
   () => {
     const c = listening().in('S 0 <mss 1460>').out('S. 0 ack 1').in('. 1 ack 1').accept()
     c.in('R 1', 'P. 1:11 ack 1').out('R 1')
+    expect(c.stack.drops.toJSON()).toEqual({ 'tcp-not-syn': 1 })
     const d = listening().in('S 0 <mss 1460>').out('S. 0 ack 1').in('. 1 ack 1').accept()
     d.listener?.close()
     d.in('R 1', 'S 70000 <mss 1460>').out('R. 0 ack 70001')

@@ -126,3 +126,15 @@ scenario('a FIN behind the mark does not move it (RFC 9293 §3.8.5 [MUST-33])', 
   expect(c.connection.read()).toHaveLength(7)
   expect([c.connection.urgentBytes, c.connection.readableBytes]).toEqual([0, 3])
 })
+
+scenario(
+  'urgent text that is flushed before it went leaves no mark to tell of (RFC 9293 §3.8.5, §3.9.1.7 [MAY-14])',
+  () => {
+    const c = established()
+    c.write(10).out('P. 1:11 ack 1')
+    c.call((connection) => {
+      connection.writeUrgent(new Uint8Array(5))
+      expect(connection.flush()).toBe(5)
+    }).quiet()
+  },
+)

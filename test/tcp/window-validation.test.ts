@@ -168,6 +168,15 @@ scenario(
 
 const keep: ScriptOptions = { tcp: { windowValidation: 'keep' } }
 
+scenario('what a round trip delivered counts for the half of the sampling period after it, too (RFC 7661 §4.2)', () => {
+  const { c, at } = grown(keep)
+  c.advance(400)
+  const now = trickle(c, at, 2) // in the next half
+  expect([c.tcb.usage.olderPipe, c.tcb.usage.nonValidatedAt]).toEqual([20_000, -1])
+  trickle(c, now, 6) // in the one after that
+  expect(c.tcb.usage.nonValidatedAt).toBeGreaterThan(0)
+})
+
 scenario('a window of which less than half is used is kept and does not grow (RFC 7661 §4.3)', () => {
   const { c, at } = grown(keep)
   const now = trickle(c, at, 100) // 10 s

@@ -194,8 +194,7 @@ export class HttpCache {
       if (record !== null) return this.#confirmed(query, arrival, record, outcome, fetch.isOvertaken)
       // RFC 9111 §4.3.4: the 304 is about something else than what is stored: ask for it whole.
       this.store.set(query.uri, withoutRecord(this.store.get(query.uri), chosen.record))
-      const plain = { ...request, headers: unconditional(request.headers) }
-      return this.#fetch(query, plain, forward, { kind: 'forward', why: 'stale' }, collapsed)
+      return this.#fetch(query, askedAnew(request), forward, { kind: 'forward', why: 'stale' }, collapsed)
     }
     return this.#pass(query, arrival, reply, outcome, { isCurrent: () => !fetch.isOvertaken, release })
   }
@@ -298,8 +297,8 @@ export class HttpCache {
   /** RFC 5861 §3: asks anew while the client has its stale answer already. */
   #background(query: CacheQuery, request: HopRequest, forward: Forward, chosen: Chosen): void {
     if (this.#pending.has(query.uri)) return
-    const { method, uri, version, headers } = request
-    const plain: HopRequest = { method, uri, version, headers: unconditional(headers), body: null }
+    const { method, uri, version, headers, body } = askedAnew(request)
+    const plain: HopRequest = { method, uri, version, headers, body }
     const own = { ...query, headers: plain.headers }
     const decision = { ...chosen, kind: 'validate', why: 'stale' } as const
     this.#fetch(own, plain, forward, decision, false).then(dropBody, () => undefined)
@@ -328,6 +327,13 @@ export class HttpCache {
       })
     })
   }
+}
+
+/** A request that the cache makes by itself: without the client's conditions, and without its body, which has gone by. */
+function askedAnew(request: HopRequest): HopRequest {
+  const headers = unconditional(request.headers)
+  for (const name of ['content-length', 'content-type', 'content-encoding', 'expect', 'trailer']) headers.delete(name)
+  return { ...request, headers, body: null }
 }
 
 // RFC 9111 §5.2.1.5: no part of the answer to such a request is stored, be it only to renew another.

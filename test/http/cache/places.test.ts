@@ -44,6 +44,31 @@ describe('in a proxy', () => {
     expect(cache.store.get('http://o/x')).toEqual([])
   })
 
+  it('what the cache asks by itself goes out without the body of a GET, which has gone by (RFC 9110 §9.3.1)', async () => {
+    const world = new World()
+    const asked: string[] = []
+    world.server('o', async (request) => {
+      const body = await request.text()
+      asked.push(`${request.headers.get('if-none-match')} ${request.headers.get('content-length')} ${body}`)
+      // The third answer is a 304 about something else: the cache asks a fourth time, for the whole.
+      if (asked.length === 3) return { status: 304, headers: { ETag: '"other"' } }
+      const lifetime = { 'Cache-Control': 'max-age=1, stale-while-revalidate=60', ETag: `"${asked.length}"` }
+      return { headers: lifetime, body: `${asked.length}` }
+    })
+    const { proxy } = world.proxy('p', { cache: cacheOf(world) })
+    const ask = async (lines: string[] = []): Promise<string> => {
+      await world.scheduler.run(world.scheduler.now() + 10_000_000)
+      return (await world.ask('p', via('http://o/x', ['Content-Length: 2', ...lines], 'hi'))).slice(-1)
+    }
+    expect([await ask(), await ask()]).toEqual(['1', '1'])
+    await world.scheduler.settle()
+    expect(asked).toEqual(['null 2 hi', '"1" null '])
+    expect(await ask(['Cache-Control: no-cache'])).toBe('4')
+    expect(asked.slice(2)).toEqual(['"2" 2 hi', 'null null '])
+    await world.scheduler.run(world.scheduler.now() + 20_000_000)
+    expect(proxy.upstreamCount).toBe(0)
+  })
+
   it('caches of a chain each say their word, nearest to the origin first (RFC 9211 §2)', async () => {
     const world = new World()
     world.server('o', () => ({ headers: { 'Cache-Control': 'max-age=60' }, body: 'hello' }))
