@@ -70,7 +70,8 @@ describe.concurrent('against Linux, side by side', { timeout: 120_000 }, () => {
 /** Our command line as an unprivileged user, with a /dev/net/tun of this mode. */
 function asNobody(mode: string, ...words: string[]): Promise<RunResult> {
   const device = files.file(`tun-${mode}`)
-  const open = `chmod 755 ${files.path} && mknod ${device} c 10 200 && chmod ${mode} ${device} && mount --bind ${device} /dev/net/tun`
+  const make = `chmod 755 ${files.path} && mknod ${device} c 10 200 && chmod ${mode} ${device}`
+  const open = `${make} && mount --bind ${device} /dev/net/tun`
   const nobody = 'exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"'
   return run('unshare', ['--mount', 'sh', '-c', `${open} && ${nobody}`, 'sh', process.execPath, BIN, ...words])
 }
