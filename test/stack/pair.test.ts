@@ -32,8 +32,8 @@ const LINKS: Record<string, Partial<PairOptions>> = {
 }
 
 for (const [name, link] of Object.entries(LINKS)) {
-  test(`everything arrives both ways over a link ${name}, with each set of options (seeds 0 to 15)`, () => {
-    for (let seed = 0; seed < 16; seed++) {
+  test(`everything arrives both ways over a link ${name}, with each set of options (seeds 0 to 9)`, () => {
+    for (let seed = 0; seed < 10; seed++) {
       try {
         new Pair(optionsFor(seed, link)).transfer().expectDelivered()
       } catch (error) {

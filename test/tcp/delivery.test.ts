@@ -174,7 +174,7 @@ for (const congestion of ['reno', 'cubic', 'bbr', 'dctcp']) {
         tcp[name] = ((set >> bit) & 1) === 1
       })
       const link = LINKS[(set + (set >> 2)) % LINKS.length]
-      const pair = new Pair({ seed: set, sends: [60_000, 20_000], tcp, ...link })
+      const pair = new Pair({ seed: set, sends: [30_000, 10_000], tcp, ...link })
       const told = `set ${set}: ${JSON.stringify({ ...tcp, ...link })}`
       try {
         pair.transfer().expectDelivered()

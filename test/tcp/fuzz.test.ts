@@ -118,8 +118,8 @@ function run(seed: number): void {
 }
 
 for (let group = 0; group < 6; group++) {
-  test(`any segments and calls leave the invariants whole, seeds ${group * 40} to ${group * 40 + 39} (RFC 9293 §3.10)`, () => {
-    for (let seed = group * 40; seed < group * 40 + 40; seed++) {
+  test(`any segments and calls leave the invariants whole, seeds ${group * 20} to ${group * 20 + 19} (RFC 9293 §3.10)`, () => {
+    for (let seed = group * 20; seed < group * 20 + 20; seed++) {
       try {
         run(seed)
       } catch (error) {
