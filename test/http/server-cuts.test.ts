@@ -1,4 +1,4 @@
-// Peers that vanish, at every byte; and thousands that dawdle beside one that does not. Virtual time.
+// Peers that vanish, at every byte; and ten thousand that dawdle beside one that does not. Virtual time.
 import { EventEmitter } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { SECOND } from '../../src/base/time.ts'
@@ -141,8 +141,8 @@ describe('a crowd', () => {
     return line.text.endsWith('\r\n\r\nok') && time.events - events < 10
   }
 
-  it('of four thousand that dawdle over their heads costs a fast one neither time nor answers; each of them gets 408 (RFC 9110 §15.5.9)', async () => {
-    const { time, server, slow, fast } = crowd(4000, () => ({ body: 'ok' }))
+  it('of ten thousand that dawdle over their heads costs a fast one neither time nor answers; each of them gets 408 (RFC 9110 §15.5.9)', async () => {
+    const { time, server, slow, fast } = crowd(10_000, () => ({ body: 'ok' }))
     for (const line of slow) line.say('GET / HTTP/1.1\r\nX: ')
     for (let second = 4; second <= 8; second += 4) {
       expect(isAnswered(time, fast)).toBe(true)

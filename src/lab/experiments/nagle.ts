@@ -21,7 +21,8 @@ export async function type(
   count: number,
   everyUs: number,
 ): Promise<Sent> {
-  const world = context.world({ label, tcp: { delayedAckUs: 0, nagleVariant: 'rfc' } })
+  const mostPackets = 2 * count + 100 // each and its acknowledgement: the claims count them
+  const world = context.world({ label, mostPackets, tcp: { delayedAckUs: 0, nagleVariant: 'rfc' } })
   const tookUs = await world.run(async () => {
     let come = 0
     let done = (): void => undefined
