@@ -74,7 +74,8 @@ export function resizeSendBuffer(tcb: Tcb, before: TcpConfig): void {
   const isSame =
     config.sendBufferBytes === before.sendBufferBytes &&
     config.sendBufferAutotune === before.sendBufferAutotune &&
-    config.sendBufferMaxBytes === before.sendBufferMaxBytes
+    config.sendBufferMaxBytes === before.sendBufferMaxBytes &&
+    config.heuristics === before.heuristics // Linux's fill the last super-segment beyond the bound
   if (isSame) return
   snd.bufferBytes = Math.max(config.sendBufferBytes, snd.buffer.extent)
 }

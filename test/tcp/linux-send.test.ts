@@ -83,3 +83,13 @@ scenario('what may be written in all is what writes take while nothing is sent',
     expect(linuxCapacity(c.tcb)).toBe(0)
   }
 })
+
+scenario('given up with more in the buffer than its bound, what is held is the bound until it goes', () => {
+  const c = open('linux', { win: 0 })
+  takes(c, 33_000, 3)
+  const held = c.tcb.snd.buffer.extent
+  expect(held).toBeGreaterThan(fixed.sendBufferBytes)
+  c.connection.configure({ heuristics: 'rfc' })
+  expect(c.tcb.snd.bufferBytes).toBe(held)
+  expect(takes(c, 1000, 1)).toEqual([0])
+})
