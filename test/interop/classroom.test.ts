@@ -1,6 +1,6 @@
 // The class with Linux in the place of the client: its kernel on a TAP that is a port of our switch; all the others are hosts of ours.
 
-import { appendFileSync, chmodSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { CLASS_CERTIFICATE } from '../../src/lab/class-certificate.ts'
 import { CLASS_ADDRESSES, CLASS_NAMES, CLASS_PAGE, CLASS_POOL, Classroom } from '../../src/lab/classroom.ts'
@@ -59,6 +59,37 @@ test("busybox's client gets address, router and DNS server by DHCP (RFC 2131 §3
   expect(seen('DHCP').map(({ text: said }) => said.split(' ')[0])).toEqual(
     expect.arrayContaining(['DISCOVER', 'REQUEST']),
   )
+})
+
+test('Debian’s dhclient gets the same, and gives it back (RFC 2131 §3.1, §4.4.6)', async () => {
+  const script = work.file('dhclient.sh')
+  const told = work.file('dhclient.told')
+  const say = '"$reason $new_ip_address $new_subnet_mask $new_routers $new_domain_name_servers $new_domain_name"'
+  writeFileSync(script, `#!/bin/sh\necho ${say} >> ${told}\n`)
+  chmodSync(script, 0o755)
+  const files = [
+    '-sf',
+    script,
+    '-lf',
+    work.file('dhclient.leases'),
+    '-pf',
+    work.file('dhclient.pid'),
+    '-cf',
+    '/dev/null',
+  ]
+  const before = seen('DHCP').length
+  try {
+    expect((await run('dhclient', ['-4', '-1', ...files, 'tap7'], { timeoutMs: 20_000 })).code).toBe(0)
+    expect(readFileSync(told, 'utf8')).toMatch(
+      new RegExp(`^BOUND 192[.]168[.]32[.][0-9]+ 255.255.255.0 ${router} ${dns} class.example$`, 'm'),
+    )
+  } finally {
+    await run('dhclient', ['-4', '-r', ...files, 'tap7'], { timeoutMs: 20_000 })
+  }
+  const words = seen('DHCP')
+    .slice(before)
+    .map(({ text }) => text.split(' ')[0])
+  expect(words).toEqual(expect.arrayContaining(['DISCOVER', 'REQUEST', 'RELEASE']))
 })
 
 test('pings the web server, ARP first', async () => {
